@@ -1,0 +1,200 @@
+"""DrQ-v2: Mastering Visual Continuous Control (Yarats et al. 2021, arXiv:2107.09645).
+
+The base of the family: DrM and MENTOR override what they change, and an auxiliary loss (TACO)
+plugs into any of them.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from robot_rl.agents.base import Carry, Mode
+from robot_rl.agents.schedules import LinearSchedule
+from robot_rl.agents.taco import TacoConfig, TacoLoss
+from robot_rl.augment import random_shift
+from robot_rl.networks.actor_critic import Actor, Critic
+from robot_rl.networks.compute import Compute, Split, no_split
+from robot_rl.networks.encoders import Encoder, Features
+from robot_rl.networks.layers import polyak_, squashed_noise
+from robot_rl.networks.policy import NetworkConfig, Policy, stack_frames, to_batch
+from robot_rl.types import Batch, Observation
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrQV2Config:
+    """Published values; the presets in `configs/` change what they must."""
+
+    name: str = "drqv2"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    batch_size: int = 256
+    nstep: int = 3
+    gamma: float = 0.99
+    lr: float = 1e-4
+    tau: float = 0.01
+    shift_pad: int = 4
+    std: LinearSchedule = field(default_factory=LinearSchedule)
+    std_clip: float = 0.3
+    # Weight of the mean square of the actor's pre-tanh output: keeps it out of the flat corners.
+    pre_tanh_penalty: float = 0.0
+    taco: TacoConfig = field(default_factory=TacoConfig)
+
+
+class DrQV2:
+    """Off-policy actor-critic on augmented pixels. Symbols follow the paper's algorithm 1."""
+
+    def __init__(
+        self, config: DrQV2Config, encoder: Encoder, actor: Actor, critic: Critic,
+        compute: Compute, taco: TacoLoss | None = None,
+    ) -> None:  # fmt: skip
+        self.config = config
+        self.compute = compute
+        self.step = 0
+        self.split: Split = no_split
+        self.encoder = encoder.to(compute.device)
+        self.actor = actor.to(compute.device)
+        self.critic = critic.to(compute.device)
+        self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
+        self.taco = taco.to(compute.device) if taco is not None else None
+        auxiliary = () if self.taco is None else (self.taco,)
+        # The auxiliary loss shares the encoder's optimiser: one optimiser per parameter.
+        self.encoder_opt = compute.adam(self.encoder, *auxiliary, lr=config.lr)
+        self.actor_opt = compute.adam(self.actor, lr=config.lr)
+        self.critic_opt = compute.adam(self.critic, lr=config.lr)
+
+    # ------------------------------------------------------------------ acting
+
+    @torch.inference_mode()
+    def act(
+        self, obs: Sequence[Observation], carry: Sequence[Carry], mode: Mode
+    ) -> tuple[np.ndarray, list[Carry]]:
+        """The carry is the stack of the last frames."""
+        depth = self.config.network.frame_stack
+        frames = [stack_frames(o, c, depth) for o, c in zip(obs, carry, strict=True)]
+        self.actor.eval()
+        mu = self.actor(self.encoder(to_batch(obs, frames, self.compute.device))).mu
+        self.actor.train()
+        action = mu if mode == "eval" else squashed_noise(mu, self.exploration_std())
+        return action.cpu().numpy(), list(frames)
+
+    def exploration_std(self) -> float:
+        """Standard deviation of the exploration noise at the present step."""
+        return self.config.std(self.step)
+
+    def policy(self) -> Policy:
+        return Policy(self.encoder, self.actor)
+
+    # ---------------------------------------------------------------- learning
+
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        return self._update(batch.map(self.compute.tensor))
+
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
+        with self.split("augment"):
+            obs = random_shift(batch.obs, self.config.shift_pad)
+            next_obs = random_shift(batch.next_obs, self.config.shift_pad)
+        with self.split("encode"), self.compute.autocast():
+            h = self.encoder(obs)
+        with self.split("targets"), torch.no_grad(), self.compute.autocast():
+            y, metrics = self._targets(batch, self.encoder(next_obs))
+        metrics |= self._update_critic(h, y, batch)
+        metrics |= self._update_actor(h.detach())
+        with self.split("targets"):
+            polyak_(self.critic_target, self.critic, self.config.tau)
+        return metrics
+
+    def _targets(self, batch: Batch, next_h: Features) -> tuple[Tensor, dict[str, Tensor]]:
+        """y = sum_i gamma^i r_i + gamma^n V(s_{t+n})  (eq. 2)."""
+        target_v = self._next_value(next_h)
+        return batch.reward + batch.discount * target_v, {"target_v": target_v.mean()}
+
+    def _next_value(self, next_h: Features) -> Tensor:
+        """min_k Q'_k(s', a'), a' = mu(s') + clip(eps, -c, c)."""
+        next_action = squashed_noise(
+            self.actor(next_h).mu, self.exploration_std(), self.config.std_clip
+        )
+        return torch.min(*self.critic_target(next_h, self._latent(next_action)))
+
+    def _update_critic(self, h: Features, y: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Critic and encoder, with the auxiliary loss where there is one."""
+        with self.split("forward"), self.compute.autocast():
+            q1, q2 = self.critic(h, self._latent(batch.action))
+            loss = F.mse_loss(q1, y) + F.mse_loss(q2, y)
+            metrics = {"critic_loss": loss.detach(), "q": q1.detach().mean()}
+            if self.taco is not None:
+                auxiliary, parts = self.taco.loss(self.encoder, h, batch, self.config.shift_pad)
+                loss = loss + self.config.taco.weight * auxiliary
+                metrics |= parts
+        self._descend(loss, self.critic_opt, self.encoder_opt)
+        return metrics
+
+    def _update_actor(self, h: Features) -> dict[str, Tensor]:
+        """max_phi min_k Q_k(s, a), a from the policy with clipped noise (eq. 3)."""
+        with self.split("forward"), self.compute.autocast():
+            mu, pre_tanh = self.actor(h)
+            action = squashed_noise(mu, self.exploration_std(), self.config.std_clip)
+            # The critic is only read here: without its gradient the backward pass is cheaper.
+            self.critic.requires_grad_(False)
+            q = torch.min(*self.critic(h, self._latent(action)))
+            loss = -q.mean() + self._actor_regulariser(pre_tanh)
+        self._descend(loss, self.actor_opt)
+        self.critic.requires_grad_(True)
+        return {
+            "actor_loss": loss.detach(),
+            "actor_saturation": (mu.detach().abs() > 0.99).float().mean(),
+        }
+
+    def _actor_regulariser(self, pre_tanh: Tensor) -> Tensor:
+        penalty = self.config.pre_tanh_penalty * pre_tanh.square().mean()
+        if self.actor.moe is not None and self.actor.moe.balance_loss is not None:
+            penalty = penalty + self.actor.moe.config.balance_scale * self.actor.moe.balance_loss
+        return penalty
+
+    def _latent(self, action: Tensor) -> Tensor:
+        return action if self.taco is None else self.taco.tokenizer(action)
+
+    def _descend(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        with self.split("backward"):
+            loss.backward()
+        with self.split("optimiser"):
+            for optimizer in optimizers:
+                optimizer.step()
+
+    def end_episode(self, episode_return: float) -> None:
+        """DrQ-v2 learns from steps alone."""
+
+    # ------------------------------------------------------------------- state
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Every network with weights of its own, by the name it is saved under."""
+        named: dict[str, nn.Module] = {
+            "encoder": self.encoder,
+            "actor": self.actor,
+            "critic": self.critic,
+            "critic_target": self.critic_target,
+        }
+        return named if self.taco is None else {**named, "taco": self.taco}
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"encoder": self.encoder_opt, "actor": self.actor_opt, "critic": self.critic_opt}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "modules": {name: module.state_dict() for name, module in self.modules().items()},
+            "optimizers": {name: opt.state_dict() for name, opt in self.optimizers().items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        for name, module in self.modules().items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimizer in self.optimizers().items():
+            optimizer.load_state_dict(state["optimizers"][name])

@@ -1,0 +1,1 @@
+"""Intervals, learning curves, plots and videos."""

@@ -1,0 +1,120 @@
+"""The one composition root: configuration -> environment, agent, replay, run."""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robot_rl.agents.base import Agent
+from robot_rl.agents.drm import DrM, DrMConfig
+from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
+from robot_rl.agents.mentor import Mentor, MentorConfig
+from robot_rl.agents.taco import TacoLoss
+from robot_rl.config import CameraConfig, RenderConfig, TaskConfig, TrainConfig
+from robot_rl.errors import ConfigError
+from robot_rl.networks.actor_critic import Critic, Value
+from robot_rl.networks.compute import Compute
+from robot_rl.networks.policy import make_actor, make_encoder
+from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay.journal import Journal
+from robot_rl.training.collector import Envs
+from robot_rl.training.loop import Parts, Trainer
+from robot_rl.training.run import RunDirectory
+from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs
+from robot_rl.types import Interface
+
+
+def build_env(task: TaskConfig, render: RenderConfig) -> Any:
+    """A Gymnasium environment for `task`. Called in environment processes: must not need torch."""
+    from sim.cameras import CameraSpec
+    from sim.registry import make_env
+
+    if not task.cameras:
+        raise ConfigError(f"task {task.name} has no camera. Add one: '+task.cameras.NAME={{}}'.")
+
+    def spec(name: str, camera: CameraConfig) -> CameraSpec:
+        values = dataclasses.asdict(camera)
+        values["height"] = camera.height or task.image_size
+        values["width"] = camera.width or task.image_size
+        return CameraSpec(name=name, **values)
+
+    return make_env(
+        task.name,
+        tuple(spec(name, camera) for name, camera in task.cameras.items()),
+        reward=task.reward,
+        quality=render.quality,
+        action_repeat=task.action_repeat,
+        use_proprio=task.use_proprio,
+    )
+
+
+def build_agent(config: DrQV2Config, interface: Interface, compute: Compute) -> Agent:
+    """Networks and agent. Weights come from torch's global generator."""
+    net = config.network
+    action_dim = interface.action_size
+    encoder = make_encoder(net, interface)
+    actor = make_actor(net, encoder, action_dim)
+    taco, critic_action_dim = None, action_dim
+    if config.taco.weight > 0:
+        taco = TacoLoss(config.taco, encoder, action_dim, net.feature_dim, config.gamma)
+        critic_action_dim = config.taco.latent_dim(action_dim)
+    critic = Critic(encoder, critic_action_dim, net.feature_dim, net.hidden_dim, net.layer_norm)
+    if not isinstance(config, DrMConfig):
+        return DrQV2(config, encoder, actor, critic, compute, taco)
+    value = Value(encoder, net.feature_dim, net.hidden_dim, net.layer_norm)
+    kind = Mentor if isinstance(config, MentorConfig) else DrM
+    return kind(config, encoder, actor, critic, value, compute, taco)
+
+
+def build_replay(config: TrainConfig, interface: Interface) -> Replay:
+    agent = config.agent
+    replay = ReplayConfig(
+        capacity=config.replay.capacity,
+        frame_stack=agent.network.frame_stack,
+        nstep=agent.nstep,
+        gamma=agent.gamma,
+        sequence=agent.taco.horizon if agent.taco.weight > 0 else 0,
+    )
+    return Replay(replay, interface, lanes=max(1, config.num_envs), seed=config.seed)
+
+
+def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
+    """A trainer on an open run directory, before `load_or_start`."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    eval_env = build_env(config.task, config.render)
+    interface = eval_env.interface
+    run.check_interface(interface)
+    compute = Compute.choose(config.device, config.precision)
+    lanes = max(1, config.num_envs)
+    lane_rows = config.replay.capacity // lanes
+    parts = Parts(
+        run=run,
+        interface=interface,
+        agent=build_agent(config.agent, interface, compute),
+        replay=build_replay(config, interface),
+        journals=[Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)],
+        make_envs=partial(_make_envs, config),
+        eval_env=eval_env,
+        batch_size=config.agent.batch_size,
+    )
+    return Trainer(config, parts, config.seed)
+
+
+def _make_envs(config: TrainConfig, first_episode: int) -> Envs:
+    make_env = partial(_env_without_torch, config.task, config.render)
+    if config.num_envs == 0:
+        return InlineEnvs([EnvLane(make_env, config.seed, 0, first_episode)])
+    return EnvProcesses(make_env, config.seed, config.num_envs, first_episode)
+
+
+def _env_without_torch(task: TaskConfig, render: RenderConfig) -> Any:
+    return build_env(task, render)
+
+
+def default_run_dir(config: TrainConfig) -> Path:
+    name = f"{config.task.name.replace('/', '-')}-{config.agent.name}-s{config.seed}"
+    return Path("runs") / name

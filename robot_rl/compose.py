@@ -1,0 +1,137 @@
+"""From what the user typed to a `TrainConfig`: Hydra composition, resuming, sweeps."""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from robot_rl.config import AGENTS, TrainConfig, config_dir, flatten, from_tree, options
+from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
+
+
+def compose(overrides: Sequence[str]) -> TrainConfig:
+    """The configuration that `overrides` describe."""
+    return from_tree(TrainConfig, compose_tree(overrides))
+
+
+def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
+    """The same as plain data. Raises `ConfigError` or `UnknownNameError` for a bad override."""
+    import hydra
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    store = ConfigStore.instance()
+    plain = dataclasses.asdict(TrainConfig())
+    del plain["agent"]
+    store.store(name="train_schema", node=plain)
+    for name, schema in AGENTS.items():
+        store.store(group="agent", name=f"{name}_schema", node=dataclasses.asdict(schema()))
+    expanded = [text for override in overrides for text in _expand_task(override)]
+    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+        try:
+            tree = OmegaConf.to_container(hydra.compose("train", expanded), resolve=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise _reworded(error) from error
+    assert isinstance(tree, dict)
+    return {str(key): value for key, value in tree.items()}
+
+
+def _expand_task(override: str) -> list[str]:
+    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file."""
+    key, _, value = override.partition("=")
+    suite = value.partition("/")[0]
+    if key != "task" or value in options("task"):
+        return [override]
+    if suite not in options("task"):
+        from sim.registry import list_tasks
+
+        raise UnknownNameError("task", value, (info.name for info in list_tasks()))
+    return [f"task={suite}", f"task.name={value}"]
+
+
+def _reworded(error: Exception) -> RobotRLError:
+    """Hydra's complaint as one line that lists the choices."""
+    text = str(error)
+    if match := re.search(r"Could not find '(\w+)/([^']+)'", text):
+        return UnknownNameError(match[1], match[2], options(match[1]))
+    if match := re.search(r"Could not override '([^']+)'", text):
+        known = flatten(compose_tree(()))
+        groups = [f"{known_group}=" for known_group in ("task", "agent", "size", "experiment")]
+        return UnknownNameError("setting", match[1], [*known, *groups])
+    if "Ambiguous value" in text:
+        return ConfigError(f"{text.splitlines()[0]}: a list of values is a sweep; add -m.")
+    return ConfigError(" ".join(text.split()))
+
+
+# ----------------------------------------------------------------------------- resume
+
+
+def split_run_dir(overrides: Sequence[str]) -> tuple[str, list[str]]:
+    """The value of `run_dir=` (empty where absent) and the other overrides."""
+    run_dir, others = "", []
+    for override in overrides:
+        if override.startswith("run_dir="):
+            run_dir = override.partition("=")[2]
+        else:
+            others.append(override)
+    return run_dir, others
+
+
+def resume(saved: dict[str, Any], before: Sequence[str], overrides: Sequence[str]) -> TrainConfig:
+    """The saved configuration with what `overrides` change against those given `before`.
+
+    Pace and length of a run may change; `ConfigError` names what may not.
+    """
+    added = [override for override in overrides if override not in before]
+    keys = {override.partition("=")[0] for override in added}
+    kept = [override for override in before if override.partition("=")[0] not in keys]
+    old, new = flatten(compose_tree(before)), flatten(compose_tree([*kept, *added]))
+    changed = {key: value for key, value in new.items() if old.get(key) != value}
+    changed.pop("run_dir", None)
+    fixed = sorted(key for key in changed if key not in _RESUMABLE)
+    if fixed:
+        raise ConfigError(
+            f"this run was started with other values of {', '.join(fixed[:6])}"
+            f"{' and more' if len(fixed) > 6 else ''}. Start a new run_dir to change them; "
+            f"a run that continues may change {', '.join(_RESUMABLE)}."
+        )
+    # Every resumable key stands at the top level.
+    return from_tree(TrainConfig, {**saved, **changed})
+
+
+_RESUMABLE = (
+    "steps", "replay_ratio", "eval_every_steps", "eval_episodes", "final_eval_episodes",
+    "log_every_steps", "checkpoint_every_s", "max_train_s", "stop_at_success", "video", "device",
+    "precision", "threads", "compile",
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------ sweeps
+
+
+def expand_sweep(overrides: Sequence[str]) -> list[list[str]]:
+    """`seed=1,2 agent=drm,taco` -> one list of overrides per job, in the order typed."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise _reworded(error) from error
+    choices = [
+        [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
+        if o.is_sweep_override() else [text]
+        for o, text in zip(parsed, overrides, strict=True)
+    ]  # fmt: skip
+    return [list(job) for job in itertools.product(*choices)]
+
+
+def sweep_run_dir(root: str, job: Sequence[str], overrides: Sequence[str]) -> Path:
+    """One folder per job below `root`, named after what varies."""
+    varied = [text for text in job if text not in overrides]
+    name = ",".join(varied).replace("/", "-") or "single"
+    return Path(root) / name

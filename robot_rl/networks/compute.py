@@ -1,0 +1,64 @@
+"""Where and how precisely tensors are computed."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from robot_rl.errors import ConfigError, UnknownNameError
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda")
+# Names the part of an update that is timed; the default times nothing.
+Split = Callable[[str], contextlib.AbstractContextManager[Any]]
+
+
+def no_split(part: str) -> contextlib.AbstractContextManager[Any]:
+    return contextlib.nullcontext()
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Device and precision of a learner. `bfloat16` is used through autocast."""
+
+    device: torch.device
+    bfloat16: bool
+
+    @classmethod
+    def choose(cls, device: str, precision: str) -> "Compute":
+        """`auto` takes CUDA where there is one, and bfloat16 where the processor has it."""
+        if device not in DEVICES:
+            raise UnknownNameError("device", device, DEVICES)
+        if precision not in PRECISIONS:
+            raise UnknownNameError("precision", precision, PRECISIONS)
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError(
+                "device=cuda, but torch sees no CUDA device. `robot-rl doctor` says why; "
+                "device=cpu runs without."
+            )
+        name = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+        native = torch.cuda.is_bf16_supported() if name == "cuda" else cpu_has_bfloat16()
+        return cls(torch.device(name), native if precision == "auto" else precision == "bfloat16")
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+    def adam(self, *modules: nn.Module, lr: float) -> torch.optim.Adam:
+        """Fused Adam over the parameters of `modules`."""
+        parameters = [p for module in modules for p in module.parameters()]
+        return torch.optim.Adam(parameters, lr=lr, fused=True)
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX)."""
+    return torch.cpu._is_avx512_bf16_supported()

@@ -1,0 +1,110 @@
+"""Image encoders. Frames stay uint8 until the first convolution."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from robot_rl.errors import ConfigError, UnknownNameError
+from robot_rl.networks.layers import Bottleneck
+from robot_rl.types import PROPRIO, Interface
+
+# (channels, kernel, stride) of each convolution.
+CONV_SHAPES: dict[str, tuple[tuple[int, int, int], ...]] = {
+    "paper": ((32, 3, 2), (32, 3, 1), (32, 3, 1), (32, 3, 1)),
+    "compact": ((32, 8, 4), (32, 4, 2), (32, 3, 1)),
+}
+
+
+class Features(NamedTuple):
+    """What the heads read: `image` [B, D] of all cameras, `proprio` [B, P] (P may be 0)."""
+
+    image: Tensor
+    proprio: Tensor
+
+    def detach(self) -> "Features":
+        return Features(self.image.detach(), self.proprio)
+
+
+class PixelConv(nn.Conv2d):
+    """Convolution of x / 255 - 1/2 for uint8 x, with the scaling folded into the weights.
+
+    Whole numbers up to 255 are exact in bfloat16, so one cast is all that the frames need.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        weight = self.weight / 255.0
+        assert self.bias is not None
+        bias = self.bias - 0.5 * self.weight.sum(dim=(1, 2, 3))
+        pixels = input.to(_compute_dtype(input.device, weight.dtype))
+        return F.conv2d(pixels, weight, bias, self.stride)
+
+
+class Encoder(nn.Module):
+    """One convolution stack per camera: `image/<camera>` uint8 [B, S, 3, H, W] -> `Features`."""
+
+    def __init__(self, interface: Interface, frame_stack: int, shape: str) -> None:
+        super().__init__()
+        if shape not in CONV_SHAPES:
+            raise UnknownNameError("encoder", shape, CONV_SHAPES)
+        self.keys = tuple(camera.key for camera in interface.cameras)
+        self.convs = nn.ModuleList(conv_stack(3 * frame_stack, shape) for _ in self.keys)
+        self.proprio_dim = interface.proprio_size
+        with torch.no_grad():
+            sizes = [
+                _flat_size(conv, 3 * frame_stack, camera.height, camera.width, camera.name)
+                for conv, camera in zip(self.convs, interface.cameras, strict=True)
+            ]
+        self.image_dim = sum(sizes)
+
+    def forward(self, obs: Mapping[str, Tensor]) -> Features:
+        parts = [
+            conv(obs[key].flatten(1, 2)).flatten(1)
+            for key, conv in zip(self.keys, self.convs, strict=True)
+        ]
+        image = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        proprio = obs[PROPRIO] if self.proprio_dim else image.new_zeros(len(image), 0)
+        return Features(image, proprio.float())
+
+
+class Trunk(nn.Module):
+    """`Features` -> [B, out_dim]: a bottleneck on the image and one on proprio, side by side."""
+
+    def __init__(self, encoder: Encoder, feature_dim: int) -> None:
+        super().__init__()
+        self.image = Bottleneck(encoder.image_dim, feature_dim)
+        self.proprio = Bottleneck(encoder.proprio_dim, feature_dim) if encoder.proprio_dim else None
+        self.out_dim = feature_dim * (2 if self.proprio is not None else 1)
+
+    def forward(self, features: Features) -> Tensor:
+        image = self.image(features.image)
+        if self.proprio is None:
+            return image.float()
+        return torch.cat((image.float(), self.proprio(features.proprio).float()), dim=1)
+
+
+def conv_stack(in_channels: int, shape: str) -> nn.Sequential:
+    """Convolutions with ReLU, the first of them straight from uint8."""
+    layers: list[nn.Module] = []
+    for channels, kernel, stride in CONV_SHAPES[shape]:
+        conv = nn.Conv2d if layers else PixelConv
+        layers += [conv(in_channels, channels, kernel, stride), nn.ReLU(inplace=True)]
+        in_channels = channels
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def _flat_size(conv: nn.Module, channels: int, height: int, width: int, camera: str) -> int:
+    try:
+        return conv(torch.zeros(1, channels, height, width, dtype=torch.uint8)).numel()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"camera '{camera}': {height}x{width} pixels are too few for this encoder."
+        ) from error
+
+
+def _compute_dtype(device: torch.device, default: torch.dtype) -> torch.dtype:
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return default

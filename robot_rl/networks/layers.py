@@ -1,0 +1,59 @@
+"""Initialisation and small layers."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+def orthogonal_init(module: nn.Module) -> None:
+    """Orthogonal weights and zero biases, ReLU gain for convolutions (DrQ-v2). For `.apply`."""
+    if isinstance(module, nn.Linear):
+        nn.init.orthogonal_(module.weight)
+    elif isinstance(module, nn.Conv2d):
+        # Through a plain copy: orthogonal_ cannot write into channels-last weights.
+        drawn = nn.init.orthogonal_(torch.empty(module.weight.shape), nn.init.calculate_gain("relu"))
+        module.weight.data.copy_(drawn)
+    elif isinstance(module, nn.LayerNorm | nn.Embedding):
+        module.reset_parameters()
+    elif hasattr(module, "reset_weights"):
+        module.reset_weights()  # type: ignore[operator]
+    if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def fresh_copy(module: nn.Module) -> nn.Module:
+    """A copy of `module` with newly drawn weights."""
+    return copy.deepcopy(module).apply(orthogonal_init)
+
+
+def mlp(in_dim: int, hidden_dim: int, out_dim: int, layer_norm: bool) -> nn.Sequential:
+    """Two hidden ReLU layers, each with LayerNorm before the ReLU when asked."""
+
+    def hidden(n_in: int) -> list[nn.Module]:
+        norm = [nn.LayerNorm(hidden_dim)] if layer_norm else []
+        return [nn.Linear(n_in, hidden_dim), *norm, nn.ReLU(inplace=True)]
+
+    return nn.Sequential(*hidden(in_dim), *hidden(hidden_dim), nn.Linear(hidden_dim, out_dim))
+
+
+class Bottleneck(nn.Sequential):
+    """Linear, LayerNorm, Tanh: [B, in] -> [B, out] (the trunk of DrQ-v2)."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__(nn.Linear(in_dim, out_dim), nn.LayerNorm(out_dim), nn.Tanh())
+
+
+@torch.no_grad()
+def polyak_(target: nn.Module, source: nn.Module, tau: float) -> None:
+    """target <- (1 - tau) target + tau source."""
+    torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), tau)
+
+
+def squashed_noise(mu: Tensor, std: float | Tensor, clip: float | None = None) -> Tensor:
+    """Clipped Gaussian around `mu` [B, A], inside (-1, 1), with the gradient of `mu` (DrQ-v2)."""
+    noise = torch.randn_like(mu) * std
+    if clip is not None:
+        noise = noise.clamp(-clip, clip)
+    x = mu + noise
+    return x + (x.clamp(-1 + 1e-6, 1 - 1e-6) - x).detach()

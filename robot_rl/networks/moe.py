@@ -1,0 +1,109 @@
+"""Mixture of experts with top-k routing (MENTOR, section 3.1) and a balance loss with a gradient.
+
+Shapes: B batch, E experts, K chosen, D width, H expert width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from robot_rl.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoEConfig:
+    """Sizes of the paper; `sparse` computes the chosen experts only, which wins on a CPU."""
+
+    num_experts: int = 16
+    top_k: int = 4
+    expert_dim: int = 256
+    gate_dim: int = 256
+    gate_dropout: float = 0.1
+    balance_scale: float = 0.002
+    sparse: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.top_k <= self.num_experts:
+            raise ConfigError(
+                f"moe.top_k is {self.top_k}; it must lie between 1 and num_experts "
+                f"({self.num_experts})."
+            )
+
+
+class Experts(nn.Module):
+    """E two-layer ReLU networks D -> H -> D, their weights stacked."""
+
+    def __init__(self, num: int, width: int, hidden: int) -> None:
+        super().__init__()
+        self.w1 = nn.Parameter(torch.empty(num, hidden, width))
+        self.b1 = nn.Parameter(torch.empty(num, hidden))
+        self.w2 = nn.Parameter(torch.empty(num, width, hidden))
+        self.b2 = nn.Parameter(torch.empty(num, width))
+        self.reset_weights()
+
+    def reset_weights(self) -> None:
+        for weight in (*self.w1.data, *self.w2.data):
+            nn.init.orthogonal_(weight)
+        nn.init.zeros_(self.b1)
+        nn.init.zeros_(self.b2)
+
+    def one(self, e: int, x: Tensor) -> Tensor:
+        """Expert `e` on x [N, D]."""
+        return F.linear(F.relu(F.linear(x, self.w1[e], self.b1[e])), self.w2[e], self.b2[e])
+
+    def all(self, x_BD: Tensor) -> Tensor:
+        """[B, E, D]: every expert on every sample."""
+        h_EBH = F.relu(torch.einsum("bd,ehd->ebh", x_BD, self.w1) + self.b1[:, None])
+        return (torch.einsum("ebh,edh->ebd", h_EBH, self.w2) + self.b2[:, None]).transpose(0, 1)
+
+
+class MoE(nn.Module):
+    """y = sum over the K best experts of their renormalised router weight times their output.
+
+    After a forward pass in training mode `balance_loss` holds the Switch balance loss
+    E * sum_e f_e P_e (Fedus et al. 2022, eq. 4): 1 at uniform routing, more when routing
+    collapses; the gradient flows through P, the mean router probability.
+    """
+
+    def __init__(self, width: int, config: MoEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.router = nn.Sequential(
+            nn.Linear(width, config.gate_dim),
+            nn.ReLU(inplace=True),
+            nn.Dropout(config.gate_dropout),
+            nn.Linear(config.gate_dim, config.num_experts),
+        )
+        self.experts = Experts(config.num_experts, width, config.expert_dim)
+        self.balance_loss: Tensor | None = None
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        prob_BE = self.router(x_BD).softmax(dim=-1)
+        weight_BK, index_BK = prob_BE.topk(self.config.top_k, dim=-1)
+        weight_BK = weight_BK / weight_BK.sum(dim=-1, keepdim=True)
+        self.balance_loss = switch_balance_loss(prob_BE, index_BK) if self.training else None
+        mix = self._sparse if self.config.sparse else self._dense
+        return mix(x_BD, weight_BK, index_BK)
+
+    def _sparse(self, x_BD: Tensor, weight_BK: Tensor, index_BK: Tensor) -> Tensor:
+        y_BD = torch.zeros_like(x_BD)
+        for e in range(self.config.num_experts):
+            row, slot = torch.where(index_BK == e)
+            if len(row):
+                out = self.experts.one(e, x_BD[row]) * weight_BK[row, slot, None]
+                y_BD = y_BD.index_add(0, row, out.to(y_BD.dtype))
+        return y_BD
+
+    def _dense(self, x_BD: Tensor, weight_BK: Tensor, index_BK: Tensor) -> Tensor:
+        y_BED = self.experts.all(x_BD)
+        index = index_BK[..., None].expand(-1, -1, y_BED.shape[-1])
+        return (y_BED.gather(1, index) * weight_BK[..., None]).sum(dim=1)
+
+
+def switch_balance_loss(prob_BE: Tensor, index_BK: Tensor) -> Tensor:
+    """E * sum_e f_e P_e, f the share of choices that fell on e, P the mean router probability."""
+    num_experts = prob_BE.shape[-1]
+    share_E = F.one_hot(index_BK, num_experts).float().mean(dim=(0, 1))
+    return num_experts * (share_E * prob_BE.float().mean(dim=0)).sum()

@@ -1,0 +1,91 @@
+"""The part of an agent that runs on a robot, and how it is built from a saved description."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from robot_rl.networks.actor_critic import Actor
+from robot_rl.networks.encoders import Encoder
+from robot_rl.networks.layers import orthogonal_init
+from robot_rl.networks.moe import MoEConfig
+from robot_rl.types import PROPRIO, Interface, Observation
+
+# The last frames of one episode, by camera: [S, 3, H, W], oldest first.
+Frames = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Shapes of the networks. `actor` is `mlp` or `moe`."""
+
+    encoder: str = "compact"
+    frame_stack: int = 3
+    feature_dim: int = 50
+    hidden_dim: int = 256
+    layer_norm: bool = True
+    actor: str = "mlp"
+    moe: MoEConfig = field(default_factory=MoEConfig)
+
+
+class Policy(nn.Module):
+    """Stacked frames and proprio to the deterministic action [B, A] in (-1, 1)."""
+
+    def __init__(self, encoder: Encoder, actor: Actor) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.actor = actor
+
+    def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
+        return self.actor(self.encoder(obs)).mu
+
+
+def make_encoder(config: NetworkConfig, interface: Interface) -> Encoder:
+    encoder = Encoder(interface, config.frame_stack, config.encoder)
+    encoder.apply(orthogonal_init)
+    return encoder
+
+
+def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Actor:
+    from robot_rl.errors import UnknownNameError
+
+    if config.actor not in ("mlp", "moe"):
+        raise UnknownNameError("agent.network.actor", config.actor, ("mlp", "moe"))
+    moe = config.moe if config.actor == "moe" else None
+    return Actor(
+        encoder, action_dim, config.feature_dim, config.hidden_dim, config.layer_norm, moe
+    )
+
+
+def make_policy(config: NetworkConfig, interface: Interface) -> Policy:
+    """A policy with fresh weights, ready for `load_state_dict`."""
+    encoder = make_encoder(config, interface)
+    return Policy(encoder, make_actor(config, encoder, interface.action_size))
+
+
+def stack_frames(obs: Observation, frames: Frames | None, depth: int) -> Frames:
+    """The newest `depth` frames with `obs` last; an episode's first frame fills the stack."""
+    stacked: Frames = {}
+    for key, image in obs.items():
+        if key == PROPRIO:
+            continue
+        planar = image.transpose(2, 0, 1)[None]
+        before = np.repeat(planar, depth, axis=0) if frames is None else frames[key]
+        stacked[key] = np.concatenate((before[1:], planar))
+    return stacked
+
+
+def to_batch(
+    obs: Sequence[Observation], frames: Sequence[Frames], device: torch.device
+) -> dict[str, Tensor]:
+    """Observations of N environments and their frame stacks as tensors [N, ...]."""
+    batch = {
+        key: torch.from_numpy(np.stack([stack[key] for stack in frames])).to(device)
+        for key in frames[0]
+    }
+    if PROPRIO in obs[0]:
+        proprio = np.stack([o[PROPRIO] for o in obs])
+        batch[PROPRIO] = torch.from_numpy(proprio).to(device)
+    return batch

@@ -1,0 +1,146 @@
+"""The replay buffer: add steps as they happen, sample n-step transitions and sequences."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robot_rl.errors import ConfigError
+from robot_rl.replay.storage import Lanes, Step
+from robot_rl.types import PROPRIO, Batch, Interface, Observation, Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayConfig:
+    """`capacity` counts rows (one per environment step and one per episode)."""
+
+    capacity: int = 100_000
+    frame_stack: int = 3
+    nstep: int = 3
+    gamma: float = 0.99
+    # Length K of the sequences that ride along with every batch; 0 for none.
+    sequence: int = 0
+
+    def __post_init__(self) -> None:
+        if self.frame_stack < 1 or self.nstep < 1 or self.sequence < 0:
+            raise ConfigError("replay needs frame_stack >= 1, nstep >= 1 and sequence >= 0.")
+        if not 0.0 <= self.gamma <= 1.0:
+            raise ConfigError(f"replay.gamma is {self.gamma}; a discount lies in [0, 1].")
+
+
+class Replay:
+    """Uniform over stored transitions, those of the running episode included.
+
+    A window never crosses an episode end: an n-step return stops there, with the discount of the
+    steps it has. Truncation bootstraps, termination does not.
+    """
+
+    def __init__(
+        self, config: ReplayConfig, interface: Interface, lanes: int, seed: int
+    ) -> None:
+        self.config = config
+        self.storage = Lanes(interface, config.capacity, lanes)
+        self._rng = np.random.default_rng(seed)
+        self._gammas = config.gamma ** np.arange(config.nstep + 1, dtype=np.float32)
+        self._window = max(config.nstep, config.sequence)
+        if self.storage.lane_rows < self._window + config.frame_stack + 1:
+            raise ConfigError("replay.capacity is smaller than one n-step window and frame stack.")
+
+    def __len__(self) -> int:
+        """Transitions that are stored."""
+        return int(self.storage.has_action.sum())
+
+    @property
+    def bytes(self) -> int:
+        return self.storage.bytes
+
+    def begin(self, lane: int, obs: Observation) -> None:
+        self.storage.begin(lane, obs)
+
+    def add(self, lane: int, step: Step, next_obs: Observation) -> None:
+        self.storage.extend(lane, step, next_obs)
+
+    def sample(self, n: int) -> Batch:
+        """Raises `ConfigError` when nothing can be sampled yet."""
+        lane, row = self._draw(n)
+        return self.gather(lane, row)
+
+    def gather(self, lane: np.ndarray, row: np.ndarray) -> Batch:
+        """The batch of given starts: `lane` [B] and absolute `row` [B]."""
+        store, cfg = self.storage, self.config
+        window = self._flat(lane[:, None], row[:, None] + np.arange(self._window))  # [B, W]
+        alive = np.logical_and.accumulate(store.has_action[window], axis=1)
+        steps = alive[:, : cfg.nstep].sum(axis=1)
+        reward = (store.reward[window] * alive)[:, : cfg.nstep] @ self._gammas[:-1]
+        terminated = (store.terminated[window] & alive)[:, : cfg.nstep].any(axis=1)
+        return Batch(
+            obs=self._observe(lane, row),
+            action=store.action[window[:, 0]],
+            reward=reward,
+            discount=np.where(terminated, np.float32(0.0), self._gammas[steps]),
+            next_obs=self._observe(lane, row + steps),
+            sequence=self._sequence(lane, row, window, alive) if cfg.sequence else None,
+        )
+
+    def latest(self, lane: int) -> dict[str, Any]:
+        """The newest observation of `lane`, stacked, with a leading batch axis of one."""
+        lanes = np.array([lane])
+        return self._observe(lanes, self.storage.head[lanes] - 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the journal does not hold: the sampler's random state."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._rng.bit_generator.state = state["rng"]
+
+    def _draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        store = self.storage
+        oldest = np.maximum(store.head - store.lane_rows, 0)
+        span = np.cumsum(store.head - oldest)
+        lanes = [np.empty(0, np.int64)]
+        rows = [np.empty(0, np.int64)]
+        missing, tries = n, 0
+        while missing > 0:
+            draw = self._rng.integers(0, max(span[-1], 1), size=missing + missing // 4 + 4)
+            lane = np.searchsorted(span, draw, side="right")
+            lane = np.minimum(lane, store.lanes - 1)
+            row = draw - (span[lane] - (store.head - oldest)[lane]) + oldest[lane]
+            keep = np.flatnonzero(self._valid(lane, row, oldest[lane]))[:missing]
+            lanes.append(lane[keep])
+            rows.append(row[keep])
+            missing -= len(keep)
+            tries += 1
+            if tries > 1000:
+                raise ConfigError("the replay holds no transition yet; collect before sampling.")
+        return np.concatenate(lanes), np.concatenate(rows)
+
+    def _valid(self, lane: np.ndarray, row: np.ndarray, oldest: np.ndarray) -> np.ndarray:
+        flat = self._flat(lane, row)
+        depth = np.minimum(self.config.frame_stack - 1, self.storage.episode_step[flat])
+        return self.storage.has_action[flat] & (row - depth >= oldest)
+
+    def _sequence(
+        self, lane: np.ndarray, row: np.ndarray, window: np.ndarray, alive: np.ndarray
+    ) -> Sequence:
+        k = self.config.sequence
+        inside = alive[:, :k]
+        return Sequence(
+            actions=self.storage.action[window[:, :k]] * inside[..., None],
+            rewards=self.storage.reward[window[:, :k]] * inside,
+            last_obs=self._observe(lane, row + inside.sum(axis=1)),
+            mask=inside.all(axis=1).astype(np.float32),
+        )
+
+    def _observe(self, lane: np.ndarray, row: np.ndarray) -> dict[str, Any]:
+        flat = self._flat(lane, row)
+        back = np.arange(self.config.frame_stack - 1, -1, -1)  # oldest frame first
+        depth = np.minimum(back[None, :], self.storage.episode_step[flat][:, None])
+        stack = self._flat(lane[:, None], row[:, None] - depth)
+        obs = {key: frames[stack] for key, frames in self.storage.frames.items()}
+        if self.storage.proprio.shape[1]:
+            obs[PROPRIO] = self.storage.proprio[flat]
+        return obs
+
+    def _flat(self, lane: np.ndarray, row: np.ndarray) -> np.ndarray:
+        return lane * self.storage.lane_rows + row % self.storage.lane_rows

@@ -1,0 +1,133 @@
+"""Checkpoints without pickle: safetensors and JSON, written aside, fsynced, then renamed."""
+
+import json
+import logging
+import os
+import shutil
+import zlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from robot_rl.errors import CorruptFileError
+
+log = logging.getLogger(__name__)
+
+_TENSORS, _STATE = "tensors.safetensors", "state.json"
+_KEPT = 2
+
+
+def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
+    """Write `state` (nested dicts and lists of tensors and JSON values) as `step-<step>`."""
+    final = directory / f"step-{step:012d}"
+    partial = directory / f".partial-{step:012d}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    tensors: dict[str, Tensor] = {}
+    tree = _flatten(state, "", tensors)
+    save_file(tensors, partial / _TENSORS)
+    body = json.dumps({"state": tree, "crc": _crc(partial / _TENSORS)})
+    (partial / _STATE).write_text(json.dumps({"body": body, "crc": zlib.crc32(body.encode())}))
+    for name in (_TENSORS, _STATE, "."):
+        _fsync(partial / name)
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)
+    _fsync(directory)
+    for old in checkpoints(directory)[:-_KEPT]:
+        shutil.rmtree(old)
+    return final
+
+
+def load_newest(directory: Path) -> dict[str, Any] | None:
+    """The newest readable checkpoint, None where there is none at all.
+
+    A damaged one is passed over with a warning; `CorruptFileError` when all are damaged.
+    """
+    found = checkpoints(directory)
+    for path in reversed(found):
+        try:
+            return load_checkpoint(path)
+        except CorruptFileError as error:
+            log.warning("%s; trying the one before", error)
+    if found:
+        raise CorruptFileError(f"no checkpoint in {directory} is readable; start a new run_dir.")
+    return None
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Raises `CorruptFileError` when a file is missing, truncated or fails its checksum."""
+    try:
+        outer = json.loads((path / _STATE).read_text())
+        if zlib.crc32(outer["body"].encode()) != outer["crc"]:
+            raise ValueError(f"{_STATE} fails its checksum")
+        content = json.loads(outer["body"])
+        if _crc(path / _TENSORS) != content["crc"]:
+            raise ValueError(f"{_TENSORS} fails its checksum")
+        tensors = load_file(path / _TENSORS)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise CorruptFileError(f"checkpoint {path} is damaged: {error}") from error
+    return _restore(content["state"], tensors)
+
+
+def checkpoints(directory: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    return sorted(directory.glob("step-*"))
+
+
+def _flatten(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(node, Tensor):
+        # A copy: safetensors refuses tensors that share memory.
+        tensors[path] = node.detach().to("cpu", copy=True).contiguous()
+        return {"$tensor": path}
+    if isinstance(node, dict):
+        kind = "$ints" if node and all(isinstance(key, int) for key in node) else "$dict"
+        return {kind: {str(k): _flatten(v, f"{path}/{k}", tensors) for k, v in node.items()}}
+    if isinstance(node, list | tuple):
+        return [_flatten(value, f"{path}/{i}", tensors) for i, value in enumerate(node)]
+    return node
+
+
+def _restore(node: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(node, list):
+        return [_restore(value, tensors) for value in node]
+    if not isinstance(node, dict):
+        return node
+    if "$tensor" in node:
+        return tensors[node["$tensor"]]
+    if "$ints" in node:
+        return {int(key): _restore(value, tensors) for key, value in node["$ints"].items()}
+    return {key: _restore(value, tensors) for key, value in node["$dict"].items()}
+
+
+def random_state() -> dict[str, Any]:
+    """State of torch's generators."""
+    state: dict[str, Any] = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def _crc(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return value
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

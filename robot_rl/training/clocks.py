@@ -1,0 +1,59 @@
+"""When things are due, and how long they take."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+
+class Every:
+    """True once `period` or more has passed since the last time, in steps or seconds."""
+
+    def __init__(self, period: float, start: float = 0.0) -> None:
+        self.period = period
+        self.last = start
+
+    def __call__(self, now: float) -> bool:
+        if self.period <= 0 or now - self.last < self.period:
+            return False
+        self.last = now
+        return True
+
+
+class Ratio:
+    """How many updates are owed at `ratio` updates per environment step.
+
+    Counts what was done, so a run that resumes from an older checkpoint catches up.
+    """
+
+    def __init__(self, ratio: float, done: int = 0) -> None:
+        self.ratio = ratio
+        self.done = done
+
+    def owed(self, steps: int) -> int:
+        return max(0, int(steps * self.ratio + 1e-9) - self.done)
+
+
+class Stopwatch:
+    """Seconds since it was made, carried over from an earlier process by `before_s`."""
+
+    def __init__(self, before_s: float = 0.0) -> None:
+        self._before_s = before_s
+        self._start_s = time.monotonic()
+
+    def elapsed_s(self) -> float:
+        return self._before_s + time.monotonic() - self._start_s
+
+
+class SplitTimer:
+    """Sums the time spent in named parts: `with timer("encode"): ...`."""
+
+    def __init__(self) -> None:
+        self.total_s: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.total_s[part] = self.total_s.get(part, 0.0) + time.perf_counter() - start

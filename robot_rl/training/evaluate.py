@@ -1,0 +1,73 @@
+"""Evaluation of the deterministic policy on held-out seeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from robot_rl.agents.base import Agent
+from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
+from robot_rl.types import Metrics
+
+# Training episodes draw 32-bit seeds from a SeedSequence; evaluation counts up from here.
+HELD_OUT_SEED = 2**32
+FILMED_EPISODES = 4
+
+
+@dataclass
+class Evaluation:
+    """Episodes of one evaluation. `successes` is empty where the task defines no success."""
+
+    returns: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    successes: list[bool] = field(default_factory=list)
+    film: list[np.ndarray] = field(default_factory=list)
+
+    def metrics(self) -> Metrics:
+        low, high = bootstrap_interval(self.returns)
+        metrics: Metrics = {
+            "episodes": len(self.returns),
+            "return_mean": float(np.mean(self.returns)),
+            "return_low": low,
+            "return_high": high,
+            "length_mean_steps": float(np.mean(self.lengths)),
+        }
+        if self.successes:
+            low, high = wilson_interval(sum(self.successes), len(self.successes))
+            rate = float(np.mean(self.successes))
+            metrics |= {"success_rate": rate, "success_low": low, "success_high": high}
+        return metrics
+
+
+def evaluate(
+    agent: Agent, env: Any, episodes: int, film: bool, stop: Callable[[], bool] = lambda: False
+) -> Evaluation:
+    """Episode i uses seed HELD_OUT_SEED + i. `stop` ends early, between episodes."""
+    result = Evaluation()
+    for episode in range(episodes):
+        if stop() and episode:
+            break
+        frames = result.film if film and episode < FILMED_EPISODES else None
+        _run_episode(agent, env, HELD_OUT_SEED + episode, result, frames)
+    return result
+
+
+def _run_episode(
+    agent: Agent, env: Any, seed: int, result: Evaluation, film: list[np.ndarray] | None
+) -> None:
+    obs, _ = env.reset(seed=seed)
+    carry: list[Any] = [None]
+    total, length, success, over = 0.0, 0, False, False
+    while not over:
+        if film is not None:
+            film.append(env.render())
+        action, carry = agent.act([obs], carry, "eval")
+        obs, reward, terminated, truncated, info = env.step(action[0])
+        total, length = total + float(reward), length + 1
+        success = success or bool(info["success"])
+        over = terminated or truncated
+    result.returns.append(total)
+    result.lengths.append(length)
+    if info["success"] is not None:
+        result.successes.append(success)

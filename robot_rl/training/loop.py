@@ -1,0 +1,221 @@
+"""The training loop: act, step, learn, evaluate, save. Start and resume are the same call."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from robot_rl.agents.base import Agent
+from robot_rl.analysis.video import write_mp4
+from robot_rl.replay.buffer import Replay
+from robot_rl.replay.journal import Journal
+from robot_rl.training.checkpoint import (
+    load_newest,
+    random_state,
+    save_checkpoint,
+    set_random_state,
+)
+from robot_rl.training.clocks import Every, Ratio, Stopwatch
+from robot_rl.training.collector import Collector, Envs, Episode
+from robot_rl.training.evaluate import Evaluation, evaluate
+from robot_rl.training.guard import require_finite
+from robot_rl.training.monitor import Monitor
+from robot_rl.training.run import RunDirectory
+from robot_rl.types import Interface
+
+_RECENT_EPISODES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """Pace and length of a run. Steps are environment steps (actions), over all environments."""
+
+    steps: int = 20_000
+    seed_steps: int = 1_000  # uniformly random actions before learning starts
+    replay_ratio: float = 1.0  # updates per environment step
+    eval_every_steps: int = 1_000
+    eval_episodes: int = 20
+    final_eval_episodes: int = 50
+    log_every_steps: int = 100
+    checkpoint_every_s: float = 60.0
+    # Stop early: 0 never; else after this time, or once an evaluation reaches this success.
+    max_train_s: float = 0.0
+    stop_at_success: float = 0.0
+    video: bool = True
+
+
+@dataclass
+class Parts:
+    """The objects a run is made of. `make_envs(first_episode)` opens the environments."""
+
+    run: RunDirectory
+    interface: Interface
+    agent: Agent
+    replay: Replay
+    journals: list[Journal]
+    make_envs: Callable[[int], Envs]
+    eval_env: Any
+    batch_size: int
+
+
+class Trainer:
+    """One run from where its directory stands to its end or an orderly stop."""
+
+    def __init__(self, config: LoopConfig, parts: Parts, seed: int) -> None:
+        self.config, self.parts = config, parts
+        self.step = 0
+        self.reached = False
+        self._rng = np.random.default_rng([seed, 1])
+        self._updates = Ratio(config.replay_ratio)
+        self._watch = Stopwatch()
+        self._recent: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
+        self._metrics: dict[str, Tensor] = {}
+        self._log = Every(config.log_every_steps)
+        self._eval = Every(config.eval_every_steps)
+        self._checkpoint = Every(config.checkpoint_every_s)
+        self._mark = (0.0, 0, 0)  # time, steps and updates at the last log line
+
+    # ------------------------------------------------------------------ run
+
+    def train(self, monitor: Monitor, stop: Callable[[], bool]) -> bool:
+        """True when the run is complete, False when `stop` ended it early."""
+        agent, parts = self.parts.agent, self.parts
+        # A resumed run opens episodes it has never seen: steps outnumber episodes.
+        envs = parts.make_envs(self.step)
+        collector = Collector(
+            envs, agent, parts.replay, parts.journals, parts.interface.action_size, self._rng
+        )
+        try:
+            collector.start()
+            self._mark = (self._watch.elapsed_s(), self.step, self._updates.done)
+            while not self._finished() and not stop():
+                collector.act(random=self.step < self.config.seed_steps)
+                self._learn(stop)
+                self._recent.extend(collector.receive())
+                self.step += collector.lanes
+                agent.step = self.step
+                self._keep_up(monitor, stop)
+        finally:
+            collector.close()
+        self.save()
+        return self._finished()
+
+    def final_evaluation(self, stop: Callable[[], bool]) -> Evaluation:
+        return evaluate(
+            self.parts.agent, self.parts.eval_env, self.config.final_eval_episodes,
+            self.config.video, stop,
+        )  # fmt: skip
+
+    def _finished(self) -> bool:
+        out_of_time = 0 < self.config.max_train_s <= self._watch.elapsed_s()
+        return self.step >= self.config.steps or out_of_time or self.reached
+
+    def _learn(self, stop: Callable[[], bool]) -> None:
+        learned_steps = self.step - self.config.seed_steps
+        for _ in range(self._updates.owed(learned_steps)):
+            if stop():
+                return
+            batch = self.parts.replay.sample(self.parts.batch_size)
+            self._metrics = self.parts.agent.update(batch)
+            self._updates.done += 1
+            require_finite(self._metrics, batch, self.parts.run.root)
+
+    def _keep_up(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
+        """Logging, evaluation and checkpoints that are due."""
+        monitor.advance(self.step)
+        if self._log(self.step):
+            monitor.scalars(self.step, self._watch.elapsed_s(), self._measurements())
+        if self._eval(self.step) and self.step > self.config.seed_steps:
+            self._evaluate(monitor, stop)
+        if self._checkpoint(self._watch.elapsed_s()):
+            self.save()
+
+    def _evaluate(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
+        agent, cfg = self.parts.agent, self.config
+        result = evaluate(agent, self.parts.eval_env, cfg.eval_episodes, cfg.video, stop)
+        metrics = result.metrics()
+        wall_s = self._watch.elapsed_s()
+        monitor.scalars(self.step, wall_s, {f"eval/{k}": v for k, v in metrics.items()})
+        monitor.say(summary(self.step, wall_s, result))
+        if result.film:
+            path = self.parts.run.videos / f"step-{self.step:09d}.mp4"
+            write_mp4(path, result.film, self.parts.interface.control_rate_hz)
+        success = metrics.get("success_rate", 0.0)
+        self.reached = 0 < cfg.stop_at_success <= success
+
+    def _measurements(self) -> dict[str, float]:
+        then_s, steps, updates = self._mark
+        now_s = self._watch.elapsed_s()
+        self._mark = (now_s, self.step, self._updates.done)
+        span_s = max(now_s - then_s, 1e-9)
+        values = {f"train/{name}": float(value) for name, value in self._metrics.items()}
+        values["speed/env_steps_per_s"] = (self.step - steps) / span_s
+        values["speed/updates_per_s"] = (self._updates.done - updates) / span_s
+        values["train/updates"] = self._updates.done
+        values |= _episode_means(self._recent)
+        if hasattr(self.parts.agent, "exploration_std"):
+            values["train/exploration_std"] = self.parts.agent.exploration_std()
+        return values
+
+    # ---------------------------------------------------------------- state
+
+    def load_or_start(self) -> bool:
+        """Restore replay and checkpoint where there are any; True when this resumes a run."""
+        state = load_newest(self.parts.run.checkpoints)
+        self.step = sum(journal.restore(self.parts.replay) for journal in self.parts.journals)
+        if state is not None:
+            self.load_state_dict(state)
+        # Steps collected after the checkpoint are kept; the updates they are owed are caught up.
+        self.parts.agent.step = self.step
+        return self.step > 0
+
+    def save(self) -> None:
+        save_checkpoint(self.parts.run.checkpoints, self.step, self.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "agent": self.parts.agent.state_dict(),
+            "replay": self.parts.replay.state_dict(),
+            "random": random_state(),
+            "actions": self._rng.bit_generator.state,
+            "updates": self._updates.done,
+            "train_s": self._watch.elapsed_s(),
+            "recent": [[e.episode_return, e.length, e.success] for e in self._recent],
+            "clocks": [self._log.last, self._eval.last, self._checkpoint.last],
+            "reached": self.reached,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.parts.agent.load_state_dict(state["agent"])
+        self.parts.replay.load_state_dict(state["replay"])
+        set_random_state(state["random"])
+        self._rng.bit_generator.state = state["actions"]
+        self._updates.done = state["updates"]
+        self._watch = Stopwatch(state["train_s"])
+        self._recent.extend(Episode(*episode) for episode in state["recent"])
+        self._log.last, self._eval.last, self._checkpoint.last = state["clocks"]
+        self.reached = state["reached"]
+
+
+def summary(step: int, wall_s: float, result: Evaluation) -> str:
+    """One line about an evaluation."""
+    metrics = result.metrics()
+    line = f"step {step:>7,}  {wall_s / 60:5.1f} min  return {metrics['return_mean']:8.2f}"
+    if result.successes:
+        low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
+        rate = 100 * metrics["success_rate"]
+        line += f"  success {rate:3.0f} % (95 % interval {low:.0f} to {high:.0f})"
+    return line
+
+
+def _episode_means(episodes: deque[Episode]) -> dict[str, float]:
+    if not episodes:
+        return {}
+    values = {"train/episode_return": float(np.mean([e.episode_return for e in episodes]))}
+    successes = [e.success for e in episodes if e.success is not None]
+    if successes:
+        values["train/episode_success"] = float(np.mean(successes))
+    return values

@@ -1,0 +1,115 @@
+"""A run directory: one place, one process, the configuration saved before anything runs."""
+
+import fcntl
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from robot_rl.errors import RunDirectoryError
+from robot_rl.types import Interface
+
+_RECORDED = ("robot-rl", "torch", "mujoco", "dm-control", "robosuite", "gymnasium", "numpy")
+
+
+class RunDirectory:
+    """Paths inside `root`, and a lock that keeps a second process out.
+
+    Raises `RunDirectoryError` where the directory cannot be written or is in use.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.checkpoints = root / "checkpoints"
+        self.replay = root / "replay"
+        self.videos = root / "videos"
+        self.policy = root / "policy"
+        self.config = root / "config.yaml"
+        self.interface = root / "interface.json"
+        self.metrics = root / "metrics.jsonl"
+        self._lock: int | None = None
+
+    def open(self) -> None:
+        """Create the directory, prove that it can be written, and lock it."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+            self._lock = os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RunDirectoryError(
+                f"run_dir {self.root} cannot be written: {error.strerror}. Choose another with "
+                "run_dir=PATH."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunDirectoryError(
+                f"run_dir {self.root} is in use by another process. Stop it, or choose another "
+                "with run_dir=PATH."
+            ) from error
+
+    def close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def save_versions(self) -> None:
+        versions = {name: _version(name) for name in _RECORDED}
+        write_text(self.root / "versions.json", json.dumps(versions, indent=2) + "\n")
+
+    def check_interface(self, interface: Interface) -> None:
+        """Save it in a new run; in an old one raise `InterfaceMismatchError` where it differs."""
+        if self.interface.exists():
+            interface.require_equal(Interface.load(self.interface), f"the run in {self.root}")
+        else:
+            interface.save(self.interface)
+
+
+class StopSignals:
+    """SIGINT and SIGTERM ask for an orderly stop; a second one exits at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: Mapping[int, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        self._previous = {
+            number: signal.signal(number, self._handle)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def __call__(self) -> bool:
+        return self.requested
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            os._exit(128 + number)
+        self.requested = True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` in one step, so that a reader never sees half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,152 @@
+"""Environment processes that run beside the learner: `send` actions, learn, `receive`."""
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from robot_rl.errors import EnvWorkerError
+from robot_rl.types import Observation
+
+MakeEnv = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class EnvStep:
+    """One step of one environment. `first_obs` opens the next episode where this one ended."""
+
+    obs: Observation
+    reward: float
+    terminated: bool
+    truncated: bool
+    success: bool | None
+    applied_action: np.ndarray
+    first_obs: Observation | None
+
+
+def episode_seed(seed: int, lane: int, episode: int) -> int:
+    """Seed of an episode: the same in every process layout, new after every resume."""
+    return int(np.random.SeedSequence([seed, lane, episode]).generate_state(1)[0])
+
+
+class EnvLane:
+    """One environment and its episode count."""
+
+    def __init__(self, make_env: MakeEnv, seed: int, lane: int, first_episode: int) -> None:
+        self._env = make_env()
+        self._seed, self._lane = seed, lane
+        self._episode = first_episode
+
+    def reset(self) -> Observation:
+        seed = episode_seed(self._seed, self._lane, self._episode)
+        self._episode += 1
+        return self._env.reset(seed=seed)[0]
+
+    def step(self, action: np.ndarray) -> EnvStep:
+        obs, reward, terminated, truncated, info = self._env.step(action)
+        first_obs = self.reset() if terminated or truncated else None
+        return EnvStep(
+            obs, float(reward), terminated, truncated, info["success"], info["applied_action"],
+            first_obs,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._env.close()
+
+
+class InlineEnvs:
+    """All environments in this process (`num_envs: 0` and tests)."""
+
+    def __init__(self, lanes: Sequence[EnvLane]) -> None:
+        self._lanes = lanes
+        self._results: list[EnvStep] = []
+
+    def reset(self) -> list[Observation]:
+        return [lane.reset() for lane in self._lanes]
+
+    def send(self, actions: np.ndarray) -> None:
+        self._results = [lane.step(a) for lane, a in zip(self._lanes, actions, strict=True)]
+
+    def receive(self) -> list[EnvStep]:
+        return self._results
+
+    def close(self) -> None:
+        for lane in self._lanes:
+            lane.close()
+
+
+class EnvProcesses:
+    """One process per environment. Raises `EnvWorkerError` with the child's own error."""
+
+    def __init__(
+        self, make_env: MakeEnv, seed: int, num_envs: int, first_episode: int = 0
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._processes = []
+        for lane in range(num_envs):
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_serve, args=(theirs, make_env, seed, lane, first_episode), daemon=True
+            )
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    def reset(self) -> list[Observation]:
+        for pipe in self._pipes:
+            pipe.send(None)
+        return [self._read(pipe) for pipe in self._pipes]
+
+    def send(self, actions: np.ndarray) -> None:
+        for pipe, action in zip(self._pipes, actions, strict=True):
+            pipe.send(action)
+
+    def receive(self) -> list[EnvStep]:
+        return [self._read(pipe) for pipe in self._pipes]
+
+    def close(self) -> None:
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(timeout=5)
+            process.terminate()
+
+    def _read(self, pipe: Connection) -> Any:
+        try:
+            result = pipe.recv()
+        except (EOFError, ConnectionResetError) as error:
+            code = self._processes[self._pipes.index(pipe)].exitcode
+            raise EnvWorkerError(
+                f"environment process {self._pipes.index(pipe)} ended (exit code {code}). "
+                "Run with num_envs=0 to see its error in this process."
+            ) from error
+        if isinstance(result, _Failure):
+            raise EnvWorkerError(f"an environment process failed: {result.text}")
+        return result
+
+
+@dataclass(frozen=True)
+class _Failure:
+    text: str
+
+
+def _serve(pipe: Connection, make_env: MakeEnv, seed: int, lane: int, first_episode: int) -> None:
+    # Ctrl-C reaches the whole process group; the learner decides when its environments stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        env = EnvLane(make_env, seed, lane, first_episode)
+        while True:
+            action = pipe.recv()
+            pipe.send(env.reset() if action is None else env.step(action))
+    except (EOFError, BrokenPipeError):
+        return
+    except Exception as error:
+        traceback.print_exc()
+        pipe.send(_Failure(f"{type(error).__name__}: {error}"))

@@ -1,0 +1,171 @@
+"""What flows between the parts: observations, batches, and the interface of a policy.
+
+An observation is a `dict[str, np.ndarray]`: `image/<camera>` uint8 [H, W, 3] and, where the
+task has it, `proprio` float32 [P].
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from robot_rl.errors import CorruptFileError, InterfaceMismatchError
+
+Observation = dict[str, np.ndarray]
+Metrics = dict[str, float]
+Source = Literal["policy", "human", "random", "expert"]
+
+IMAGE_PREFIX = "image/"
+PROPRIO = "proprio"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraField:
+    """One image of the observation, as the policy receives it.
+
+    `crop` is (top, left, height, width) in pixels of the frame before the crop; empty for none.
+    """
+
+    name: str
+    height: int
+    width: int
+    rate_hz: float
+    crop: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return IMAGE_PREFIX + self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProprioField:
+    """`size` consecutive numbers of `proprio`."""
+
+    name: str
+    unit: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionField:
+    """One action dimension: the value 1.0 commands `scale` `unit` under `control`."""
+
+    name: str
+    unit: str
+    scale: float
+    control: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """All that a policy sees and does, with units. Saved beside every policy and compared."""
+
+    task: str
+    control_rate_hz: float
+    cameras: tuple[CameraField, ...]
+    proprio: tuple[ProprioField, ...]
+    actions: tuple[ActionField, ...]
+
+    @property
+    def proprio_size(self) -> int:
+        return sum(field.size for field in self.proprio)
+
+    @property
+    def action_size(self) -> int:
+        return len(self.actions)
+
+    def require_equal(self, other: "Interface", where: str) -> None:
+        """Raise `InterfaceMismatchError` that names every field in which `other` differs."""
+        found = list(_differences(asdict(self), asdict(other)))
+        if found:
+            raise InterfaceMismatchError(
+                f"{where} was made for another interface: {'; '.join(found)}. "
+                "Use the task and cameras it was trained with."
+            )
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Interface":
+        """Raises `CorruptFileError` when the file is missing, not JSON, or lacks a field."""
+        try:
+            return cls.from_dict(json.loads(path.read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorruptFileError(f"{path} is not an interface file: {error}") from error
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Interface":
+        cameras = (CameraField(**{**c, "crop": tuple(c["crop"])}) for c in raw["cameras"])
+        return cls(
+            task=raw["task"],
+            control_rate_hz=raw["control_rate_hz"],
+            cameras=tuple(cameras),
+            proprio=tuple(ProprioField(**p) for p in raw["proprio"]),
+            actions=tuple(ActionField(**a) for a in raw["actions"]),
+        )
+
+
+def _differences(a: Any, b: Any, path: str = "") -> Iterator[str]:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        for key in a:
+            yield from _differences(a[key], b[key], f"{path}.{key}" if path else key)
+    elif isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            yield from _differences(x, y, f"{path}[{i}]")
+    elif a != b:
+        yield f"{path} is {_short(a)} here and {_short(b)} there"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+        return f"[{', '.join(str(item['name']) for item in value)}]"
+    return repr(value)
+
+
+@dataclass
+class Batch:
+    """A sampled batch, frames still uint8 and planar.
+
+    obs, next_obs: `image/<camera>` uint8 [B, S, 3, H, W] (S stacked frames, oldest first) and
+    `proprio` float32 [B, P]. action [B, A], reward [B] (n-step discounted sum), discount [B]
+    (gamma^n, or 0 where the episode terminated inside the window).
+    `sequence` is there when it was asked for. The leaves are numpy arrays or torch tensors.
+    """
+
+    obs: dict[str, Any]
+    action: Any
+    reward: Any
+    discount: Any
+    next_obs: dict[str, Any]
+    sequence: "Sequence | None" = None
+
+    def map(self, f: Any) -> "Batch":
+        """The same batch with `f` applied to every array."""
+        return _map(self, f)
+
+
+@dataclass
+class Sequence:
+    """K steps from `obs` on: actions [B, K, A], rewards [B, K], the observation after the last.
+
+    `mask` [B] is 1 where all K steps lie inside one episode.
+    """
+
+    actions: Any
+    rewards: Any
+    last_obs: dict[str, Any]
+    mask: Any
+
+
+def _map(node: Any, f: Any) -> Any:
+    if node is None:
+        return None
+    if isinstance(node, dict):
+        return {key: _map(value, f) for key, value in node.items()}
+    if isinstance(node, Batch | Sequence):
+        return type(node)(**{x.name: _map(getattr(node, x.name), f) for x in fields(node)})
+    return f(node)

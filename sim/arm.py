@@ -1,0 +1,149 @@
+"""The simulated arm: Cartesian delta control through damped inverse kinematics.
+
+This is the action interface of a real arm: small displacements of the tool centre point (tcp)
+with the tool pointing down, and a gripper that opens and closes at a limited rate.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from robot_rl.types import ActionField, ProprioField
+
+ASSET = Path(__file__).parent / "assets" / "arm.xml"
+JOINTS = ("base_yaw", "shoulder", "elbow", "forearm_roll", "wrist_pitch", "tool_roll")
+FINGERS = ("left_finger", "right_finger")
+PROPRIO = (
+    ProprioField(name="tcp_pos", unit="m", size=3),
+    ProprioField(name="tcp_vel", unit="m/s", size=3),
+    ProprioField(name="gripper_opening", unit="m", size=1),
+)
+GRIPPER_MAX_M = 0.04
+_TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
+_SEED_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, 0.0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmConfig:
+    """Control of the arm. Lengths in metres, world frame, table top at z = 0."""
+
+    control_rate_hz: float = 10.0
+    physics_dt_s: float = 0.005
+    max_delta_m: float = 0.03
+    max_gripper_delta_m: float = 0.02
+    workspace_low: tuple[float, float, float] = (0.22, -0.24, 0.012)
+    workspace_high: tuple[float, float, float] = (0.52, 0.24, 0.30)
+    # How far the commanded tcp may run ahead of a blocked arm.
+    leash_m: float = 0.04
+    ik_damping: float = 0.02
+
+    @property
+    def substeps(self) -> int:
+        return round(1.0 / (self.control_rate_hz * self.physics_dt_s))
+
+    def action_fields(self, gripper: bool) -> tuple[ActionField, ...]:
+        axes = tuple(
+            ActionField(name=f"tcp_d{axis}", unit="m", scale=self.max_delta_m, control="delta")
+            for axis in "xyz"
+        )
+        jaw = ActionField(
+            name="gripper", unit="m", scale=-self.max_gripper_delta_m, control="delta"
+        )
+        return (*axes, jaw) if gripper else axes
+
+
+class Arm:
+    """One compiled scene with the arm in it; `furnish` adds a task's objects to the model."""
+
+    def __init__(self, config: ArmConfig, furnish: Callable[[mujoco.MjSpec], None]) -> None:
+        self.config = config
+        spec = mujoco.MjSpec.from_file(str(ASSET))
+        for body in spec.bodies:
+            body.gravcomp = 1.0  # industrial arms compensate their own weight
+        spec.option.timestep = config.physics_dt_s
+        furnish(spec)
+        self.model = spec.compile()
+        self.data = mujoco.MjData(self.model)
+        self._tcp = self.model.site("tcp").id
+        self._qpos = np.array([self.model.joint(name).qposadr[0] for name in JOINTS])
+        self._dof = np.array([self.model.joint(name).dofadr[0] for name in JOINTS])
+        self._ctrl = np.array([self.model.actuator(name).id for name in JOINTS])
+        self._joint_range = self.model.actuator_ctrlrange[self._ctrl].T
+        self._gripper_ctrl = np.array([self.model.actuator(name).id for name in FINGERS])
+        self._fingers = np.array([self.model.joint(name).qposadr[0] for name in FINGERS])
+        self._low = np.array(config.workspace_low)
+        self._high = np.array(config.workspace_high)
+        self._jac = np.zeros((6, self.model.nv))
+        self._velocity = np.zeros(6)
+        self._damping = config.ik_damping**2 * np.eye(6)
+        self._target = np.zeros(3)
+        self._error = np.zeros(6)
+
+    @property
+    def tcp_pos(self) -> np.ndarray:
+        """[3] m."""
+        return self.data.site_xpos[self._tcp]
+
+    @property
+    def gripper_opening(self) -> float:
+        """Distance of one finger from the middle, 0 (closed) to `GRIPPER_MAX_M`."""
+        return float(self.data.qpos[self._fingers[0]])
+
+    def proprio(self) -> np.ndarray:
+        """float32 [7], laid out as `PROPRIO`."""
+        mujoco.mj_objectVelocity(
+            self.model, self.data, mujoco.mjtObj.mjOBJ_SITE, self._tcp, self._velocity, 0
+        )
+        parts = (self.tcp_pos, self._velocity[3:], [self.gripper_opening])
+        return np.concatenate(parts).astype(np.float32)
+
+    def reset(self, tcp_pos: np.ndarray, gripper_opening: float) -> None:
+        """Put the tcp at `tcp_pos` [3] m, tool down and at rest. Objects go to their defaults."""
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[self._qpos] = _SEED_POSTURE
+        self.data.qpos[self._fingers] = gripper_opening
+        self._target[:] = tcp_pos
+        for _ in range(50):
+            mujoco.mj_kinematics(self.model, self.data)
+            mujoco.mj_comPos(self.model, self.data)
+            step = self._joint_step()
+            self.data.qpos[self._qpos] += step
+            if np.abs(step).max() < 1e-5:
+                break
+        self.data.ctrl[self._ctrl] = self.data.qpos[self._qpos]
+        self.data.ctrl[self._gripper_ctrl] = gripper_opening
+        mujoco.mj_forward(self.model, self.data)
+
+    def apply(self, action: np.ndarray) -> None:
+        """Move for one control period. `action` [3] or [4] in [-1, 1]: tcp, gripper (1 closes)."""
+        cfg = self.config
+        moved = self._target + cfg.max_delta_m * action[:3]
+        leashed = _bound(moved, self.tcp_pos - cfg.leash_m, self.tcp_pos + cfg.leash_m)
+        self._target = _bound(leashed, self._low, self._high)
+        joints = self.data.qpos[self._qpos] + self._joint_step()
+        self.data.ctrl[self._ctrl] = _bound(joints, *self._joint_range)
+        if len(action) > 3:
+            opening = self.gripper_opening - cfg.max_gripper_delta_m * float(action[3])
+            self.data.ctrl[self._gripper_ctrl] = min(max(opening, 0.0), GRIPPER_MAX_M)
+        mujoco.mj_step(self.model, self.data, cfg.substeps)
+
+    def _joint_step(self) -> np.ndarray:
+        """Damped least squares step [6] rad towards the target tcp pose (Nakamura 1986)."""
+        mujoco.mj_jacSite(self.model, self.data, self._jac[:3], self._jac[3:], self._tcp)
+        jac = self._jac[:, self._dof]
+        rotation = self.data.site_xmat[self._tcp].reshape(3, 3)
+        # Rotation from the tool's axes to the wanted ones: half the antisymmetric part (vee) of
+        # R_want R^T, in the world frame.
+        turn = _TOOL_DOWN @ rotation.T
+        twist = (turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1])
+        self._error[:3] = self._target - self.tcp_pos
+        self._error[3:] = 0.5 * np.array(twist)
+        return jac.T @ np.linalg.solve(jac @ jac.T + self._damping, self._error)
+
+
+def _bound(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    # np.clip costs several times as much on arrays this small.
+    return np.minimum(np.maximum(x, low), high)

@@ -1,0 +1,144 @@
+"""Any simulation as a Gymnasium environment with the project's observations and actions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+
+from robot_rl.errors import ConfigError
+from robot_rl.types import PROPRIO, ActionField, Interface, Observation, ProprioField
+from sim.rig import CameraRig
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one control step brought. `success` is None where a task defines none."""
+
+    reward: float
+    terminated: bool
+    success: bool | None
+
+
+class Simulation(Protocol):
+    """A task in a simulator, without cameras and without Gymnasium."""
+
+    name: str
+    control_rate_hz: float
+    max_episode_steps: int
+    proprio_fields: tuple[ProprioField, ...]
+    action_fields: tuple[ActionField, ...]
+
+    @property
+    def model(self) -> mujoco.MjModel: ...
+    @property
+    def data(self) -> mujoco.MjData: ...
+    def reset(self, rng: np.random.Generator) -> None: ...
+    def step(self, action: np.ndarray) -> Outcome: ...
+    def proprio(self) -> np.ndarray: ...
+    def expert_action(self) -> np.ndarray | None: ...
+    def close(self) -> None: ...
+
+
+class SimEnv(gym.Env[Observation, np.ndarray]):
+    """`simulation` seen through the cameras that `make_rig` builds for its model.
+
+    The rig is rebuilt when the simulation replaces its model. `action_repeat` steps share one
+    action and sum their rewards; `interface.control_rate_hz` is the rate of the actions.
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        make_rig: Callable[[Simulation], CameraRig],
+        action_repeat: int = 1,
+        use_proprio: bool = True,
+    ) -> None:
+        if action_repeat < 1:
+            raise ConfigError(f"action_repeat is {action_repeat}; it must be at least 1.")
+        self.simulation = simulation
+        self._make_rig = make_rig
+        self._action_repeat = action_repeat
+        self._rig = make_rig(simulation)
+        self._rig_model = simulation.model
+        rate_hz = simulation.control_rate_hz / action_repeat
+        self.interface = Interface(
+            task=simulation.name,
+            control_rate_hz=rate_hz,
+            cameras=self._rig.fields,
+            proprio=simulation.proprio_fields if use_proprio else (),
+            actions=simulation.action_fields,
+        )
+        self.observation_space = observation_space(self.interface)
+        self.action_space = action_space(self.interface)
+        self.render_mode = "rgb_array"
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": max(1, round(rate_hz))}
+        self._steps = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        super().reset(seed=seed, options=options)
+        self.simulation.reset(self.np_random)
+        self._refresh_rig()
+        self._steps = 0
+        return self._observe(self._rig.reset(self.np_random)), {"success": False}
+
+    def step(
+        self, action: np.ndarray
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        applied = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
+        reward, outcome = 0.0, Outcome(0.0, False, False)
+        for _ in range(self._action_repeat):
+            outcome = self.simulation.step(applied)
+            self._steps += 1
+            reward += outcome.reward
+            if outcome.terminated or self._steps >= self.simulation.max_episode_steps:
+                break
+        truncated = self._steps >= self.simulation.max_episode_steps and not outcome.terminated
+        info = {"success": outcome.success, "applied_action": applied}
+        obs = self._observe(self._rig.read(self.np_random))
+        return obs, reward, outcome.terminated, truncated, info
+
+    def render(self) -> np.ndarray:  # type: ignore[override]
+        """uint8 [256, 256, 3] for videos."""
+        return self._rig.shoot()
+
+    def expert_action(self) -> np.ndarray | None:
+        """The scripted expert's action in this state, None where the task has no expert."""
+        return self.simulation.expert_action()
+
+    def gl_renderer(self) -> str:
+        return self._rig.gl_renderer()
+
+    def close(self) -> None:
+        self._rig.close()
+        self.simulation.close()
+
+    def _observe(self, obs: Observation) -> Observation:
+        if self.interface.proprio:
+            obs[PROPRIO] = self.simulation.proprio()
+        return obs
+
+    def _refresh_rig(self) -> None:
+        if self.simulation.model is not self._rig_model:
+            self._rig.close()
+            self._rig = self._make_rig(self.simulation)
+            self._rig_model = self.simulation.model
+
+
+def observation_space(interface: Interface) -> gym.spaces.Dict:
+    spaces: dict[str, gym.Space[Any]] = {
+        camera.key: gym.spaces.Box(0, 255, (camera.height, camera.width, 3), np.uint8)
+        for camera in interface.cameras
+    }
+    if interface.proprio:
+        shape = (interface.proprio_size,)
+        spaces[PROPRIO] = gym.spaces.Box(-np.inf, np.inf, shape, np.float32)
+    return gym.spaces.Dict(spaces)
+
+
+def action_space(interface: Interface) -> gym.spaces.Box:
+    return gym.spaces.Box(-1.0, 1.0, (interface.action_size,), np.float32)

@@ -1,0 +1,115 @@
+"""One renderer for every MuJoCo model.
+
+`lean` drops what a policy does not need and a software rasteriser pays dearly for: shadows,
+reflections, multisampling, fine tessellation. `default` is the look of published results.
+"""
+
+from typing import Any, Literal
+
+import mujoco
+import numpy as np
+
+from robot_rl.errors import ConfigError, UnknownNameError
+from sim.gl import log_gl_renderer
+
+Quality = Literal["lean", "default"]
+_LEAN_PLANE_EXTENTS = 30.0
+_LEAN_OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION)
+_logged: set[str] = set()
+
+
+def make_lean(model: mujoco.MjModel) -> None:
+    """Set what MuJoCo reads when it creates a GL context. Visual only: physics is untouched."""
+    quality = model.vis.quality
+    quality.offsamples = 0
+    quality.shadowsize = 0
+    quality.numslices = 12
+    quality.numstacks = 6
+    quality.numquads = 1
+    planes = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
+    half_m = _LEAN_PLANE_EXTENTS * model.stat.extent
+    # An infinite plane (size 0) or a small grid spacing (the third size) becomes a huge mesh.
+    # For collisions every plane is infinite, whatever its size.
+    for index in np.flatnonzero(planes):
+        size = model.geom_size[index]
+        size[:2] = np.where(size[:2] == 0, half_m, size[:2])
+        size[2] = size[:2].max()
+
+
+class Renderer:
+    """Draws `model` from any of its cameras into uint8 [H, W, 3], up to `height` x `width`."""
+
+    def __init__(
+        self, model: mujoco.MjModel, height: int, width: int, quality: Quality = "lean"
+    ) -> None:
+        if quality not in ("lean", "default"):
+            raise UnknownNameError("render.quality", quality, ("lean", "default"))
+        if quality == "lean":
+            make_lean(model)
+        model.vis.global_.offheight = height
+        model.vis.global_.offwidth = width
+        self._model = model
+        self._lean = quality == "lean"
+        self._gl = _gl_context(width, height)
+        self._gl.make_current()
+        self._scene = mujoco.MjvScene(model, maxgeom=2000)
+        self._option = mujoco.MjvOption()
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._size = (height, width)
+        _log_once(self.gl_renderer())
+
+    def render(
+        self, data: mujoco.MjData, camera: int, height: int, width: int, sky: bool = False
+    ) -> np.ndarray:
+        """uint8 [height, width, 3] from camera index `camera`; lean frames draw `sky` on demand."""
+        if height > self._size[0] or width > self._size[1]:
+            raise ConfigError(
+                f"frame {height}x{width} is larger than the render buffer "
+                f"{self._size[0]}x{self._size[1]}; create the Renderer with the larger size."
+            )
+        # A context freed elsewhere in the process leaves none current, and MuJoCo would then
+        # silently return stale pixels.
+        self._gl.make_current()
+        self._camera.fixedcamid = camera
+        mujoco.mjv_updateScene(
+            self._model, data, self._option, None, self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL, self._scene,
+        )  # fmt: skip
+        if self._lean:
+            for flag in _LEAN_OFF:  # mjv_updateScene resets them
+                self._scene.flags[flag] = False
+            self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = sky
+        viewport = mujoco.MjrRect(0, 0, width, height)
+        mujoco.mjr_render(viewport, self._scene, self._context)
+        pixels = np.empty((height, width, 3), np.uint8)
+        mujoco.mjr_readPixels(pixels, None, viewport, self._context)
+        return pixels[::-1]
+
+    def gl_renderer(self) -> str:
+        """The GL_RENDERER string of this context."""
+        from OpenGL import GL
+
+        self._gl.make_current()
+        return GL.glGetString(GL.GL_RENDERER).decode()
+
+    def close(self) -> None:
+        if self._gl is not None:
+            self._gl.make_current()
+            self._context.free()
+            self._gl.free()
+            self._gl = None
+
+
+def _gl_context(width: int, height: int) -> Any:
+    from mujoco.gl_context import GLContext
+
+    return GLContext(width, height)
+
+
+def _log_once(name: str) -> None:
+    if name not in _logged:
+        _logged.add(name)
+        log_gl_renderer(name)

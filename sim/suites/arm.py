@@ -1,0 +1,78 @@
+"""The arm suite as a `Simulation`: success held for half a second, dense or sparse reward."""
+
+from typing import Literal
+
+import mujoco
+import numpy as np
+
+from robot_rl.errors import UnknownNameError
+from sim.arm import PROPRIO, Arm, ArmConfig
+from sim.env import Outcome
+from sim.tasks import ARM_TASKS, ArmTask
+
+Reward = Literal["dense", "sparse"]
+
+
+class ArmSimulation:
+    """`dense` runs to the time limit; `sparse` pays 1 on success and terminates there."""
+
+    proprio_fields = PROPRIO
+
+    def __init__(
+        self, task: ArmTask, reward: Reward = "dense", config: ArmConfig | None = None
+    ) -> None:
+        if reward not in ("dense", "sparse"):
+            raise UnknownNameError("task.reward", reward, ("dense", "sparse"))
+        config = config or ArmConfig(physics_dt_s=task.physics_dt_s)
+        self.task = task
+        self.arm = Arm(config, task.build)
+        self.name = f"arm/{task.name}"
+        self.control_rate_hz = config.control_rate_hz
+        self.max_episode_steps = round(task.episode_s * config.control_rate_hz)
+        self.action_fields = config.action_fields(task.gripper)
+        self._sparse = reward == "sparse"
+        self._hold_steps = round(task.hold_s * config.control_rate_hz)
+        self._held_steps = 0
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        return self.arm.model
+
+    @property
+    def data(self) -> mujoco.MjData:
+        return self.arm.data
+
+    def reset(self, rng: np.random.Generator) -> None:
+        self.task.reset(self.arm, rng)
+        self._held_steps = 0
+
+    def step(self, action: np.ndarray) -> Outcome:
+        self.arm.apply(action)
+        self._held_steps = self._held_steps + 1 if self.task.at_goal(self.arm) else 0
+        success = self._held_steps >= self._hold_steps
+        if self._sparse:
+            return Outcome(float(success), success, success)
+        return Outcome(float(self.task.dense_reward(self.arm)), False, success)
+
+    def proprio(self) -> np.ndarray:
+        return self.arm.proprio()
+
+    def expert_action(self) -> np.ndarray:
+        return self.task.expert_action(self.arm)
+
+    def close(self) -> None:
+        """Nothing to release: MuJoCo frees the model with the object."""
+
+
+def make(name: str, reward: Reward = "dense") -> ArmSimulation:
+    if name not in ARM_TASKS:
+        raise UnknownNameError("arm task", name, ARM_TASKS)
+    return ArmSimulation(ARM_TASKS[name](), reward)
+
+
+def tasks() -> list[tuple[str, str]]:
+    return [(task.name, task.summary) for task in ARM_TASKS.values()]
+
+
+def film_camera(name: str) -> str:
+    return "film"

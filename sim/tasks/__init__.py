@@ -1,0 +1,10 @@
+"""The arm suite."""
+
+from sim.tasks.base import ArmTask
+from sim.tasks.lift import Lift
+from sim.tasks.push import Push
+from sim.tasks.reach import Reach
+
+ARM_TASKS: dict[str, type[ArmTask]] = {task.name: task for task in (Reach, Push, Lift)}
+
+__all__ = ["ARM_TASKS", "ArmTask", "Lift", "Push", "Reach"]

@@ -1,0 +1,75 @@
+"""What a task of the arm suite defines. The environment around it is `sim.arm_env.ArmEnv`."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+
+from sim.arm import Arm
+
+
+class ArmTask(ABC):
+    """Objects, start states, reward and success of one task.
+
+    `dense_reward` has a slope wherever a random arm spends its time; `at_goal` is geometry
+    alone and never reads the reward.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    gripper: ClassVar[bool] = False
+    cameras: ClassVar[tuple[str, ...]] = ("front",)
+    episode_s: ClassVar[float] = 5.0
+    hold_s: ClassVar[float] = 0.5
+    physics_dt_s: ClassVar[float] = 0.005
+
+    @abstractmethod
+    def build(self, spec: mujoco.MjSpec) -> None:
+        """Add the task's objects to the scene."""
+
+    @abstractmethod
+    def reset(self, arm: Arm, rng: np.random.Generator) -> None:
+        """Draw a start state and a goal."""
+
+    @abstractmethod
+    def at_goal(self, arm: Arm) -> bool:
+        """Whether the goal holds at this instant."""
+
+    @abstractmethod
+    def dense_reward(self, arm: Arm) -> float:
+        """Reward in [0, 1] of the present state."""
+
+    @abstractmethod
+    def expert_action(self, arm: Arm) -> np.ndarray:
+        """Scripted action in [-1, 1], a function of the present simulator state alone."""
+
+
+def closeness(distance_m: float, range_m: float) -> float:
+    """1 at zero distance, falling linearly to 0 at `range_m`."""
+    return max(0.0, 1.0 - distance_m / range_m)
+
+
+def toward(arm: Arm, waypoint: np.ndarray, *gripper: float) -> np.ndarray:
+    """Action that moves the tcp to `waypoint` [3] m as fast as the interface allows."""
+    step = (waypoint - arm.tcp_pos) / arm.config.max_delta_m
+    step /= max(1.0, float(np.abs(step).max()))
+    return np.concatenate((step, gripper)).astype(np.float32)
+
+
+def add_cube(spec: mujoco.MjSpec, half_m: float, rgba: tuple[float, ...]) -> None:
+    """A free cube named `cube`, resting on the table."""
+    body = spec.worldbody.add_body(name="cube", pos=[0.36, 0, half_m])
+    body.add_freejoint(name="cube")
+    body.add_geom(
+        name="cube", type=mujoco.mjtGeom.mjGEOM_BOX, size=[half_m] * 3, rgba=rgba, mass=0.08,
+        friction=[1.0, 0.02, 0.001], condim=4,
+    )  # fmt: skip
+
+
+def place_cube(arm: Arm, xy: np.ndarray, yaw_rad: float, half_m: float) -> None:
+    """Stand the cube at `xy` [2] m. Call `mj_forward` afterwards."""
+    joint = arm.data.joint("cube")
+    joint.qpos[:3] = (*xy, half_m)
+    joint.qpos[3:] = (np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2))
+    joint.qvel[:] = 0.0

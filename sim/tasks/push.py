@@ -1,0 +1,84 @@
+"""arm/push: push a cube onto a disc with the closed gripper."""
+
+import mujoco
+import numpy as np
+
+from sim.arm import Arm
+from sim.tasks.base import ArmTask, add_cube, closeness, place_cube, toward
+
+_HALF_M = 0.02
+_LOW, _HIGH = np.array([0.30, -0.13]), np.array([0.44, 0.13])
+_START_LOW, _START_HIGH = np.array([0.28, -0.12, 0.05]), np.array([0.46, 0.12, 0.12])
+_PUSH_HEIGHT_M = 0.02
+_TRAVEL_HEIGHT_M = 0.075
+_CLEAR_HEIGHT_M = 0.05
+_BEHIND_M = 0.038
+_MIN_PUSH_M, _MAX_PUSH_M = 0.08, 0.16
+
+
+class Push(ArmTask):
+    """The pushing point lies behind the cube as seen from the goal; the dense reward leads there."""
+
+    name = "push"
+    summary = "push a cube to within 4 cm of a disc, 8 to 16 cm away"
+    episode_s = 6.0
+    tolerance_m = 0.04
+
+    def build(self, spec: mujoco.MjSpec) -> None:
+        add_cube(spec, _HALF_M, (0.15, 0.35, 0.85, 1))
+        goal = spec.worldbody.add_body(name="goal", mocap=True)
+        goal.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[self.tolerance_m, 0.001, 0],
+            rgba=(0.1, 0.7, 0.25, 1), contype=0, conaffinity=0,
+        )  # fmt: skip
+
+    def reset(self, arm: Arm, rng: np.random.Generator) -> None:
+        cube, goal = rng.uniform(_LOW, _HIGH), rng.uniform(_LOW, _HIGH)
+        while not _MIN_PUSH_M < np.linalg.norm(goal - cube) < _MAX_PUSH_M:
+            goal = rng.uniform(_LOW, _HIGH)
+        start = rng.uniform(_START_LOW, _START_HIGH)
+        while np.linalg.norm(start[:2] - cube) < 0.05:
+            start = rng.uniform(_START_LOW, _START_HIGH)
+        arm.reset(start, gripper_opening=0.0)
+        place_cube(arm, cube, rng.uniform(-np.pi, np.pi), _HALF_M)
+        arm.data.mocap_pos[0] = (*goal, 0.0)
+        mujoco.mj_forward(arm.model, arm.data)
+
+    def cube_to_goal(self, arm: Arm) -> np.ndarray:
+        """[2] m."""
+        return (arm.data.mocap_pos[0] - arm.data.body("cube").xpos)[:2]
+
+    def at_goal(self, arm: Arm) -> bool:
+        return float(np.linalg.norm(self.cube_to_goal(arm))) < self.tolerance_m
+
+    def pushing_point(self, arm: Arm) -> np.ndarray:
+        """[3] m: behind the cube as seen from the goal."""
+        way = self.cube_to_goal(arm)
+        behind = arm.data.body("cube").xpos[:2] - _BEHIND_M * way / (np.linalg.norm(way) + 1e-6)
+        return np.array([*behind, _PUSH_HEIGHT_M])
+
+    def dense_reward(self, arm: Arm) -> float:
+        if self.at_goal(arm):
+            return 1.0
+        approach = closeness(float(np.linalg.norm(self.pushing_point(arm) - arm.tcp_pos)), 0.25)
+        progress = closeness(float(np.linalg.norm(self.cube_to_goal(arm))), 0.2)
+        return 0.25 * approach + 0.45 * progress
+
+    def expert_action(self, arm: Arm) -> np.ndarray:
+        way, tcp = self.cube_to_goal(arm), arm.tcp_pos
+        distance = float(np.linalg.norm(way))
+        if distance < 0.5 * self.tolerance_m:
+            return np.zeros(3, np.float32)
+        heading = way / distance
+        offset = tcp[:2] - arm.data.body("cube").xpos[:2]
+        along = float(offset @ heading)
+        across = float(np.linalg.norm(offset - along * heading))
+        behind = self.pushing_point(arm)
+        if across < 0.015 and along < -0.015 and tcp[2] < 0.04:
+            # Lean towards the line so that the cube does not turn away.
+            ahead = tcp[:2] + min(0.03, distance) * heading - (offset - along * heading)
+            return toward(arm, np.array([*ahead, _PUSH_HEIGHT_M]))
+        if np.linalg.norm(tcp[:2] - behind[:2]) < 0.010:
+            return toward(arm, behind)
+        over = behind if tcp[2] > _CLEAR_HEIGHT_M else tcp  # rise before travelling
+        return toward(arm, np.array([*over[:2], _TRAVEL_HEIGHT_M]))
