@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from robot_rl.config import AGENTS, TrainConfig, config_dir, flatten, from_tree, options
+from robot_rl.config import AGENTS, TrainConfig, config_dir, options, train_config
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
+from robot_rl.schema import flatten
 
 
 def compose(overrides: Sequence[str]) -> TrainConfig:
     """The configuration that `overrides` describe."""
-    return from_tree(TrainConfig, compose_tree(overrides))
+    return train_config(compose_tree(overrides))
 
 
 def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
@@ -31,11 +32,11 @@ def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
     for name, schema in AGENTS.items():
         store.store(group="agent", name=f"{name}_schema", node=dataclasses.asdict(schema()))
     expanded = [text for override in overrides for text in _expand_task(override)]
-    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-        try:
+    try:
+        with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
             tree = OmegaConf.to_container(hydra.compose("train", expanded), resolve=True)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise _reworded(error) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _reworded(error) from error
     assert isinstance(tree, dict)
     return {str(key): value for key, value in tree.items()}
 
@@ -43,14 +44,12 @@ def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
 def _expand_task(override: str) -> list[str]:
     """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file."""
     key, _, value = override.partition("=")
-    suite = value.partition("/")[0]
-    if key != "task" or value in options("task"):
+    if key != "task" or value in options("task") or "," in value:
         return [override]
-    if suite not in options("task"):
-        from sim.registry import list_tasks
+    from sim.registry import require_task
 
-        raise UnknownNameError("task", value, (info.name for info in list_tasks()))
-    return [f"task={suite}", f"task.name={value}"]
+    require_task(value)
+    return [f"task={value.partition('/')[0]}", f"task.name={value}"]
 
 
 def _reworded(error: Exception) -> RobotRLError:
@@ -100,7 +99,7 @@ def resume(saved: dict[str, Any], before: Sequence[str], overrides: Sequence[str
             f"a run that continues may change {', '.join(_RESUMABLE)}."
         )
     # Every resumable key stands at the top level.
-    return from_tree(TrainConfig, {**saved, **changed})
+    return train_config({**saved, **changed})
 
 
 _RESUMABLE = (

@@ -30,6 +30,7 @@ class Simulation(Protocol):
     max_episode_steps: int
     proprio_fields: tuple[ProprioField, ...]
     action_fields: tuple[ActionField, ...]
+    hidden_geom_groups: tuple[int, ...]
 
     @property
     def model(self) -> mujoco.MjModel: ...

@@ -1,10 +1,7 @@
 """Every task by name: `arm/<task>`, `dmc/<domain>_<task>`, `robosuite/<Env>`."""
 
 import importlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from robot_rl.errors import UnknownNameError
 from sim.cameras import CameraSpec
@@ -37,29 +34,30 @@ def make_env(
     use_proprio: bool = True,
 ) -> SimEnv:
     """An environment for `task`. Raises `UnknownNameError` with the closest names first."""
+    require_task(task)
     suite, _, name = task.partition("/")
-    if suite not in _SUITES or not name:
-        raise UnknownNameError("task", task, (info.name for info in list_tasks()))
     module = importlib.import_module(_SUITES[suite])
-    try:
-        simulation: Simulation = module.make(name, reward)
-    except UnknownNameError as error:
-        raise UnknownNameError("task", task, (info.name for info in list_tasks())) from error
-    rig = partial(_make_rig, cameras=cameras, quality=quality, film=module.film_camera(name))
-    return SimEnv(simulation, rig, action_repeat, use_proprio)
+    simulation: Simulation = module.make(name, reward)
+
+    def make_rig(simulation: Simulation) -> CameraRig:
+        return CameraRig(
+            simulation.model, simulation.data, cameras, simulation.control_rate_hz, quality,
+            module.film_camera(name), simulation.hidden_geom_groups,
+        )  # fmt: skip
+
+    return SimEnv(simulation, make_rig, action_repeat, use_proprio)
 
 
-def _make_rig(simulation: Simulation, **kwargs: Any) -> CameraRig:
-    return CameraRig(
-        simulation.model, simulation.data, kwargs["cameras"], simulation.control_rate_hz,
-        kwargs["quality"], kwargs["film"],
-    )  # fmt: skip
+def require_task(task: str) -> None:
+    """Raise `UnknownNameError`, closest names first, where there is no such task."""
+    suite, _, name = task.partition("/")
+    if suite not in _SUITES or name not in (n for n, _ in _tasks(suite)):
+        raise UnknownNameError("task", task, (info.name for info in list_tasks()))
 
 
 def list_tasks() -> list[TaskInfo]:
-    return [info for suite in _SUITES for info in _suite_tasks(suite)]
+    return [TaskInfo(f"{suite}/{n}", text) for suite in _SUITES for n, text in _tasks(suite)]
 
 
-def _suite_tasks(suite: str) -> Iterator[TaskInfo]:
-    for name, summary in importlib.import_module(_SUITES[suite]).tasks():
-        yield TaskInfo(f"{suite}/{name}", summary)
+def _tasks(suite: str) -> list[tuple[str, str]]:
+    return importlib.import_module(_SUITES[suite]).tasks()

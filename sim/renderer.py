@@ -40,8 +40,9 @@ class Renderer:
     """Draws `model` from any of its cameras into uint8 [H, W, 3], up to `height` x `width`."""
 
     def __init__(
-        self, model: mujoco.MjModel, height: int, width: int, quality: Quality = "lean"
-    ) -> None:
+        self, model: mujoco.MjModel, height: int, width: int, quality: Quality = "lean",
+        hidden_geom_groups: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
         if quality not in ("lean", "default"):
             raise UnknownNameError("render.quality", quality, ("lean", "default"))
         if quality == "lean":
@@ -54,6 +55,8 @@ class Renderer:
         self._gl.make_current()
         self._scene = mujoco.MjvScene(model, maxgeom=2000)
         self._option = mujoco.MjvOption()
+        for group in hidden_geom_groups:
+            self._option.geomgroup[group] = False
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)

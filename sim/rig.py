@@ -24,6 +24,7 @@ class CameraRig:
         control_rate_hz: float,
         quality: Quality,
         film: str,
+        hidden_geom_groups: tuple[int, ...] = (),
     ) -> None:
         if not specs:
             raise ConfigError("a task needs at least one camera.")
@@ -31,7 +32,7 @@ class CameraRig:
             _place(model, spec)
         self._data = data
         size = max(FILM_SIZE, *(max(spec.height, spec.width) for spec in specs))
-        self._renderer = Renderer(model, size, size, quality)
+        self._renderer = Renderer(model, size, size, quality, hidden_geom_groups)
         self._film = camera_id(model, film)
         self.fields: tuple[CameraField, ...] = tuple(s.field(control_rate_hz) for s in specs)
         self._cameras = [

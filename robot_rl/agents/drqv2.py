@@ -22,7 +22,7 @@ from robot_rl.networks.actor_critic import Actor, Critic
 from robot_rl.networks.compute import Compute, Split, no_split
 from robot_rl.networks.encoders import Encoder, Features
 from robot_rl.networks.layers import polyak_, squashed_noise
-from robot_rl.networks.policy import NetworkConfig, Policy, stack_frames, to_batch
+from robot_rl.networks.policy import NetworkConfig, Policy
 from robot_rl.types import Batch, Observation
 
 
@@ -59,6 +59,7 @@ class DrQV2:
         self.encoder = encoder.to(compute.device)
         self.actor = actor.to(compute.device)
         self.critic = critic.to(compute.device)
+        self._policy = Policy(self.encoder, self.actor, config.network.frame_stack)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
         self.taco = taco.to(compute.device) if taco is not None else None
         auxiliary = () if self.taco is None else (self.taco,)
@@ -74,20 +75,16 @@ class DrQV2:
         self, obs: Sequence[Observation], carry: Sequence[Carry], mode: Mode
     ) -> tuple[np.ndarray, list[Carry]]:
         """The carry is the stack of the last frames."""
-        depth = self.config.network.frame_stack
-        frames = [stack_frames(o, c, depth) for o, c in zip(obs, carry, strict=True)]
-        self.actor.eval()
-        mu = self.actor(self.encoder(to_batch(obs, frames, self.compute.device))).mu
-        self.actor.train()
+        mu, frames = self._policy.act(obs, carry)
         action = mu if mode == "eval" else squashed_noise(mu, self.exploration_std())
-        return action.cpu().numpy(), list(frames)
+        return action.cpu().numpy(), frames
 
     def exploration_std(self) -> float:
         """Standard deviation of the exploration noise at the present step."""
         return self.config.std(self.step)
 
     def policy(self) -> Policy:
-        return Policy(self.encoder, self.actor)
+        return self._policy
 
     # ---------------------------------------------------------------- learning
 

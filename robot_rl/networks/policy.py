@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robot_rl.errors import UnknownNameError
 from robot_rl.networks.actor_critic import Actor
 from robot_rl.networks.encoders import Encoder
 from robot_rl.networks.layers import orthogonal_init
@@ -33,13 +34,26 @@ class NetworkConfig:
 class Policy(nn.Module):
     """Stacked frames and proprio to the deterministic action [B, A] in (-1, 1)."""
 
-    def __init__(self, encoder: Encoder, actor: Actor) -> None:
+    def __init__(self, encoder: Encoder, actor: Actor, frame_stack: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.actor = actor
+        self.frame_stack = frame_stack
 
     def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
         return self.actor(self.encoder(obs)).mu
+
+    @torch.inference_mode()
+    def act(
+        self, obs: Sequence[Observation], carry: Sequence[Frames | None]
+    ) -> tuple[Tensor, list[Frames]]:
+        """Actions [N, A] for N environments; the carry is the stack of their last frames."""
+        frames = [stack_frames(o, c, self.frame_stack) for o, c in zip(obs, carry, strict=True)]
+        was_training = self.training
+        self.eval()
+        mu = self(to_batch(obs, frames, next(self.parameters()).device))
+        self.train(was_training)
+        return mu, frames
 
 
 def make_encoder(config: NetworkConfig, interface: Interface) -> Encoder:
@@ -49,8 +63,6 @@ def make_encoder(config: NetworkConfig, interface: Interface) -> Encoder:
 
 
 def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Actor:
-    from robot_rl.errors import UnknownNameError
-
     if config.actor not in ("mlp", "moe"):
         raise UnknownNameError("agent.network.actor", config.actor, ("mlp", "moe"))
     moe = config.moe if config.actor == "moe" else None
@@ -62,7 +74,8 @@ def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Acto
 def make_policy(config: NetworkConfig, interface: Interface) -> Policy:
     """A policy with fresh weights, ready for `load_state_dict`."""
     encoder = make_encoder(config, interface)
-    return Policy(encoder, make_actor(config, encoder, interface.action_size))
+    actor = make_actor(config, encoder, interface.action_size)
+    return Policy(encoder, actor, config.frame_stack)
 
 
 def stack_frames(obs: Observation, frames: Frames | None, depth: int) -> Frames:

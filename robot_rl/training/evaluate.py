@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from robot_rl.agents.base import Agent
+from robot_rl.agents.base import Carry
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
-from robot_rl.types import Metrics
+from robot_rl.types import Metrics, Observation
+
+# (observations, carries) -> (actions [N, A], carries), deterministic.
+Act = Callable[[list[Observation], list[Carry]], tuple[np.ndarray, list[Carry]]]
 
 # Training episodes draw 32-bit seeds from a SeedSequence; evaluation counts up from here.
 HELD_OUT_SEED = 2**32
@@ -41,7 +44,7 @@ class Evaluation:
 
 
 def evaluate(
-    agent: Agent, env: Any, episodes: int, film: bool, stop: Callable[[], bool] = lambda: False
+    act: Act, env: Any, episodes: int, film: bool, stop: Callable[[], bool] = lambda: False
 ) -> Evaluation:
     """Episode i uses seed HELD_OUT_SEED + i. `stop` ends early, between episodes."""
     result = Evaluation()
@@ -49,12 +52,12 @@ def evaluate(
         if stop() and episode:
             break
         frames = result.film if film and episode < FILMED_EPISODES else None
-        _run_episode(agent, env, HELD_OUT_SEED + episode, result, frames)
+        _run_episode(act, env, HELD_OUT_SEED + episode, result, frames)
     return result
 
 
 def _run_episode(
-    agent: Agent, env: Any, seed: int, result: Evaluation, film: list[np.ndarray] | None
+    act: Act, env: Any, seed: int, result: Evaluation, film: list[np.ndarray] | None
 ) -> None:
     obs, _ = env.reset(seed=seed)
     carry: list[Any] = [None]
@@ -62,7 +65,7 @@ def _run_episode(
     while not over:
         if film is not None:
             film.append(env.render())
-        action, carry = agent.act([obs], carry, "eval")
+        action, carry = act([obs], carry)
         obs, reward, terminated, truncated, info = env.step(action[0])
         total, length = total + float(reward), length + 1
         success = success or bool(info["success"])

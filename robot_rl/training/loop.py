@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,10 +105,15 @@ class Trainer:
         return self._finished()
 
     def final_evaluation(self, stop: Callable[[], bool]) -> Evaluation:
-        return evaluate(
-            self.parts.agent, self.parts.eval_env, self.config.final_eval_episodes,
-            self.config.video, stop,
-        )  # fmt: skip
+        return self._rollouts(self.config.final_eval_episodes, stop)
+
+    def _rollouts(self, episodes: int, stop: Callable[[], bool]) -> Evaluation:
+        act = partial(self.parts.agent.act, mode="eval")
+        return evaluate(act, self.parts.eval_env, episodes, self.config.video, stop)
+
+    def elapsed_s(self) -> float:
+        """Wall-clock of the run so far, evaluations included, over all its processes."""
+        return self._watch.elapsed_s()
 
     def _finished(self) -> bool:
         out_of_time = 0 < self.config.max_train_s <= self._watch.elapsed_s()
@@ -134,8 +140,8 @@ class Trainer:
             self.save()
 
     def _evaluate(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
-        agent, cfg = self.parts.agent, self.config
-        result = evaluate(agent, self.parts.eval_env, cfg.eval_episodes, cfg.video, stop)
+        cfg = self.config
+        result = self._rollouts(cfg.eval_episodes, stop)
         metrics = result.metrics()
         wall_s = self._watch.elapsed_s()
         monitor.scalars(self.step, wall_s, {f"eval/{k}": v for k, v in metrics.items()})

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from robot_rl.errors import RunDirectoryError
+import yaml
+
+from robot_rl.errors import CorruptFileError, RunDirectoryError
 from robot_rl.types import Interface
 
 _RECORDED = ("robot-rl", "torch", "mujoco", "dm-control", "robosuite", "gymnasium", "numpy")
@@ -106,6 +108,17 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.rename(path)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Raises `CorruptFileError` when the file is not a mapping in YAML."""
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CorruptFileError(f"{path} cannot be read as YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise CorruptFileError(f"{path} is empty or holds no settings; it was cut short.")
+    return tree
 
 
 def _version(package: str) -> str | None:

@@ -17,6 +17,7 @@ class ArmSimulation:
     """`dense` runs to the time limit; `sparse` pays 1 on success and terminates there."""
 
     proprio_fields = PROPRIO
+    hidden_geom_groups = ()
 
     def __init__(
         self, task: ArmTask, reward: Reward = "dense", config: ArmConfig | None = None
@@ -65,8 +66,6 @@ class ArmSimulation:
 
 
 def make(name: str, reward: Reward = "dense") -> ArmSimulation:
-    if name not in ARM_TASKS:
-        raise UnknownNameError("arm task", name, ARM_TASKS)
     return ArmSimulation(ARM_TASKS[name](), reward)
 
 

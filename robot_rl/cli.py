@@ -1,0 +1,115 @@
+"""`robot-rl`: the command line. Imports nothing heavy, so that help answers at once."""
+
+import argparse
+import errno
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from robot_rl import __version__
+from robot_rl.errors import RobotRLError
+
+_EXAMPLES = """examples:
+  robot-rl train                                  learn arm/reach from pixels, ten minutes on a CPU
+  robot-rl train task=arm/lift agent=mentor seed=3
+  robot-rl train run_dir=runs/a                   start, or continue where runs/a stands
+  robot-rl train -m agent=drqv2,drm seed=1,2,3 run_dir=runs/sweep
+  robot-rl eval runs/a --episodes 50 --video runs/a/film.mp4
+  robot-rl plot runs/sweep/* --out curves.png
+  robot-rl list tasks
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 on success, 1 on an error that was explained, 2 on bad usage."""
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    for package in ("robot_rl", "sim", "hardware"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    module = importlib.import_module(f"robot_rl.commands.{arguments.command}")
+    try:
+        return module.run(arguments)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except Exception as error:
+        if arguments.debug:
+            raise
+        return _complain(_explain(error), 1)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="robot-rl",
+        description="Visual reinforcement learning for real robots.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"robot-rl {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _train(commands)
+    _evaluate(commands)
+    _export(commands)
+    _plot(commands)
+    _bench(commands)
+    listing = _add(commands, "list", "list tasks, agents, sizes, experiments or settings")
+    listing.add_argument("what", choices=("tasks", "agents", "sizes", "experiments", "settings"))
+    _add(commands, "doctor", "check Python, torch, CUDA, EGL, memory and disk")
+    return top
+
+
+def _train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    train = _add(commands, "train", "train a policy; the same command continues a run")
+    train.add_argument("-m", "--multirun", action="store_true", help="one run per combination")
+    train.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, Hydra syntax")
+
+
+def _evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evaluate = _add(commands, "eval", "evaluate a run or policy folder on held-out seeds")
+    evaluate.add_argument("folder", help="run directory or policy folder")
+    evaluate.add_argument("--episodes", type=int, default=50)
+    evaluate.add_argument("--video", metavar="FILE.mp4", help="film the first episodes")
+
+
+def _export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    export = _add(commands, "export", "write the policy folder of a run")
+    export.add_argument("run_dir")
+    export.add_argument("--out", metavar="FOLDER", help="default: RUN_DIR/policy")
+    export.add_argument("--onnx", action="store_true", help="also ONNX, compared action by action")
+
+
+def _plot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    plot = _add(commands, "plot", "draw learning curves of runs, seeds joined with intervals")
+    plot.add_argument("run_dirs", nargs="+", metavar="RUN_DIR")
+    plot.add_argument("--out", default="curves.png", metavar="FILE.png")
+    plot.add_argument("--x", choices=("step", "minutes"), default="step")
+
+
+def _bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    bench = _add(commands, "bench", "measure speed: rendering, replay, learner")
+    bench.add_argument("name", nargs="?", default="all", help="which benchmark; default all")
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    command.add_argument("--debug", action="store_true", help="show tracebacks")
+    return command
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, RobotRLError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full ({error.filename or 'while writing'}). Free some space and retry."
+    return f"unexpected {type(error).__name__}: {error}. Run again with --debug for the traceback."
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"robot-rl: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One module per command of the command line; the heavy imports live here, not in `cli`."""

@@ -1,0 +1,44 @@
+"""`robot-rl list`: what can be named on the command line."""
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+
+
+def run(arguments: argparse.Namespace) -> int:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    for name, text in {"tasks": _tasks, "settings": _settings}.get(
+        arguments.what, lambda: _options(arguments.what)
+    )():
+        table.add_row(name, text)
+    Console(width=200).print(table)
+    return 0
+
+
+def _tasks() -> list[tuple[str, str]]:
+    from sim.registry import list_tasks
+
+    return [(info.name, info.summary) for info in list_tasks()]
+
+
+def _options(what: str) -> list[tuple[str, str]]:
+    """Config files of a group; their first comment is their line."""
+    from robot_rl.config import config_dir, options
+
+    group = what.removesuffix("s")
+    rows = []
+    for name in options(group):
+        lines = (config_dir() / group / f"{name}.yaml").read_text().splitlines()
+        comments = [x[1:].strip() for x in lines if x.startswith("#") and "@package" not in x]
+        rows.append((name, comments[0] if comments else ""))
+    return rows
+
+
+def _settings() -> list[tuple[str, str]]:
+    from robot_rl.compose import compose_tree
+    from robot_rl.schema import flatten
+
+    return [(key, str(value)) for key, value in flatten(compose_tree(())).items()]

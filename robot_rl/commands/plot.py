@@ -1,0 +1,12 @@
+"""`robot-rl plot`: learning curves of runs."""
+
+import argparse
+from pathlib import Path
+
+from robot_rl.analysis.curves import plot_runs
+
+
+def run(arguments: argparse.Namespace) -> int:
+    plot_runs([Path(name) for name in arguments.run_dirs], Path(arguments.out), arguments.x)
+    print(arguments.out)
+    return 0

@@ -1,0 +1,75 @@
+"""`robot-rl train`: start a run or continue one, then evaluate, plot and export it."""
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from robot_rl.build import build_trainer, default_run_dir
+from robot_rl.compose import compose, compose_tree, expand_sweep, resume, split_run_dir, sweep_run_dir
+from robot_rl.config import TrainConfig
+from robot_rl.errors import ConfigError
+from robot_rl.training.finish import finish
+from robot_rl.training.monitor import Monitor
+from robot_rl.training.run import RunDirectory, StopSignals, read_yaml, write_text
+
+log = logging.getLogger(__name__)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    run_dir, overrides = split_run_dir(arguments.overrides)
+    if not arguments.multirun:
+        return train(run_dir, overrides)
+    if not run_dir:
+        raise ConfigError("a sweep needs run_dir=FOLDER; each job becomes a folder inside it.")
+    for job in expand_sweep(overrides):
+        code = train(str(sweep_run_dir(run_dir, job, overrides)), job)
+        if code:
+            return code
+    return 0
+
+
+def train(run_dir: str, overrides: Sequence[str]) -> int:
+    """One run, from where its directory stands."""
+    root = Path(run_dir) if run_dir else default_run_dir(compose(overrides))
+    directory = RunDirectory(root)
+    directory.open()
+    try:
+        config = _settle_config(directory, overrides)
+        return _train(config, directory)
+    finally:
+        directory.close()
+
+
+def _settle_config(directory: RunDirectory, overrides: Sequence[str]) -> TrainConfig:
+    """The saved configuration of an old run, or the new one, saved before anything runs."""
+    typed = directory.root / "overrides.json"
+    if directory.config.exists():
+        before = json.loads(typed.read_text())
+        return resume(read_yaml(directory.config), before, overrides)
+    config = compose(overrides)
+    write_text(typed, json.dumps(list(overrides)) + "\n")
+    write_text(directory.config, yaml.safe_dump(compose_tree(overrides), sort_keys=False))
+    directory.save_versions()
+    return config
+
+
+def _train(config: TrainConfig, directory: RunDirectory) -> int:
+    trainer = build_trainer(config, directory)
+    title = f"{config.task.name}  {config.agent.name}  seed {config.seed}  {directory.root}"
+    with StopSignals() as stop:
+        resumed = trainer.load_or_start()
+        log.info("%s %s at step %s", "continuing" if resumed else "starting", title, trainer.step)
+        monitor = Monitor(directory.root, config.steps, trainer.step, title)
+        try:
+            complete = trainer.train(monitor, stop)
+        finally:
+            monitor.close()
+        if not complete:
+            log.info("stopped at step %s; the same command continues", f"{trainer.step:,}")
+            return 0
+        finish(trainer, config, stop)
+    return 0

@@ -1,0 +1,1 @@
+"""What runs on a robot: light to import."""

@@ -1,0 +1,112 @@
+"""The policy folder: `policy.safetensors`, `interface.json`, `config.yaml`, `card.md`."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from robot_rl.errors import CorruptFileError
+from robot_rl.networks.policy import NetworkConfig, Policy, make_policy
+from robot_rl.types import Interface
+
+WEIGHTS, INTERFACE, CONFIG, CARD = "policy.safetensors", "interface.json", "config.yaml", "card.md"
+_FORMAT = 1
+
+
+class PolicyFolder:
+    """Reads and writes the artefact that leaves training. No pickle in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def exists(self) -> bool:
+        return (self.root / INTERFACE).exists()
+
+    def write(
+        self,
+        policy: Policy,
+        network: NetworkConfig,
+        interface: Interface,
+        training: Any,
+        metrics: Mapping[str, float],
+    ) -> None:
+        """Into a folder aside, then renamed: a reader never meets half a policy."""
+        partial = self.root.with_name(f".{self.root.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        weights = {k: v.detach().cpu().contiguous() for k, v in policy.state_dict().items()}
+        save_file(weights, partial / WEIGHTS)
+        interface.save(partial / INTERFACE)
+        tree = {
+            "format": _FORMAT,
+            "network": _plain(dataclasses.asdict(network)),
+            "training": _plain(dataclasses.asdict(training)),
+        }
+        (partial / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
+        (partial / CARD).write_text(_card(interface, network, training, metrics))
+        shutil.rmtree(self.root, ignore_errors=True)
+        partial.rename(self.root)
+
+    def interface(self) -> Interface:
+        return Interface.load(self.root / INTERFACE)
+
+    def config(self) -> dict[str, Any]:
+        """Raises `CorruptFileError` when the file is missing or not what `write` wrote."""
+        path = self.root / CONFIG
+        try:
+            tree = yaml.safe_load(path.read_text())
+            if tree["format"] != _FORMAT:
+                raise ValueError(f"format {tree['format']}, this version reads {_FORMAT}")
+            return tree
+        except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
+            raise CorruptFileError(f"{path} is not a policy configuration: {error}") from error
+
+    def network(self) -> NetworkConfig:
+        from robot_rl.schema import from_tree
+
+        return from_tree(NetworkConfig, self.config()["network"], "network")
+
+    def load(self) -> Policy:
+        """The policy with its weights, in evaluation mode. Raises `CorruptFileError`."""
+        policy = make_policy(self.network(), self.interface())
+        path = self.root / WEIGHTS
+        try:
+            policy.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise CorruptFileError(f"{path} is damaged or of another network: {error}") from error
+        return policy.eval()
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _plain(value) for key, value in node.items()}
+    return [_plain(value) for value in node] if isinstance(node, list | tuple) else node
+
+
+def _card(
+    interface: Interface, network: NetworkConfig, training: Any, metrics: Mapping[str, float]
+) -> str:
+    cameras = ", ".join(f"{c.name} {c.width}x{c.height}" for c in interface.cameras)
+    proprio = ", ".join(f"{p.name} [{p.unit}] x {p.size}" for p in interface.proprio) or "none"
+    actions = ", ".join(f"{a.name} [{a.unit}] x {a.scale:g}" for a in interface.actions)
+    numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in metrics.items())
+    return f"""# Policy for {interface.task}
+
+| | |
+|---|---|
+| agent | {training.agent.name}, seed {training.seed} |
+| cameras | {cameras}; {network.frame_stack} frames stacked |
+| proprio | {proprio} |
+| actions | {actions}, at {interface.control_rate_hz:g} Hz |
+
+## Evaluation (deterministic policy, held-out seeds, in simulation)
+
+| measure | value |
+|---|---|
+{numbers}
+"""

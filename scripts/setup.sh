@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Prepares everything that `make train` and `make test` need. Safe to run again.
+set -euo pipefail
+
+debian_packages=(libegl1 libgl1-mesa-dri libgles2 libosmesa6)
+
+missing=()
+for package in "${debian_packages[@]}"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    sudo=""
+    [ "$(id -u)" -eq 0 ] || sudo="sudo"
+    echo "installing for headless rendering: ${missing[*]}"
+    $sudo apt-get update -qq
+    $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+[ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
+"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[robosuite,onnx,dev]"
+"$VENV/bin/pip" install --quiet --no-deps robosuite==1.5.2

@@ -1,0 +1,85 @@
+"""Tiny real objects that the tests share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from robot_rl.networks.compute import Compute
+from robot_rl.types import (
+    PROPRIO,
+    ActionField,
+    Batch,
+    CameraField,
+    Interface,
+    Observation,
+    ProprioField,
+    Sequence,
+)
+
+torch.set_num_threads(1)
+
+
+def make_interface(
+    cameras: int = 1, size: int = 36, proprio: int = 3, actions: int = 2
+) -> Interface:
+    fields = (ProprioField(name="tcp_pos", unit="m", size=proprio),) if proprio else ()
+    return Interface(
+        task="test/tiny",
+        control_rate_hz=10.0,
+        cameras=tuple(
+            CameraField(name=f"cam{i}", height=size, width=size, rate_hz=10.0)
+            for i in range(cameras)
+        ),
+        proprio=fields,
+        actions=tuple(
+            ActionField(name=f"a{i}", unit="m", scale=0.03, control="delta")
+            for i in range(actions)
+        ),
+    )
+
+
+def random_obs(interface: Interface, rng: np.random.Generator) -> Observation:
+    obs: Observation = {
+        c.key: rng.integers(0, 256, (c.height, c.width, 3), np.uint8) for c in interface.cameras
+    }
+    if interface.proprio:
+        obs[PROPRIO] = rng.normal(size=interface.proprio_size).astype(np.float32)
+    return obs
+
+
+def random_batch(
+    interface: Interface, size: int = 8, stack: int = 2, sequence: int = 0, seed: int = 0
+) -> Batch:
+    rng = np.random.default_rng(seed)
+
+    def obs() -> dict[str, np.ndarray]:
+        frames = {
+            c.key: rng.integers(0, 256, (size, stack, 3, c.height, c.width), np.uint8)
+            for c in interface.cameras
+        }
+        if interface.proprio:
+            frames[PROPRIO] = rng.normal(size=(size, interface.proprio_size)).astype(np.float32)
+        return frames
+
+    def vector(*shape: int) -> np.ndarray:
+        return rng.uniform(-1, 1, (size, *shape)).astype(np.float32)
+
+    a = interface.action_size
+    steps = Sequence(vector(sequence, a), vector(sequence), obs(), np.ones(size, np.float32))
+    return Batch(
+        obs=obs(), action=vector(a), reward=vector(),
+        discount=np.full(size, 0.9, np.float32), next_obs=obs(),
+        sequence=steps if sequence else None,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def cpu() -> Compute:
+    return Compute(torch.device("cpu"), bfloat16=False)
+
+
+@pytest.fixture
+def repository() -> Path:
+    return Path(__file__).parent.parent
