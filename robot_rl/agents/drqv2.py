@@ -18,7 +18,7 @@ from robot_rl.agents.base import Carry, Mode
 from robot_rl.agents.schedules import LinearSchedule
 from robot_rl.agents.taco import TacoConfig, TacoLoss
 from robot_rl.augment import random_shift
-from robot_rl.networks.actor_critic import Actor, Critic
+from robot_rl.networks.actor_critic import Actor, ActorOutput, Critic
 from robot_rl.networks.compute import Compute, Split, no_split
 from robot_rl.networks.encoders import Encoder, Features
 from robot_rl.networks.layers import polyak_, squashed_noise
@@ -133,24 +133,24 @@ class DrQV2:
     def _update_actor(self, h: Features) -> dict[str, Tensor]:
         """max_phi min_k Q_k(s, a), a from the policy with clipped noise (eq. 3)."""
         with self.split("forward"), self.compute.autocast():
-            mu, pre_tanh = self.actor(h)
-            action = squashed_noise(mu, self.exploration_std(), self.config.std_clip)
+            out = self.actor(h)
+            action = squashed_noise(out.mu, self.exploration_std(), self.config.std_clip)
             # The critic is only read here: without its gradient the backward pass is cheaper.
             self.critic.requires_grad_(False)
             q = torch.min(*self.critic(h, self._latent(action)))
-            loss = -q.mean() + self._actor_regulariser(pre_tanh)
+            loss = -q.mean() + self._actor_regulariser(out)
         self._descend(loss, self.actor_opt)
         self.critic.requires_grad_(True)
         return {
             "actor_loss": loss.detach(),
-            "actor_saturation": (mu.detach().abs() > 0.99).float().mean(),
+            "actor_saturation": (out.mu.detach().abs() > 0.99).float().mean(),
         }
 
-    def _actor_regulariser(self, pre_tanh: Tensor) -> Tensor:
-        penalty = self.config.pre_tanh_penalty * pre_tanh.square().mean()
-        if self.actor.moe is not None and self.actor.moe.balance_loss is not None:
-            penalty = penalty + self.actor.moe.config.balance_scale * self.actor.moe.balance_loss
-        return penalty
+    def _actor_regulariser(self, out: ActorOutput) -> Tensor:
+        penalty = self.config.pre_tanh_penalty * out.pre_tanh.square().mean()
+        if out.balance_loss is None:
+            return penalty
+        return penalty + self.config.network.moe.balance_scale * out.balance_loss
 
     def _latent(self, action: Tensor) -> Tensor:
         return action if self.taco is None else self.taco.tokenizer(action)

@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from robot_rl.networks.encoders import Encoder, Features, Trunk
-from robot_rl.networks.layers import mlp, orthogonal_init
+from robot_rl.networks.layers import hidden_layer, mlp, orthogonal_init
 from robot_rl.networks.moe import MoE, MoEConfig
 
 
 class ActorOutput(NamedTuple):
-    """`mu` = tanh(`pre_tanh`), both [B, A]."""
+    """`mu` = tanh(`pre_tanh`), both [B, A]. `balance_loss` is the mixture's, where there is one."""
 
     mu: Tensor
     pre_tanh: Tensor
+    balance_loss: Tensor | None
 
 
 class Actor(nn.Module):
@@ -26,17 +27,19 @@ class Actor(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.trunk = Trunk(encoder, feature_dim)
-        self.net = mlp(self.trunk.out_dim, hidden_dim, action_dim, layer_norm)
-        self.moe = None
-        if moe is not None:
-            second = 3 if layer_norm else 2
-            self.moe = MoE(hidden_dim, moe)
-            self.net[second] = self.moe
+        self.first = hidden_layer(self.trunk.out_dim, hidden_dim, layer_norm)
+        self.moe = MoE(hidden_dim, moe) if moe is not None else None
+        self.second = (
+            nn.ReLU() if moe is not None else hidden_layer(hidden_dim, hidden_dim, layer_norm)
+        )
+        self.out = nn.Linear(hidden_dim, action_dim)
         self.apply(orthogonal_init)
 
     def forward(self, features: Features) -> ActorOutput:
-        pre_tanh = self.net(self.trunk(features)).float()
-        return ActorOutput(torch.tanh(pre_tanh), pre_tanh)
+        h = self.first(self.trunk(features))
+        h, balance_loss = (h, None) if self.moe is None else self.moe(h)
+        pre_tanh = self.out(self.second(h)).float()
+        return ActorOutput(torch.tanh(pre_tanh), pre_tanh, balance_loss)
 
 
 class Critic(nn.Module):

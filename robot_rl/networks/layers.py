@@ -27,14 +27,19 @@ def fresh_copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).apply(orthogonal_init)
 
 
+def hidden_layer(in_dim: int, out_dim: int, layer_norm: bool) -> nn.Sequential:
+    """Linear and ReLU, with LayerNorm between them when asked."""
+    norm = [nn.LayerNorm(out_dim)] if layer_norm else []
+    return nn.Sequential(nn.Linear(in_dim, out_dim), *norm, nn.ReLU(inplace=True))
+
+
 def mlp(in_dim: int, hidden_dim: int, out_dim: int, layer_norm: bool) -> nn.Sequential:
-    """Two hidden ReLU layers, each with LayerNorm before the ReLU when asked."""
-
-    def hidden(n_in: int) -> list[nn.Module]:
-        norm = [nn.LayerNorm(hidden_dim)] if layer_norm else []
-        return [nn.Linear(n_in, hidden_dim), *norm, nn.ReLU(inplace=True)]
-
-    return nn.Sequential(*hidden(in_dim), *hidden(hidden_dim), nn.Linear(hidden_dim, out_dim))
+    """Two hidden layers and a linear output."""
+    return nn.Sequential(
+        hidden_layer(in_dim, hidden_dim, layer_norm),
+        hidden_layer(hidden_dim, hidden_dim, layer_norm),
+        nn.Linear(hidden_dim, out_dim),
+    )
 
 
 class Bottleneck(nn.Sequential):

@@ -62,9 +62,9 @@ class Experts(nn.Module):
 class MoE(nn.Module):
     """y = sum over the K best experts of their renormalised router weight times their output.
 
-    After a forward pass in training mode `balance_loss` holds the Switch balance loss
-    E * sum_e f_e P_e (Fedus et al. 2022, eq. 4): 1 at uniform routing, more when routing
-    collapses; the gradient flows through P, the mean router probability.
+    Returned beside y: the Switch balance loss E * sum_e f_e P_e (Fedus et al. 2022, eq. 4): 1 at
+    uniform routing, more when routing collapses; the gradient flows through P, the mean router
+    probability.
     """
 
     def __init__(self, width: int, config: MoEConfig) -> None:
@@ -77,15 +77,13 @@ class MoE(nn.Module):
             nn.Linear(config.gate_dim, config.num_experts),
         )
         self.experts = Experts(config.num_experts, width, config.expert_dim)
-        self.balance_loss: Tensor | None = None
 
-    def forward(self, x_BD: Tensor) -> Tensor:
+    def forward(self, x_BD: Tensor) -> tuple[Tensor, Tensor]:
         prob_BE = self.router(x_BD).softmax(dim=-1)
         weight_BK, index_BK = prob_BE.topk(self.config.top_k, dim=-1)
         weight_BK = weight_BK / weight_BK.sum(dim=-1, keepdim=True)
-        self.balance_loss = switch_balance_loss(prob_BE, index_BK) if self.training else None
         mix = self._sparse if self.config.sparse else self._dense
-        return mix(x_BD, weight_BK, index_BK)
+        return mix(x_BD, weight_BK, index_BK), switch_balance_loss(prob_BE, index_BK)
 
     def _sparse(self, x_BD: Tensor, weight_BK: Tensor, index_BK: Tensor) -> Tensor:
         y_BD = torch.zeros_like(x_BD)

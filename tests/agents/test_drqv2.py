@@ -1,0 +1,129 @@
+"""Mechanisms of DrQ-v2."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from robot_rl.agents.drqv2 import DrQV2Config
+from robot_rl.agents.schedules import LinearSchedule
+from robot_rl.networks.layers import squashed_noise
+from tests.agents.tiny import make_agent, parameters
+from tests.conftest import make_interface, random_batch, random_obs
+
+INTERFACE = make_interface(cameras=2)
+
+
+def test_targets_move_by_tau():
+    agent = make_agent(DrQV2Config, INTERFACE, tau=0.25)
+    before = parameters(agent.critic_target)
+    agent.update(random_batch(INTERFACE))
+    for name, after in agent.critic_target.named_parameters():
+        online = dict(agent.critic.named_parameters())[name]
+        torch.testing.assert_close(after, 0.75 * before[name] + 0.25 * online)
+
+
+def test_target_is_the_n_step_bellman_target():
+    agent = make_agent(DrQV2Config, INTERFACE)
+    batch = random_batch(INTERFACE).map(torch.from_numpy)
+    batch.discount[0] = 0.0
+    torch.manual_seed(0)
+    with torch.no_grad():
+        h = agent.encoder(batch.next_obs)
+        y, _ = agent._targets(batch, h)
+        torch.manual_seed(0)
+        action = squashed_noise(agent.actor(h).mu, agent.exploration_std(), 0.3)
+        q1, q2 = agent.critic_target(h, action)
+    torch.testing.assert_close(y, batch.reward + batch.discount * torch.minimum(q1, q2))
+    assert y[0] == batch.reward[0]
+
+
+def test_the_critic_learns_a_constant_reward():
+    agent = make_agent(DrQV2Config, INTERFACE, lr=1e-3)
+    batch = random_batch(INTERFACE, size=16)
+    batch.discount[:] = 0.0
+    losses = [float(agent.update(batch)["critic_loss"]) for _ in range(60)]
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_the_actor_climbs_its_critic_and_a_wrong_sign_is_caught():
+    agent = make_agent(DrQV2Config, INTERFACE, lr=1e-3)
+    batch = random_batch(INTERFACE, size=16).map(torch.from_numpy)
+    h = agent.encoder(batch.obs).detach()
+
+    def value() -> float:
+        return float(torch.min(*agent.critic(h, agent.actor(h).mu)).mean())
+
+    before = value()
+    for _ in range(30):
+        agent._update_actor(h)
+    assert value() > before + 0.01
+
+
+def test_the_actor_update_leaves_critic_and_encoder_alone():
+    agent = make_agent(DrQV2Config, INTERFACE)
+    batch = random_batch(INTERFACE).map(torch.from_numpy)
+    frozen = {"critic": parameters(agent.critic), "encoder": parameters(agent.encoder)}
+    agent._update_actor(agent.encoder(batch.obs).detach())
+    for name, before in frozen.items():
+        for key, value in parameters(agent.modules()[name]).items():
+            assert torch.equal(value, before[key]), f"{name}.{key}"
+    assert all(p.requires_grad for p in agent.critic.parameters())
+
+
+def test_every_trained_module_changes_in_an_update():
+    agent = make_agent(DrQV2Config, INTERFACE)
+    before = {name: parameters(module) for name, module in agent.modules().items()}
+    agent.update(random_batch(INTERFACE))
+    for name, module in agent.modules().items():
+        changed = [not torch.equal(v, before[name][k]) for k, v in parameters(module).items()]
+        assert sum(changed) > 0.5 * len(changed), name
+
+
+def test_exploration_noise_follows_the_schedule():
+    agent = make_agent(DrQV2Config, INTERFACE, std=LinearSchedule(start=1.0, end=0.2, steps=100))
+    stds = []
+    for step in (0, 50, 100, 1000):
+        agent.step = step
+        stds.append(agent.exploration_std())
+    assert stds == pytest.approx([1.0, 0.6, 0.2, 0.2])
+
+
+def test_acting_is_deterministic_in_evaluation_and_noisy_in_training():
+    agent = make_agent(DrQV2Config, INTERFACE)
+    obs = [random_obs(INTERFACE, np.random.default_rng(i)) for i in range(2)]
+    first, carry = agent.act(obs, [None, None], "eval")
+    again, _ = agent.act(obs, [None, None], "eval")
+    noisy, _ = agent.act(obs, [None, None], "train")
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (2, 2)
+    assert first.dtype == np.float32
+    assert np.abs(noisy - first).max() > 0.05
+    assert np.abs(noisy).max() < 1
+    assert len(carry) == 2
+
+
+def test_the_carry_stacks_the_last_frames():
+    agent = make_agent(DrQV2Config, INTERFACE, frame_stack=3)
+    rng = np.random.default_rng(0)
+    frames = [random_obs(INTERFACE, rng) for _ in range(4)]
+    carry = [None]
+    for obs in frames:
+        _, carry = agent.act([obs], carry, "eval")
+    key = INTERFACE.cameras[0].key
+    wanted = np.stack([f[key].transpose(2, 0, 1) for f in frames[1:]])
+    np.testing.assert_array_equal(carry[0][key], wanted)
+
+
+def test_state_round_trip_continues_identically():
+    a = make_agent(DrQV2Config, INTERFACE)
+    batch = random_batch(INTERFACE)
+    a.update(batch)
+    b = make_agent(DrQV2Config, INTERFACE, seed=9)
+    b.load_state_dict(copy.deepcopy(a.state_dict()))
+    for agent in (a, b):
+        torch.manual_seed(4)
+        agent.update(batch)
+    for key, value in parameters(a.actor).items():
+        assert torch.equal(value, parameters(b.actor)[key])
