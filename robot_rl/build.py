@@ -64,8 +64,9 @@ def build_agent(config: DrQV2Config, interface: Interface, compute: Compute) -> 
     if not isinstance(config, DrMConfig):
         return DrQV2(config, encoder, actor, critic, compute, taco)
     value = Value(encoder, net.feature_dim, net.hidden_dim, net.layer_norm)
-    kind = Mentor if isinstance(config, MentorConfig) else DrM
-    return kind(config, encoder, actor, critic, value, compute, taco)
+    if isinstance(config, MentorConfig):
+        return Mentor(config, encoder, actor, critic, value, compute, taco)
+    return DrM(config, encoder, actor, critic, value, compute, taco)
 
 
 def build_replay(config: TrainConfig, interface: Interface) -> Replay:

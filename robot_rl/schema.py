@@ -43,10 +43,12 @@ def _to_dataclass(schema: type, tree: Any, where: str) -> Any:
             raise UnknownNameError("setting", f"{where}.{key}".lstrip("."), (
                 f"{where}.{hint}".lstrip(".") for hint in hints
             ))  # fmt: skip
-    return schema(**{k: from_tree(hints[k], v, f"{where}.{k}".lstrip(".")) for k, v in tree.items()})
+    return schema(
+        **{k: from_tree(hints[k], v, f"{where}.{k}".lstrip(".")) for k, v in tree.items()}
+    )
 
 
-def _expect(kind: type, value: Any, where: str, words: str) -> Any:
+def _expect(kind: Any, value: Any, where: str, words: str) -> Any:
     if not isinstance(value, kind):
         raise ConfigError(f"{where} needs {words}, got {value!r}.")
     return value

@@ -87,9 +87,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         self._steps = 0
         return self._observe(self._rig.reset(self.np_random)), {"success": False}
 
-    def step(
-        self, action: np.ndarray
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         applied = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
         reward, outcome = 0.0, Outcome(0.0, False, False)
         for _ in range(self._action_repeat):
@@ -130,7 +128,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             self._rig_model = self.simulation.model
 
 
-def observation_space(interface: Interface) -> gym.spaces.Dict:
+def observation_space(interface: Interface) -> Any:
     spaces: dict[str, gym.Space[Any]] = {
         camera.key: gym.spaces.Box(0, 255, (camera.height, camera.width, 3), np.uint8)
         for camera in interface.cameras

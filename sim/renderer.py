@@ -51,7 +51,7 @@ class Renderer:
         model.vis.global_.offwidth = width
         self._model = model
         self._lean = quality == "lean"
-        self._gl = _gl_context(width, height)
+        self._gl: Any = _gl_context(width, height)
         self._gl.make_current()
         self._scene = mujoco.MjvScene(model, maxgeom=2000)
         self._option = mujoco.MjvOption()
@@ -96,7 +96,8 @@ class Renderer:
         from OpenGL import GL
 
         self._gl.make_current()
-        return GL.glGetString(GL.GL_RENDERER).decode()
+        name: Any = GL.glGetString(GL.GL_RENDERER)
+        return name.decode()
 
     def close(self) -> None:
         if self._gl is not None:

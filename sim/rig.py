@@ -42,9 +42,7 @@ class CameraRig:
 
     def reset(self, rng: np.random.Generator) -> Observation:
         now_s = self._data.time
-        return {
-            f.key: c.reset(now_s, rng) for f, c in zip(self.fields, self._cameras, strict=True)
-        }
+        return {f.key: c.reset(now_s, rng) for f, c in zip(self.fields, self._cameras, strict=True)}
 
     def read(self, rng: np.random.Generator) -> Observation:
         now_s = self._data.time

@@ -34,8 +34,7 @@ def make_interface(
         ),
         proprio=fields,
         actions=tuple(
-            ActionField(name=f"a{i}", unit="m", scale=0.03, control="delta")
-            for i in range(actions)
+            ActionField(name=f"a{i}", unit="m", scale=0.03, control="delta") for i in range(actions)
         ),
     )
 

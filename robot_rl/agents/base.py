@@ -31,6 +31,10 @@ class Agent(Protocol):
         """One gradient step on every loss. Metrics stay tensors: reading one would wait for it."""
         ...
 
+    def exploration(self) -> dict[str, float]:
+        """What the metrics show about exploration at the present step."""
+        ...
+
     def end_episode(self, episode_return: float) -> None:
         """A training episode ended."""
         ...

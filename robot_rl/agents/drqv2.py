@@ -83,6 +83,9 @@ class DrQV2:
         """Standard deviation of the exploration noise at the present step."""
         return self.config.std(self.step)
 
+    def exploration(self) -> dict[str, float]:
+        return {"exploration_std": self.exploration_std()}
+
     def policy(self) -> Policy:
         return self._policy
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import yaml
 
 from robot_rl.build import build_trainer, default_run_dir
-from robot_rl.compose import compose, compose_tree, expand_sweep, resume, split_run_dir, sweep_run_dir
+from robot_rl.compose import (
+    compose,
+    compose_tree,
+    expand_sweep,
+    resume,
+    split_run_dir,
+    sweep_run_dir,
+)
 from robot_rl.config import TrainConfig
 from robot_rl.errors import ConfigError
 from robot_rl.training.finish import finish

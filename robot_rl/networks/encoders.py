@@ -92,7 +92,7 @@ def conv_stack(in_channels: int, shape: str) -> nn.Sequential:
         conv = nn.Conv2d if layers else PixelConv
         layers += [conv(in_channels, channels, kernel, stride), nn.ReLU(inplace=True)]
         in_channels = channels
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _flat_size(conv: nn.Module, channels: int, height: int, width: int, camera: str) -> int:

@@ -12,7 +12,9 @@ def orthogonal_init(module: nn.Module) -> None:
         nn.init.orthogonal_(module.weight)
     elif isinstance(module, nn.Conv2d):
         # Through a plain copy: orthogonal_ cannot write into channels-last weights.
-        drawn = nn.init.orthogonal_(torch.empty(module.weight.shape), nn.init.calculate_gain("relu"))
+        drawn = nn.init.orthogonal_(
+            torch.empty(module.weight.shape), nn.init.calculate_gain("relu")
+        )
         module.weight.data.copy_(drawn)
     elif isinstance(module, nn.LayerNorm | nn.Embedding):
         module.reset_parameters()
@@ -52,7 +54,8 @@ class Bottleneck(nn.Sequential):
 @torch.no_grad()
 def polyak_(target: nn.Module, source: nn.Module, tau: float) -> None:
     """target <- (1 - tau) target + tau source."""
-    torch._foreach_lerp_(list(target.parameters()), list(source.parameters()), tau)
+    for theta_target, theta in zip(target.parameters(), source.parameters(), strict=True):
+        theta_target.lerp_(theta, tau)
 
 
 def squashed_noise(mu: Tensor, std: float | Tensor, clip: float | None = None) -> Tensor:

@@ -66,9 +66,7 @@ def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Acto
     if config.actor not in ("mlp", "moe"):
         raise UnknownNameError("agent.network.actor", config.actor, ("mlp", "moe"))
     moe = config.moe if config.actor == "moe" else None
-    return Actor(
-        encoder, action_dim, config.feature_dim, config.hidden_dim, config.layer_norm, moe
-    )
+    return Actor(encoder, action_dim, config.feature_dim, config.hidden_dim, config.layer_norm, moe)
 
 
 def make_policy(config: NetworkConfig, interface: Interface) -> Policy:

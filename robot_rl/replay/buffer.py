@@ -35,9 +35,7 @@ class Replay:
     steps it has. Truncation bootstraps, termination does not.
     """
 
-    def __init__(
-        self, config: ReplayConfig, interface: Interface, lanes: int, seed: int
-    ) -> None:
+    def __init__(self, config: ReplayConfig, interface: Interface, lanes: int, seed: int) -> None:
         self.config = config
         self.storage = Lanes(interface, config.capacity, lanes)
         self._rng = np.random.default_rng(seed)
@@ -137,7 +135,7 @@ class Replay:
         back = np.arange(self.config.frame_stack - 1, -1, -1)  # oldest frame first
         depth = np.minimum(back[None, :], self.storage.episode_step[flat][:, None])
         stack = self._flat(lane[:, None], row[:, None] - depth)
-        obs = {key: frames[stack] for key, frames in self.storage.frames.items()}
+        obs: dict[str, Any] = {key: frames[stack] for key, frames in self.storage.frames.items()}
         if self.storage.proprio.shape[1]:
             obs[PROPRIO] = self.storage.proprio[flat]
         return obs

@@ -109,9 +109,7 @@ class Journal:
         self.close()
         existing = self.segments()
         number = int(existing[-1].name.split("-")[1]) + 1 if existing else 0
-        path = self._directory / (
-            f"lane{self._lane:02d}-{number:06d}-{self._steps:012d}.rows"
-        )
+        path = self._directory / (f"lane{self._lane:02d}-{number:06d}-{self._steps:012d}.rows")
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._rows = 0
         for old in [*existing, path][: -self._keep]:

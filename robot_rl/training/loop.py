@@ -162,9 +162,7 @@ class Trainer:
         values["speed/updates_per_s"] = (self._updates.done - updates) / span_s
         values["train/updates"] = self._updates.done
         values |= _episode_means(self._recent)
-        if hasattr(self.parts.agent, "exploration_std"):
-            values["train/exploration_std"] = self.parts.agent.exploration_std()
-        return values
+        return values | {f"train/{k}": v for k, v in self.parts.agent.exploration().items()}
 
     # ---------------------------------------------------------------- state
 

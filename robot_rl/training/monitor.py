@@ -42,7 +42,7 @@ class JsonLines:
 
 
 class Monitor:
-    """Fan-out of scalars. On a terminal the table lives; elsewhere each evaluation prints a line."""
+    """Fan-out of scalars. Only a terminal gets the live table; evaluations print a line anyway."""
 
     def __init__(
         self, run_dir: Path, total_steps: int, step: int, title: str, live: bool | None = None

@@ -83,9 +83,7 @@ class InlineEnvs:
 class EnvProcesses:
     """One process per environment. Raises `EnvWorkerError` with the child's own error."""
 
-    def __init__(
-        self, make_env: MakeEnv, seed: int, num_envs: int, first_episode: int = 0
-    ) -> None:
+    def __init__(self, make_env: MakeEnv, seed: int, num_envs: int, first_episode: int = 0) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []

@@ -17,7 +17,7 @@ _MIN_PUSH_M, _MAX_PUSH_M = 0.08, 0.16
 
 
 class Push(ArmTask):
-    """The pushing point lies behind the cube as seen from the goal; the dense reward leads there."""
+    """The dense reward leads to the pushing point, behind the cube as seen from the goal."""
 
     name = "push"
     summary = "push a cube to within 4 cm of a disc, 8 to 16 cm away"

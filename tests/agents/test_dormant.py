@@ -66,7 +66,7 @@ def test_perturbation_reaches_every_weight_the_paper_names(config):
     agent.perturb(alpha=0.5)
     for name in named:
         for key, value in parameters(agent.modules()[name]).items():
-            if key.endswith("weight") and value.dim() > 1 or "experts.w" in key:
+            if (key.endswith("weight") and value.dim() > 1) or "experts.w" in key:
                 assert not torch.equal(value, before[name][key]), f"{name}.{key}"
 
 

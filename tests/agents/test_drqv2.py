@@ -53,7 +53,8 @@ def test_the_actor_climbs_its_critic_and_a_wrong_sign_is_caught():
     h = agent.encoder(batch.obs).detach()
 
     def value() -> float:
-        return float(torch.min(*agent.critic(h, agent.actor(h).mu)).mean())
+        with torch.no_grad():
+            return float(torch.min(*agent.critic(h, agent.actor(h).mu)).mean())
 
     before = value()
     for _ in range(30):

@@ -27,4 +27,3 @@ def make_agent(
 
 def parameters(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.named_parameters()}
-

@@ -114,13 +114,17 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(tmp_path):
     journal = Journal(tmp_path, 0, INTERFACE, 2000)
     journal.begin(random_obs(INTERFACE, rng))
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    written = 0
+
+    def write_until_full() -> None:
+        nonlocal written
+        for written in range(1000):  # noqa: B007 (counts what was written)
+            step = Step(np.zeros(2, np.float32), 0.0, False, False)
+            journal.add(step, random_obs(INTERFACE, rng))
+
     try:
-        written = 0
         with pytest.raises(OutOfSpaceError, match="Free some space"):
-            while True:
-                step = Step(np.zeros(2, np.float32), 0.0, False, False)
-                journal.add(step, random_obs(INTERFACE, rng))
-                written += 1
+            write_until_full()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert Journal(tmp_path, 0, INTERFACE, 2000).restore(new_replay()) == written > 0
