@@ -4,6 +4,7 @@
 reflections, multisampling, fine tessellation. `default` is the look of published results.
 """
 
+import weakref
 from typing import Any, Literal
 
 import mujoco
@@ -62,6 +63,8 @@ class Renderer:
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._size = (height, width)
+        # Also at exit: EGL is torn down before the interpreter frees forgotten contexts.
+        self._finalizer = weakref.finalize(self, _free, self._gl, self._context)
         _log_once(self.gl_renderer())
 
     def render(
@@ -100,11 +103,13 @@ class Renderer:
         return name.decode()
 
     def close(self) -> None:
-        if self._gl is not None:
-            self._gl.make_current()
-            self._context.free()
-            self._gl.free()
-            self._gl = None
+        self._finalizer()
+
+
+def _free(gl: Any, context: Any) -> None:
+    gl.make_current()
+    context.free()
+    gl.free()
 
 
 def _gl_context(width: int, height: int) -> Any:

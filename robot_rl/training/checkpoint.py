@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from robot_rl.errors import CorruptFileError
+from robot_rl.errors import CorruptFileError, OutOfSpaceError
 
 log = logging.getLogger(__name__)
 
@@ -26,20 +26,31 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
     final = directory / f"step-{step:012d}"
     partial = directory / f".partial-{step:012d}"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    tensors: dict[str, Tensor] = {}
-    tree = _flatten(state, "", tensors)
-    save_file(tensors, partial / _TENSORS)
-    body = json.dumps({"state": tree, "crc": _crc(partial / _TENSORS)})
-    (partial / _STATE).write_text(json.dumps({"body": body, "crc": zlib.crc32(body.encode())}))
-    for name in (_TENSORS, _STATE, "."):
-        _fsync(partial / name)
+    try:
+        _write(partial, state)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise OutOfSpaceError(
+            f"cannot write a checkpoint to {directory}: {error}. Free some space and start the "
+            "same command again; the last good checkpoint is kept."
+        ) from error
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
     _fsync(directory)
     for old in checkpoints(directory)[:-_KEPT]:
         shutil.rmtree(old)
     return final
+
+
+def _write(folder: Path, state: dict[str, Any]) -> None:
+    folder.mkdir(parents=True)
+    tensors: dict[str, Tensor] = {}
+    tree = _flatten(state, "", tensors)
+    save_file(tensors, folder / _TENSORS)
+    body = json.dumps({"state": tree, "crc": _crc(folder / _TENSORS)})
+    (folder / _STATE).write_text(json.dumps({"body": body, "crc": zlib.crc32(body.encode())}))
+    for name in (_TENSORS, _STATE, "."):
+        _fsync(folder / name)
 
 
 def load_newest(directory: Path) -> dict[str, Any] | None:

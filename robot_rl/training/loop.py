@@ -11,6 +11,7 @@ from torch import Tensor
 
 from robot_rl.agents.base import Agent
 from robot_rl.analysis.video import write_mp4
+from robot_rl.errors import CorruptFileError
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.journal import Journal
 from robot_rl.training.checkpoint import (
@@ -171,10 +172,19 @@ class Trainer:
         state = load_newest(self.parts.run.checkpoints)
         self.step = sum(journal.restore(self.parts.replay) for journal in self.parts.journals)
         if state is not None:
-            self.load_state_dict(state)
+            self._load(state)
         # Steps collected after the checkpoint are kept; the updates they are owed are caught up.
         self.parts.agent.step = self.step
         return self.step > 0
+
+    def _load(self, state: dict[str, Any]) -> None:
+        try:
+            self.load_state_dict(state)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise CorruptFileError(
+                f"the checkpoint in {self.parts.run.checkpoints} does not fit this agent: "
+                f"{str(error)[:200]}... It was written by another version; start a new run_dir."
+            ) from error
 
     def save(self) -> None:
         save_checkpoint(self.parts.run.checkpoints, self.step, self.state_dict())
