@@ -1,9 +1,7 @@
 """The one composition root: configuration -> environment, agent, replay, run."""
 
-import dataclasses
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,8 +10,8 @@ from robot_rl.agents.drm import DrM, DrMConfig
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
 from robot_rl.agents.mentor import Mentor, MentorConfig
 from robot_rl.agents.taco import TacoLoss
-from robot_rl.config import CameraConfig, RenderConfig, TaskConfig, TrainConfig
-from robot_rl.errors import ConfigError
+from robot_rl.config import TrainConfig
+from robot_rl.environment import build_env
 from robot_rl.networks.actor_critic import Critic, Value
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.policy import make_actor, make_encoder
@@ -24,30 +22,6 @@ from robot_rl.training.loop import Parts, Trainer
 from robot_rl.training.run import RunDirectory
 from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs
 from robot_rl.types import Interface
-
-
-def build_env(task: TaskConfig, render: RenderConfig) -> Any:
-    """A Gymnasium environment for `task`. Called in environment processes: must not need torch."""
-    from sim.cameras import CameraSpec
-    from sim.registry import make_env
-
-    if not task.cameras:
-        raise ConfigError(f"task {task.name} has no camera. Add one: '+task.cameras.NAME={{}}'.")
-
-    def spec(name: str, camera: CameraConfig) -> CameraSpec:
-        values = dataclasses.asdict(camera)
-        values["height"] = camera.height or task.image_size
-        values["width"] = camera.width or task.image_size
-        return CameraSpec(name=name, **values)
-
-    return make_env(
-        task.name,
-        tuple(spec(name, camera) for name, camera in task.cameras.items()),
-        reward=task.reward,
-        quality=render.quality,
-        action_repeat=task.action_repeat,
-        use_proprio=task.use_proprio,
-    )
 
 
 def build_agent(config: DrQV2Config, interface: Interface, compute: Compute) -> Agent:
@@ -106,14 +80,10 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
 
 
 def _make_envs(config: TrainConfig, first_episode: int) -> Envs:
-    make_env = partial(_env_without_torch, config.task, config.render)
+    make_env = partial(build_env, config.task, config.render)
     if config.num_envs == 0:
         return InlineEnvs([EnvLane(make_env, config.seed, 0, first_episode)])
     return EnvProcesses(make_env, config.seed, config.num_envs, first_episode)
-
-
-def _env_without_torch(task: TaskConfig, render: RenderConfig) -> Any:
-    return build_env(task, render)
 
 
 def default_run_dir(config: TrainConfig) -> Path:

@@ -12,40 +12,10 @@ from typing import Any, Literal
 from robot_rl.agents.drm import DrMConfig
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.agents.mentor import MentorConfig
+from robot_rl.environment import RenderConfig, TaskConfig
 from robot_rl.errors import UnknownNameError
 from robot_rl.schema import from_tree
 from robot_rl.training.loop import LoopConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class CameraConfig:
-    """See `sim.cameras.CameraSpec`; height and width 0 take `task.image_size`."""
-
-    height: int = 0
-    width: int = 0
-    rate_hz: float = 0.0
-    pos: tuple[float, ...] = ()
-    quat: tuple[float, ...] = ()
-    fovy_deg: float = 0.0
-    delay_low_s: float = 0.0
-    delay_high_s: float = 0.0
-    noise_std: float = 0.0
-    crop: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskConfig:
-    name: str = "arm/reach"
-    cameras: dict[str, CameraConfig] = field(default_factory=dict)
-    image_size: int = 64
-    reward: Literal["dense", "sparse"] = "dense"
-    action_repeat: int = 1
-    use_proprio: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenderConfig:
-    quality: Literal["lean", "default"] = "lean"
 
 
 @dataclass(frozen=True, kw_only=True)

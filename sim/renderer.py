@@ -4,6 +4,7 @@
 reflections, multisampling, fine tessellation. `default` is the look of published results.
 """
 
+import atexit
 import weakref
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ Quality = Literal["lean", "default"]
 _LEAN_PLANE_EXTENTS = 30.0
 _LEAN_OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION)
 _logged: set[str] = set()
+_open: "weakref.WeakSet[Renderer]" = weakref.WeakSet()
 
 
 def make_lean(model: mujoco.MjModel) -> None:
@@ -63,8 +65,7 @@ class Renderer:
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._size = (height, width)
-        # Also at exit: EGL is torn down before the interpreter frees forgotten contexts.
-        self._finalizer = weakref.finalize(self, _free, self._gl, self._context)
+        _free_at_exit(self)
         _log_once(self.gl_renderer())
 
     def render(
@@ -103,13 +104,18 @@ class Renderer:
         return name.decode()
 
     def close(self) -> None:
-        self._finalizer()
+        if self._gl is not None:
+            self._gl.make_current()
+            self._context.free()
+            self._gl.free()
+            self._gl = None
 
 
-def _free(gl: Any, context: Any) -> None:
-    gl.make_current()
-    context.free()
-    gl.free()
+def _free_at_exit(renderer: Renderer) -> None:
+    """Close forgotten renderers before EGL is torn down: exit handlers run newest first."""
+    if not _open:
+        atexit.register(lambda: [left.close() for left in list(_open)])
+    _open.add(renderer)
 
 
 def _gl_context(width: int, height: int) -> Any:

@@ -15,7 +15,8 @@ def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float
     half = z / (1 + z * z / trials) * math.sqrt(
         p * (1 - p) / trials + z * z / (4 * trials * trials)
     )  # fmt: skip
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding must not push the bound past the rate itself.
+    return max(0.0, min(centre - half, p)), min(1.0, max(centre + half, p))
 
 
 def bootstrap_interval(

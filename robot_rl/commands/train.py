@@ -72,11 +72,10 @@ def _train(config: TrainConfig, directory: RunDirectory) -> int:
         log.info("%s %s at step %s", "continuing" if resumed else "starting", title, trainer.step)
         monitor = Monitor(directory.root, config.steps, trainer.step, title)
         try:
-            complete = trainer.train(monitor, stop)
+            if trainer.train(monitor, stop):
+                finish(trainer, config, monitor, stop)
+            else:
+                monitor.say(f"stopped at step {trainer.step:,}; the same command continues")
         finally:
             monitor.close()
-        if not complete:
-            log.info("stopped at step %s; the same command continues", f"{trainer.step:,}")
-            return 0
-        finish(trainer, config, stop)
     return 0

@@ -1,6 +1,5 @@
 """The end of a run: final evaluation, video, plot, policy folder."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,23 +9,24 @@ from robot_rl.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.training.evaluate import Evaluation
 from robot_rl.training.loop import Trainer, summary
+from robot_rl.training.monitor import Monitor
 from robot_rl.types import Metrics
 
-log = logging.getLogger(__name__)
 
-
-def finish(trainer: Trainer, config: TrainConfig, stop: Callable[[], bool]) -> Metrics:
+def finish(
+    trainer: Trainer, config: TrainConfig, monitor: Monitor, stop: Callable[[], bool]
+) -> Metrics:
     """Write `policy/`, `policy.mp4` and `curves.png` into the run; the final metrics."""
     root = trainer.parts.run.root
-    result = trainer.final_evaluation(stop)
-    log.info("final evaluation: %s", summary(trainer.step, trainer.elapsed_s(), result))
+    result = trainer.final_evaluation(monitor, stop)
+    monitor.say("final evaluation: " + summary(trainer.step, trainer.elapsed_s(), result))
     if result.film:
         write_mp4(root / "policy.mp4", result.film, trainer.parts.interface.control_rate_hz)
     plot_runs([root], root / "curves.png", x="step")
     _export(trainer, config, result)
     for name in ("policy.mp4", "curves.png", "policy"):
         if (root / name).exists():
-            log.info("  %-10s %s", Path(name).stem, root / name)
+            monitor.say(f"  {Path(name).stem:10s} {root / name}")
     return result.metrics()
 
 

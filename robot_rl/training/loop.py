@@ -105,8 +105,13 @@ class Trainer:
         self.save()
         return self._finished()
 
-    def final_evaluation(self, stop: Callable[[], bool]) -> Evaluation:
-        return self._rollouts(self.config.final_eval_episodes, stop)
+    def final_evaluation(self, monitor: Monitor, stop: Callable[[], bool]) -> Evaluation:
+        """More episodes than during training; recorded as the last point of the curve."""
+        wall_s = self.elapsed_s()
+        result = self._rollouts(self.config.final_eval_episodes, stop)
+        metrics = {f"eval/{name}": value for name, value in result.metrics().items()}
+        monitor.scalars(self.step, wall_s, metrics)
+        return result
 
     def _rollouts(self, episodes: int, stop: Callable[[], bool]) -> Evaluation:
         act = partial(self.parts.agent.act, mode="eval")

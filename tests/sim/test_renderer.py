@@ -75,7 +75,7 @@ def test_what_cannot_be_drawn_is_refused():
         renderer.render(simulation.data, 0, 128, 128)
     with pytest.raises(UnknownNameError, match=r"camera 'frnt'.*Choose one of: front"):
         camera_id(simulation.model, "frnt")
-    with pytest.raises(UnknownNameError, match="render.quality"):
+    with pytest.raises(UnknownNameError, match=r"render\.quality"):
         Renderer(simulation.model, 64, 64, "fancy")
 
 

@@ -26,8 +26,7 @@ def run_expert(task: str, seeds: range) -> list[bool]:
     for seed in seeds:
         simulation.reset(np.random.default_rng(seed))
         outcomes = [
-            simulation.step(simulation.expert_action())
-            for _ in range(simulation.max_episode_steps)
+            simulation.step(simulation.expert_action()) for _ in range(simulation.max_episode_steps)
         ]
         results.append(any(outcome.success for outcome in outcomes))
     return results

@@ -1,0 +1,182 @@
+"""Clocks, checkpoints, environment processes, the NaN guard, evaluation."""
+
+import json
+from functools import partial
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robot_rl.agents.drqv2 import DrQV2Config
+from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
+from robot_rl.errors import CorruptFileError, EnvWorkerError, NotFiniteError
+from robot_rl.training.checkpoint import checkpoints, load_newest, save_checkpoint
+from robot_rl.training.clocks import Every, Ratio
+from robot_rl.training.evaluate import HELD_OUT_SEED, evaluate
+from robot_rl.training.guard import require_finite
+from robot_rl.training.monitor import JsonLines
+from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
+from tests.agents.tiny import make_agent
+from tests.conftest import make_interface, random_batch
+
+
+class CountingEnv(gym.Env):
+    """Three-step episodes whose observation is the seed and the step; an action of 9 fails."""
+
+    def reset(self, *, seed=None, options=None):
+        self.seed, self.t = seed, 0
+        return {"proprio": np.array([seed, 0], np.float64)}, {"success": False}
+
+    def step(self, action):
+        if action[0] == 9:
+            raise ValueError("the arm fell off")
+        self.t += 1
+        obs = {"proprio": np.array([self.seed, self.t], np.float64)}
+        info = {"success": self.t == 3, "applied_action": action}
+        return obs, float(self.t), False, self.t == 3, info
+
+
+def test_every_fires_once_per_period():
+    clock = Every(10)
+    assert [step for step in range(35) if clock(step)] == [10, 20, 30]
+    assert not Every(0)(5)
+
+
+@given(st.floats(0.1, 4), st.integers(0, 400))
+def test_ratio_pays_what_is_owed(ratio, steps):
+    clock = Ratio(ratio)
+    for step in range(steps + 1):
+        clock.done += clock.owed(step)
+    assert clock.done == int(steps * ratio + 1e-9)
+    assert clock.owed(steps) == 0
+
+
+@given(st.integers(1, 200), st.data())
+def test_wilson_interval_holds_the_rate(trials, data):
+    successes = data.draw(st.integers(0, trials))
+    low, high = wilson_interval(successes, trials)
+    assert 0 <= low <= successes / trials <= high <= 1
+
+
+def test_intervals_by_hand():
+    assert wilson_interval(45, 50) == pytest.approx((0.786, 0.957), abs=1e-3)
+    low, high = bootstrap_interval(list(np.random.default_rng(0).normal(3.0, 1.0, 400)))
+    assert (low, high) == pytest.approx((2.9, 3.1), abs=0.06)
+
+
+def test_checkpoint_round_trip_keeps_the_newest_two(tmp_path):
+    state = {"a": torch.arange(3), "n": None, "t": [1, {"x": torch.ones(2)}], "ints": {0: {"s": 2}}}
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, step, {**state, "step": step})
+    assert [path.name for path in checkpoints(tmp_path)] == [f"step-{s:012d}" for s in (2, 3)]
+    loaded = load_newest(tmp_path)
+    assert loaded is not None
+    assert loaded["step"] == 3
+    assert loaded["ints"] == {0: {"s": 2}}
+    assert loaded["n"] is None
+    torch.testing.assert_close(loaded["t"][1]["x"], torch.ones(2))
+
+
+@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, name, damage, caplog):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, {"w": torch.full((100,), float(step))})
+    file = checkpoints(tmp_path)[-1] / name
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 4
+    {"truncate": lambda: file.write_bytes(data[: len(data) // 2]),
+     "flip": lambda: file.write_bytes(data), "remove": file.unlink}[damage]()  # fmt: skip
+    loaded = load_newest(tmp_path)
+    assert loaded is not None
+    assert loaded["w"][0] == 1.0
+    assert "trying the one before" in caplog.text
+
+
+def test_nothing_readable_is_an_error_and_nothing_at_all_is_a_start(tmp_path):
+    assert load_newest(tmp_path) is None
+    path = save_checkpoint(tmp_path, 1, {"w": torch.ones(3)})
+    (path / "state.json").write_text("{")
+    with pytest.raises(CorruptFileError, match="no checkpoint .* is readable"):
+        load_newest(tmp_path)
+
+
+def test_nan_stops_with_the_batch_on_disk(tmp_path):
+    interface = make_interface()
+    agent = make_agent(DrQV2Config, interface)
+    batch = random_batch(interface)
+    batch.reward[3] = np.nan
+    with pytest.raises(NotFiniteError, match="critic_loss"):
+        require_finite(agent.update(batch), batch, tmp_path)
+    from safetensors.numpy import load_file
+
+    saved = load_file(tmp_path / "bad_batch.safetensors")
+    assert np.isnan(saved["batch/reward"][3])
+    assert saved["batch/obs/image/cam0"].dtype == np.uint8
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_environments_reset_themselves_with_known_seeds(processes):
+    if processes:
+        envs = EnvProcesses(CountingEnv, seed=5, num_envs=2)
+    else:
+        envs = InlineEnvs([EnvLane(CountingEnv, 5, lane, 0) for lane in range(2)])
+    first = envs.reset()
+    assert [obs["proprio"][0] for obs in first] == [episode_seed(5, lane, 0) for lane in (0, 1)]
+    for t in (1, 2, 3):
+        envs.send(np.zeros((2, 1), np.float32))
+        steps = envs.receive()
+        assert [s.obs["proprio"][1] for s in steps] == [t, t]
+    assert all(s.truncated and s.success and s.first_obs is not None for s in steps)
+    assert steps[1].first_obs is not None
+    assert steps[1].first_obs["proprio"][0] == episode_seed(5, 1, 1)
+    envs.close()
+
+
+def test_an_error_in_an_environment_process_is_told():
+    envs = EnvProcesses(CountingEnv, seed=0, num_envs=1)
+    envs.reset()
+    envs.send(np.full((1, 1), 9, np.float32))
+    with pytest.raises(EnvWorkerError, match="ValueError: the arm fell off"):
+        envs.receive()
+    envs.close()
+
+
+def test_a_killed_environment_process_is_told():
+    envs = EnvProcesses(CountingEnv, seed=0, num_envs=1)
+    envs.reset()
+    envs._processes[0].kill()
+    with pytest.raises(EnvWorkerError, match="environment process 0 ended"):
+        for _ in range(50):
+            envs.send(np.zeros((1, 1), np.float32))
+            envs.receive()
+    envs.close()
+
+
+def test_evaluation_uses_held_out_seeds_and_counts_success():
+    seeds = []
+
+    def act(offset, obs, carry):
+        seeds.append(obs[0]["proprio"][0])
+        assert (carry[0] is None) == (obs[0]["proprio"][1] == 0)
+        return np.zeros((1, 1), np.float32), [offset]
+
+    result = evaluate(partial(act, 1), CountingEnv(), episodes=3, film=False)
+    assert set(seeds) == {HELD_OUT_SEED + i for i in range(3)}
+    assert max(episode_seed(s, 0, e) for s in range(5) for e in range(50)) < HELD_OUT_SEED
+    metrics = result.metrics()
+    assert metrics["return_mean"] == 6.0
+    assert metrics["success_rate"] == 1.0
+    assert metrics["length_mean_steps"] == 3
+
+
+def test_a_torn_line_of_metrics_is_cut(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"a": 1}\n{"a": 2, "b"')
+    lines = JsonLines(path)
+    lines.write({"a": 3})
+    lines.close()
+    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 3]

@@ -1,0 +1,143 @@
+"""Whole runs as processes: start, resume, kill, interrupt."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import yaml
+
+from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay.journal import Journal
+from robot_rl.training.checkpoint import checkpoints, load_newest
+from robot_rl.types import Interface
+from tests.training.tiny_run import REPOSITORY, TINY, command, metrics, run_cli
+
+
+def recorded_steps(run_dir: Path) -> int:
+    interface = Interface.load(run_dir / "interface.json")
+    replay = Replay(ReplayConfig(capacity=3000), interface, 1, seed=0)
+    return Journal(run_dir / "replay", 0, interface, 3000).restore(replay)
+
+
+def start(run_dir: Path, *overrides: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("train", *TINY, f"run_dir={run_dir}", *overrides),
+        cwd=REPOSITORY, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for_steps(run_dir: Path, steps: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        file = run_dir / "metrics.jsonl"
+        if file.exists() and any(row["step"] >= steps for row in metrics(run_dir)):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{run_dir} did not reach step {steps}")
+
+
+def test_a_run_leaves_everything_behind(tmp_path):
+    run = run_cli("train", *TINY, "steps=60", f"run_dir={tmp_path}", "eval_every_steps=30",
+                  "video=true", "num_envs=0")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "final evaluation" in run.stderr
+    left = {path.name for path in tmp_path.iterdir()}
+    assert {"config.yaml", "overrides.json", "versions.json", "interface.json", "metrics.jsonl",
+            "checkpoints", "replay", "videos", "tensorboard", "curves.png", "policy.mp4",
+            "policy"} <= left  # fmt: skip
+    policy = {path.name for path in (tmp_path / "policy").iterdir()}
+    assert policy == {"policy.safetensors", "interface.json", "config.yaml", "card.md"}
+    names = {name for row in metrics(tmp_path) for name in row}
+    assert {"train/critic_loss", "speed/updates_per_s", "eval/success_rate", "eval/success_low",
+            "wall_s", "train/exploration_std"} <= names  # fmt: skip
+    # One update per step after the seed steps, none before.
+    state = load_newest(tmp_path / "checkpoints")
+    assert state is not None
+    assert state["updates"] == 39
+    assert recorded_steps(tmp_path) == 60
+
+
+def test_resume_after_kill_9_loses_no_step_and_catches_up(tmp_path):
+    run = start(tmp_path, "steps=100000", "checkpoint_every_s=0.5")
+    wait_for_steps(tmp_path, 150)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    before = recorded_steps(tmp_path)
+    state = load_newest(tmp_path / "checkpoints")
+    assert state is not None
+    assert 0 < state["updates"] <= before - 20
+    again = run_cli("train", f"run_dir={tmp_path}", f"steps={before + 40}")
+    assert again.returncode == 0, again.stderr
+    assert f"continuing arm/reach  drqv2  seed 0  {tmp_path} at step {before}" in again.stderr
+    assert recorded_steps(tmp_path) == before + 40
+    resumed = load_newest(tmp_path / "checkpoints")
+    assert resumed is not None
+    assert resumed["updates"] == before + 40 - 20 - 1
+    assert resumed["train_s"] > state["train_s"]
+
+
+def test_sigterm_finishes_the_step_saves_and_exits_0(tmp_path):
+    run = start(tmp_path, "steps=100000")
+    wait_for_steps(tmp_path, 60)
+    run.send_signal(signal.SIGTERM)
+    _, error = run.communicate(timeout=30)
+    assert run.returncode == 0, error
+    assert "the same command continues" in error
+    steps = recorded_steps(tmp_path)
+    assert checkpoints(tmp_path / "checkpoints")[-1].name == f"step-{steps:012d}"
+
+
+def test_a_second_signal_exits_at_once(tmp_path):
+    # Updates owed on resume take long: the first signal alone would have to wait for a batch.
+    run = start(tmp_path, "steps=100000", "agent.batch_size=2048")
+    wait_for_steps(tmp_path, 20)
+    time.sleep(0.5)
+    run.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    run.communicate(timeout=30)
+    assert run.returncode in (0, 128 + signal.SIGINT)
+    assert time.monotonic() - began < 5
+
+
+def test_a_run_directory_in_use_is_refused(tmp_path):
+    run = start(tmp_path, "steps=100000")
+    wait_for_steps(tmp_path, 10)
+    other = run_cli("train", f"run_dir={tmp_path}")
+    run.kill()
+    run.wait()
+    assert other.returncode == 1
+    assert "is in use by another process" in other.stderr
+
+
+def test_the_same_full_command_continues_and_other_settings_are_refused(tmp_path):
+    first = run_cli("train", *TINY, "steps=40", f"run_dir={tmp_path}", "num_envs=0")
+    assert first.returncode == 0, first.stderr
+    saved = (tmp_path / "config.yaml").read_bytes()
+    again = run_cli("train", *TINY, "steps=50", f"run_dir={tmp_path}", "num_envs=0")
+    assert again.returncode == 0, again.stderr
+    assert recorded_steps(tmp_path) == 50
+    for override in ("agent=drm", "task=arm/push", "agent.network.hidden_dim=32"):
+        refused = run_cli("train", f"run_dir={tmp_path}", override)
+        assert refused.returncode == 1
+        assert "was started with other values of" in refused.stderr
+    assert (tmp_path / "config.yaml").read_bytes() == saved
+
+
+def test_a_sweep_makes_one_run_per_combination(tmp_path):
+    run = run_cli("train", "-m", *TINY, "steps=25", "num_envs=0", "seed=1,2", "agent=drqv2,drm",
+                  f"run_dir={tmp_path}")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"seed={s},agent={a}" for s in (1, 2) for a in ("drqv2", "drm")}
+    tree = yaml.safe_load((tmp_path / "seed=2,agent=drm" / "config.yaml").read_text())
+    assert (tree["seed"], tree["agent"]["name"]) == (2, "drm")
+
+
+def test_several_environment_processes_share_one_learner(tmp_path):
+    run = run_cli("train", *TINY, "steps=60", f"run_dir={tmp_path}", "num_envs=3")
+    assert run.returncode == 0, run.stderr
+    assert len(list((tmp_path / "replay").glob("lane*"))) == 3
