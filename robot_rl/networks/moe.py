@@ -14,7 +14,7 @@ from robot_rl.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class MoEConfig:
-    """Sizes of the paper; `sparse` computes the chosen experts only, which wins on a CPU."""
+    """Sizes of the paper. `sparse` computes the chosen experts only: see docs/agents/mentor.md."""
 
     num_experts: int = 16
     top_k: int = 4
@@ -22,7 +22,7 @@ class MoEConfig:
     gate_dim: int = 256
     gate_dropout: float = 0.1
     balance_scale: float = 0.002
-    sparse: bool = True
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.top_k <= self.num_experts:
@@ -33,13 +33,13 @@ class MoEConfig:
 
 
 class Experts(nn.Module):
-    """E two-layer ReLU networks D -> H -> D, their weights stacked."""
+    """E two-layer ReLU networks D -> H -> D, their weights stacked: w1 [E, H, D], w2 [E, H, D]."""
 
     def __init__(self, num: int, width: int, hidden: int) -> None:
         super().__init__()
         self.w1 = nn.Parameter(torch.empty(num, hidden, width))
         self.b1 = nn.Parameter(torch.empty(num, hidden))
-        self.w2 = nn.Parameter(torch.empty(num, width, hidden))
+        self.w2 = nn.Parameter(torch.empty(num, hidden, width))
         self.b2 = nn.Parameter(torch.empty(num, width))
         self.reset_weights()
 
@@ -51,12 +51,17 @@ class Experts(nn.Module):
 
     def one(self, e: int, x: Tensor) -> Tensor:
         """Expert `e` on x [N, D]."""
-        return F.linear(F.relu(F.linear(x, self.w1[e], self.b1[e])), self.w2[e], self.b2[e])
+        return F.relu(F.linear(x, self.w1[e], self.b1[e])) @ self.w2[e] + self.b2[e]
 
-    def all(self, x_BD: Tensor) -> Tensor:
-        """[B, E, D]: every expert on every sample."""
-        h_EBH = F.relu(torch.einsum("bd,ehd->ebh", x_BD, self.w1) + self.b1[:, None])
-        return (torch.einsum("ebh,edh->ebd", h_EBH, self.w2) + self.b2[:, None]).transpose(0, 1)
+    def mixed(self, x_BD: Tensor, weight_BE: Tensor) -> Tensor:
+        """sum_e weight_e expert_e(x) [B, D]: two matrix products, whatever E is.
+
+        The weight moves through the second layer, which is linear: scaling the hidden units of
+        an expert scales its output.
+        """
+        h_BEH = F.relu(F.linear(x_BD, self.w1.flatten(0, 1), self.b1.flatten()))
+        h_BEH = h_BEH.unflatten(1, self.b1.shape) * weight_BE[..., None]
+        return h_BEH.flatten(1) @ self.w2.flatten(0, 1) + weight_BE @ self.b2
 
 
 class MoE(nn.Module):
@@ -95,9 +100,9 @@ class MoE(nn.Module):
         return y_BD
 
     def _dense(self, x_BD: Tensor, weight_BK: Tensor, index_BK: Tensor) -> Tensor:
-        y_BED = self.experts.all(x_BD)
-        index = index_BK[..., None].expand(-1, -1, y_BED.shape[-1])
-        return (y_BED.gather(1, index) * weight_BK[..., None]).sum(dim=1)
+        weight_BE = torch.zeros(len(x_BD), self.config.num_experts, device=x_BD.device)
+        weight_BE = weight_BE.to(weight_BK.dtype).scatter(1, index_BK, weight_BK)
+        return self.experts.mixed(x_BD, weight_BE)
 
 
 def switch_balance_loss(prob_BE: Tensor, index_BK: Tensor) -> Tensor:
