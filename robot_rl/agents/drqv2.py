@@ -156,7 +156,7 @@ class DrQV2:
         return penalty + self.config.network.moe.balance_scale * out.balance_loss
 
     def _latent(self, action: Tensor) -> Tensor:
-        return action if self.taco is None else self.taco.tokenizer(action)
+        return action if self.taco is None else self.taco.tokenizer(action).float()
 
     def _descend(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
         for optimizer in optimizers:

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def policy_folder(path: Path) -> PolicyFolder:
     """The folder itself or the one inside a run. Raises `RunDirectoryError` without either."""
-    for candidate in (PolicyFolder(path), PolicyFolder(path / "policy")):
+    for candidate in (PolicyFolder(path / "policy"), PolicyFolder(path)):
         if candidate.exists():
             return candidate
     raise RunDirectoryError(

@@ -25,7 +25,7 @@ class PolicyFolder:
         self.root = root
 
     def exists(self) -> bool:
-        return (self.root / INTERFACE).exists()
+        return (self.root / WEIGHTS).exists()
 
     def write(
         self,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from robot_rl.networks.encoders import Encoder, Features, Trunk
-from robot_rl.networks.layers import hidden_layer, mlp, orthogonal_init
+from robot_rl.networks.layers import full_precision, hidden_layer, mlp, orthogonal_init
 from robot_rl.networks.moe import MoE, MoEConfig
 
 
@@ -36,10 +36,12 @@ class Actor(nn.Module):
         self.apply(orthogonal_init)
 
     def forward(self, features: Features) -> ActorOutput:
-        h = self.first(self.trunk(features))
-        h, balance_loss = (h, None) if self.moe is None else self.moe(h)
-        pre_tanh = self.out(self.second(h)).float()
-        return ActorOutput(torch.tanh(pre_tanh), pre_tanh, balance_loss)
+        x = self.trunk(features)
+        with full_precision(x):
+            h = self.first(x)
+            h, balance_loss = (h, None) if self.moe is None else self.moe(h)
+            pre_tanh = self.out(self.second(h))
+            return ActorOutput(torch.tanh(pre_tanh), pre_tanh, balance_loss)
 
 
 class Critic(nn.Module):
@@ -58,7 +60,8 @@ class Critic(nn.Module):
 
     def forward(self, features: Features, action: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.cat((self.trunk(features), action), dim=1)
-        return self.q1(x).squeeze(1).float(), self.q2(x).squeeze(1).float()
+        with full_precision(x):
+            return self.q1(x).squeeze(1), self.q2(x).squeeze(1)
 
 
 class Value(nn.Module):
@@ -73,4 +76,6 @@ class Value(nn.Module):
         self.apply(orthogonal_init)
 
     def forward(self, features: Features) -> Tensor:
-        return self.net(self.trunk(features)).squeeze(1).float()
+        x = self.trunk(features)
+        with full_precision(x):
+            return self.net(x).squeeze(1)

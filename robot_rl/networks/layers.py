@@ -44,6 +44,11 @@ def mlp(in_dim: int, hidden_dim: int, out_dim: int, layer_norm: bool) -> nn.Sequ
     )
 
 
+def full_precision(x: Tensor) -> torch.autocast:
+    """Leave autocast: a bfloat16 Q of 100 is only known to 0.5, too coarse for its gradient."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
 class Bottleneck(nn.Sequential):
     """Linear, LayerNorm, Tanh: [B, in] -> [B, out] (the trunk of DrQ-v2)."""
 

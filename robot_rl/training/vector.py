@@ -99,12 +99,12 @@ class EnvProcesses:
 
     def reset(self) -> list[Observation]:
         for pipe in self._pipes:
-            pipe.send(None)
+            self._write(pipe, None)
         return [self._read(pipe) for pipe in self._pipes]
 
     def send(self, actions: np.ndarray) -> None:
         for pipe, action in zip(self._pipes, actions, strict=True):
-            pipe.send(action)
+            self._write(pipe, action)
 
     def receive(self) -> list[EnvStep]:
         return [self._read(pipe) for pipe in self._pipes]
@@ -116,15 +116,24 @@ class EnvProcesses:
             process.join(timeout=5)
             process.terminate()
 
+    def _write(self, pipe: Connection, action: np.ndarray | None) -> None:
+        try:
+            pipe.send(action)
+        except BrokenPipeError as error:
+            raise self._ended(pipe) from error
+
+    def _ended(self, pipe: Connection) -> EnvWorkerError:
+        index = self._pipes.index(pipe)
+        return EnvWorkerError(
+            f"environment process {index} ended (exit code {self._processes[index].exitcode}). "
+            "Run with num_envs=0 to see its error in this process."
+        )
+
     def _read(self, pipe: Connection) -> Any:
         try:
             result = pipe.recv()
         except (EOFError, ConnectionResetError) as error:
-            code = self._processes[self._pipes.index(pipe)].exitcode
-            raise EnvWorkerError(
-                f"environment process {self._pipes.index(pipe)} ended (exit code {code}). "
-                "Run with num_envs=0 to see its error in this process."
-            ) from error
+            raise self._ended(pipe) from error
         if isinstance(result, _Failure):
             raise EnvWorkerError(f"an environment process failed: {result.text}")
         return result

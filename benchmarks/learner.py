@@ -1,0 +1,93 @@
+"""Updates per second: the compact preset with its split, and paper against a textbook."""
+
+import time
+
+import numpy as np
+import torch
+
+from benchmarks.replay import filled, interface
+from benchmarks.textbook import Textbook
+from benchmarks.timing import Row, median_s
+from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
+from robot_rl.build import build_agent
+from robot_rl.compose import compose
+from robot_rl.networks.compute import Compute
+from robot_rl.networks.policy import NetworkConfig
+from robot_rl.training.clocks import SplitTimer
+
+TITLE = "learner"
+_PAPER = NetworkConfig(encoder="paper", hidden_dim=1024, layer_norm=False)
+_UPDATES = 30
+
+
+def run() -> list[Row]:
+    torch.set_num_threads(torch.get_num_threads())
+    return _compact() + _paper()
+
+
+def _compact() -> list[Row]:
+    """Batch 128 while one environment process collects, as `robot-rl train` does it."""
+    from robot_rl.build import _make_envs
+
+    config = compose(("task=arm/reach", "agent.network.frame_stack=3", "~task.cameras.wrist"))
+    envs = _make_envs(config, 0)
+    agent = _agent(config.agent, size=64, precision="auto")
+    replay = filled(5000, 5000, size=64, frame_stack=3, nstep=3)
+    timer = SplitTimer()
+    agent.split = timer
+    action = np.zeros((1, 3), np.float32)
+    envs.reset()
+
+    def step() -> None:
+        envs.send(action)
+        with timer("sample"):
+            batch = replay.sample(128)
+        agent.update(batch)
+        envs.receive()
+
+    for _ in range(5):
+        step()
+    timer.total_s.clear()
+    start = time.perf_counter()
+    for _ in range(_UPDATES):
+        step()
+    rate = _UPDATES / (time.perf_counter() - start)
+    envs.close()
+    rows = [Row("compact, batch 128, while collecting", rate, "updates/s", ">= 20")]
+    rows += [Row(f"  {k}", 1e3 * v / _UPDATES, "ms") for k, v in timer.total_s.items()]
+    return rows
+
+
+def _paper() -> list[Row]:
+    """Batch 256 at 84x84, published hyperparameters; the same weights and draws for both."""
+    config = DrQV2Config(network=_PAPER)
+    replay = filled(3000, 3000, frame_stack=3, nstep=3)
+    batch = replay.sample(config.batch_size)
+    exact = _agent(config, size=84, precision="float32")
+    book = Textbook(exact)
+    gap = 0.0
+    for seed in range(2):
+        torch.manual_seed(seed)
+        theirs = book.update(batch)
+        torch.manual_seed(seed)
+        ours = exact.update(batch)
+        pair = (float(ours["critic_loss"]), float(ours["actor_loss"]))
+        gap = max(gap, *(abs(a - b) / abs(b) for a, b in zip(pair, theirs, strict=True)))
+    fast = _agent(config, size=84, precision="auto")
+    slow_s = median_s(lambda: book.update(replay.sample(256)), 8.0, warm_up=1)
+    exact_s = median_s(lambda: exact.update(replay.sample(256)), 5.0, warm_up=1)
+    fast_s = median_s(lambda: fast.update(replay.sample(256)), 5.0)
+    return [
+        Row("paper, textbook, float32", 1 / slow_s, "updates/s"),
+        Row("paper, ours, float32", 1 / exact_s, "updates/s"),
+        Row("paper, ours", 1 / fast_s, "updates/s"),
+        Row("paper, ours / textbook", slow_s / fast_s, "times", ">= 3"),
+        Row("largest relative difference of losses in float32", gap, "", "<= 1e-3"),
+    ]
+
+
+def _agent(config: DrQV2Config, size: int, precision: str) -> DrQV2:
+    torch.manual_seed(0)
+    agent = build_agent(config, interface(size), Compute.choose("auto", precision))
+    assert isinstance(agent, DrQV2)
+    return agent
