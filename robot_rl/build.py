@@ -16,7 +16,9 @@ from robot_rl.networks.actor_critic import Critic, Value
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.policy import make_actor, make_encoder
 from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.journal import Journal
+from robot_rl.replay.storage import HostFrames
 from robot_rl.training.collector import Envs
 from robot_rl.training.loop import Parts, Trainer
 from robot_rl.training.run import RunDirectory
@@ -43,7 +45,7 @@ def build_agent(config: DrQV2Config, interface: Interface, compute: Compute) -> 
     return DrM(config, encoder, actor, critic, value, compute, taco)
 
 
-def build_replay(config: TrainConfig, interface: Interface) -> Replay:
+def build_replay(config: TrainConfig, interface: Interface, device: torch.device) -> Replay:
     agent = config.agent
     replay = ReplayConfig(
         capacity=config.replay.capacity,
@@ -52,7 +54,10 @@ def build_replay(config: TrainConfig, interface: Interface) -> Replay:
         gamma=agent.gamma,
         sequence=agent.taco.horizon if agent.taco.weight > 0 else 0,
     )
-    return Replay(replay, interface, lanes=max(1, config.num_envs), seed=config.seed)
+    store = HostFrames
+    if frames_fit(interface, config.replay.capacity, device):
+        store = partial(DeviceFrames, device=device)
+    return Replay(replay, interface, max(1, config.num_envs), config.seed, store)
 
 
 def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
@@ -64,13 +69,16 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     interface = eval_env.interface
     run.check_interface(interface)
     compute = Compute.choose(config.device, config.precision)
+    agent = build_agent(config.agent, interface, compute)
+    if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
+        agent.compile()
     lanes = max(1, config.num_envs)
     lane_rows = config.replay.capacity // lanes
     parts = Parts(
         run=run,
         interface=interface,
-        agent=build_agent(config.agent, interface, compute),
-        replay=build_replay(config, interface),
+        agent=agent,
+        replay=build_replay(config, interface, compute.device),
         journals=[Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)],
         make_envs=partial(_make_envs, config),
         eval_env=eval_env,

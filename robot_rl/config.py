@@ -33,7 +33,7 @@ class TrainConfig(LoopConfig):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = 0  # of torch on the CPU; 0 takes all cores
-    compile: bool = False
+    compile: Literal["auto", "on", "off"] = "auto"  # auto: on CUDA, where it pays
     task: TaskConfig = field(default_factory=TaskConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     replay: ReplaySizeConfig = field(default_factory=ReplaySizeConfig)

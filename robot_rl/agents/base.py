@@ -39,6 +39,10 @@ class Agent(Protocol):
         """A training episode ended."""
         ...
 
+    def compile(self, backend: str = "inductor") -> None:
+        """Compile what is worth it, in place."""
+        ...
+
     def policy(self) -> Policy:
         """The part that is exported."""
         ...

@@ -89,6 +89,10 @@ class DrQV2:
     def policy(self) -> Policy:
         return self._policy
 
+    def compile(self, backend: str = "inductor") -> None:
+        """Encoder and critics; the actor stays eager, for DrM reads its neurons by hooks."""
+        self.compute.compile(self.encoder, self.critic, self.critic_target, backend=backend)
+
     # ---------------------------------------------------------------- learning
 
     def update(self, batch: Batch) -> dict[str, Tensor]:

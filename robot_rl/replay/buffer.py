@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from robot_rl.errors import ConfigError
-from robot_rl.replay.storage import Lanes, Step
+from robot_rl.replay.storage import FrameStore, HostFrames, Lanes, Step
 from robot_rl.types import PROPRIO, Batch, Interface, Observation, Sequence
 
 
@@ -35,9 +35,16 @@ class Replay:
     steps it has. Truncation bootstraps, termination does not.
     """
 
-    def __init__(self, config: ReplayConfig, interface: Interface, lanes: int, seed: int) -> None:
+    def __init__(
+        self,
+        config: ReplayConfig,
+        interface: Interface,
+        lanes: int,
+        seed: int,
+        frame_store: FrameStore = HostFrames,
+    ) -> None:
         self.config = config
-        self.storage = Lanes(interface, config.capacity, lanes)
+        self.storage = Lanes(interface, config.capacity, lanes, frame_store)
         self._rng = np.random.default_rng(seed)
         self._gammas = config.gamma ** np.arange(config.nstep + 1, dtype=np.float32)
         self._window = max(config.nstep, config.sequence)
@@ -135,7 +142,9 @@ class Replay:
         back = np.arange(self.config.frame_stack - 1, -1, -1)  # oldest frame first
         depth = np.minimum(back[None, :], self.storage.episode_step[flat][:, None])
         stack = self._flat(lane[:, None], row[:, None] - depth)
-        obs: dict[str, Any] = {key: frames[stack] for key, frames in self.storage.frames.items()}
+        obs: dict[str, Any] = {
+            key: frames.take(stack) for key, frames in self.storage.frames.items()
+        }
         if self.storage.proprio.shape[1]:
             obs[PROPRIO] = self.storage.proprio[flat]
         return obs

@@ -6,14 +6,15 @@ action. Rows are counted from the start of the run, so a row's place is `row % l
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import psutil
 
 from robot_rl.errors import ConfigError, OutOfSpaceError
-from robot_rl.types import PROPRIO, Interface, Observation
+from robot_rl.types import PROPRIO, CameraField, Interface, Observation
 
 log = logging.getLogger(__name__)
 
@@ -34,24 +35,45 @@ def row_bytes(interface: Interface) -> int:
     return frames + 4 * (interface.proprio_size + interface.action_size + 2) + 2
 
 
+class HostFrames:
+    """Planar frames uint8 [rows, 3, H, W] of one camera, in main memory."""
+
+    def __init__(self, rows: int, camera: CameraField) -> None:
+        self._frames = np.zeros((rows, 3, camera.height, camera.width), np.uint8)
+
+    def put(self, row: int, frame: np.ndarray) -> None:
+        """Store `frame` [H, W, 3] planar: a stack of frames is then a reshape from the encoder."""
+        self._frames[row] = frame.transpose(2, 0, 1)
+
+    def take(self, rows: np.ndarray) -> Any:
+        """[*rows.shape, 3, H, W]."""
+        return self._frames[rows]
+
+
+# (rows, camera) -> where the frames of one camera are kept.
+FrameStore = Callable[[int, CameraField], Any]
+
+
 class Lanes:
     """`lanes` rings of `lane_rows` rows each, flat arrays indexed by `lane * lane_rows + place`.
 
     Raises `OutOfSpaceError` before allocating what does not fit into memory.
     """
 
-    def __init__(self, interface: Interface, capacity: int, lanes: int) -> None:
+    def __init__(
+        self,
+        interface: Interface,
+        capacity: int,
+        lanes: int,
+        frame_store: FrameStore = HostFrames,
+    ) -> None:
         if capacity < 2 * lanes:
             raise ConfigError(f"replay capacity {capacity} is too small for {lanes} environments.")
         self.lane_rows = capacity // lanes
         rows = self.lane_rows * lanes
         self.bytes = rows * row_bytes(interface)
         _require_memory(self.bytes, rows, interface)
-        # Planar frames: a stack of S frames is then a reshape away from the encoder's input.
-        self.frames = {
-            camera.key: np.zeros((rows, 3, camera.height, camera.width), np.uint8)
-            for camera in interface.cameras
-        }
+        self.frames = {camera.key: frame_store(rows, camera) for camera in interface.cameras}
         self.proprio = np.zeros((rows, interface.proprio_size), np.float32)
         self.action = np.zeros((rows, interface.action_size), np.float32)
         self.reward = np.zeros(rows, np.float32)
@@ -84,7 +106,7 @@ class Lanes:
     def _append(self, lane: int, obs: Mapping[str, np.ndarray], episode_step: int) -> None:
         row = lane * self.lane_rows + int(self.head[lane]) % self.lane_rows
         for key, frames in self.frames.items():
-            frames[row] = obs[key].transpose(2, 0, 1)
+            frames.put(row, obs[key])
         if self.proprio.shape[1]:
             self.proprio[row] = obs[PROPRIO]
         self.has_action[row] = False

@@ -128,3 +128,15 @@ def test_state_round_trip_continues_identically():
         agent.update(batch)
     for key, value in parameters(a.actor).items():
         assert torch.equal(value, parameters(b.actor)[key])
+
+
+def test_compiled_modules_give_the_same_losses():
+    plain, compiled = (make_agent(DrQV2Config, INTERFACE) for _ in range(2))
+    compiled.compile(backend="eager")
+    batch = random_batch(INTERFACE)
+    losses = []
+    for agent in (plain, compiled):
+        torch.manual_seed(2)
+        losses.append({k: float(v) for k, v in agent.update(batch).items()})
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4, abs=1e-5)
+    assert set(plain.encoder.state_dict()) == set(compiled.encoder.state_dict())

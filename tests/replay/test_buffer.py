@@ -1,14 +1,17 @@
 """Every sampled tuple is checked against a plain loop over the steps that were added."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot_rl.errors import ConfigError, OutOfSpaceError
 from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.storage import Step
 from robot_rl.types import PROPRIO, Observation
 from tests.conftest import make_interface
@@ -144,6 +147,19 @@ def test_same_seed_same_samples_and_state_restores_them():
     first = a.sample(16).action
     b.load_state_dict(state)
     np.testing.assert_array_equal(first, b.sample(16).action)
+
+
+def test_frames_kept_as_tensors_give_the_same_batches():
+    store = partial(DeviceFrames, device=torch.device("cpu"))
+    config = ReplayConfig(capacity=100, frame_stack=3)
+    host = Replay(config, INTERFACE, 1, seed=0)
+    device = Replay(config, INTERFACE, 1, seed=0, frame_store=store)
+    for replay in (host, device):
+        fill(replay, [[(9, True), (5, False)]])
+    a, b = host.sample(16), device.sample(16)
+    np.testing.assert_array_equal(a.obs[KEY], b.obs[KEY].numpy())
+    np.testing.assert_array_equal(a.next_obs[KEY], b.next_obs[KEY].numpy())
+    assert not frames_fit(INTERFACE, 10, torch.device("cpu"))
 
 
 def test_sampling_an_empty_replay_says_so():

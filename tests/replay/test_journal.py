@@ -50,7 +50,10 @@ def assert_same(a: Replay, b: Replay) -> None:
             getattr(a.storage, name)[:rows], getattr(b.storage, name)[:rows]
         )
     for key in a.storage.frames:
-        np.testing.assert_array_equal(a.storage.frames[key][:rows], b.storage.frames[key][:rows])
+        stored = np.arange(rows)
+        np.testing.assert_array_equal(
+            a.storage.frames[key].take(stored), b.storage.frames[key].take(stored)
+        )
 
 
 def test_restoring_gives_the_replay_back(tmp_path):
