@@ -1,0 +1,59 @@
+"""Turn finished runs into a committed result: `python -m benchmarks.collect NAME RUN_DIR...`.
+
+Writes `results/NAME.csv` (every evaluation) and `results/NAME.png` (over steps and minutes).
+"""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import yaml
+
+from robot_rl.analysis.curves import plot_runs
+
+RESULTS = Path(__file__).parent / "results"
+_COLUMNS = (
+    "task", "agent", "seed", "env_steps", "env_frames", "wall_s", "episodes",
+    "return_mean", "return_low", "return_high", "success_rate", "success_low", "success_high",
+)  # fmt: skip
+
+
+def rows(run_dir: Path) -> list[dict[str, object]]:
+    """One row per evaluation of a run."""
+    tree = yaml.safe_load((run_dir / "config.yaml").read_text())
+    found = []
+    for line in (run_dir / "metrics.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if "eval/return_mean" not in row:
+            continue
+        measures = {k.removeprefix("eval/"): v for k, v in row.items() if k.startswith("eval/")}
+        found.append({
+            "task": tree["task"]["name"],
+            "agent": tree["agent"]["name"],
+            "seed": tree["seed"],
+            "env_steps": row["step"],
+            "env_frames": row["step"] * tree["task"]["action_repeat"],
+            "wall_s": row["wall_s"],
+            **{k: round(v, 4) for k, v in measures.items() if k in _COLUMNS},
+        })  # fmt: skip
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("run_dirs", nargs="+", type=Path)
+    arguments = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / f"{arguments.name}.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for run_dir in arguments.run_dirs:
+            writer.writerows(rows(run_dir))
+    plot_runs(arguments.run_dirs, RESULTS / f"{arguments.name}.png", x="step")
+    plot_runs(arguments.run_dirs, RESULTS / f"{arguments.name}-minutes.png", x="minutes")
+
+
+if __name__ == "__main__":
+    main()
