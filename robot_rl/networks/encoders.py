@@ -65,7 +65,7 @@ class Encoder(nn.Module):
             for key, conv in zip(self.keys, self.convs, strict=True)
         ]
         image = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        proprio = obs[PROPRIO] if self.proprio_dim else image.new_zeros(len(image), 0)
+        proprio = obs[PROPRIO] if self.proprio_dim else image.new_zeros(image.shape[0], 0)
         return Features(image, proprio.float())
 
 

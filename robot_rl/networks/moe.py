@@ -87,7 +87,9 @@ class MoE(nn.Module):
         prob_BE = self.router(x_BD).softmax(dim=-1)
         weight_BK, index_BK = prob_BE.topk(self.config.top_k, dim=-1)
         weight_BK = weight_BK / weight_BK.sum(dim=-1, keepdim=True)
-        mix = self._sparse if self.config.sparse else self._dense
+        # Which experts are chosen depends on the data: an exported graph computes them all.
+        sparse = self.config.sparse and not torch.compiler.is_exporting()
+        mix = self._sparse if sparse else self._dense
         return mix(x_BD, weight_BK, index_BK), switch_balance_loss(prob_BE, index_BK)
 
     def _sparse(self, x_BD: Tensor, weight_BK: Tensor, index_BK: Tensor) -> Tensor:
@@ -100,8 +102,8 @@ class MoE(nn.Module):
         return y_BD
 
     def _dense(self, x_BD: Tensor, weight_BK: Tensor, index_BK: Tensor) -> Tensor:
-        weight_BE = torch.zeros(len(x_BD), self.config.num_experts, device=x_BD.device)
-        weight_BE = weight_BE.to(weight_BK.dtype).scatter(1, index_BK, weight_BK)
+        zeros_BE = weight_BK.new_zeros(x_BD.shape[0], self.config.num_experts)
+        weight_BE = zeros_BE.scatter(1, index_BK, weight_BK)
         return self.experts.mixed(x_BD, weight_BE)
 
 
