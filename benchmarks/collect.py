@@ -7,19 +7,20 @@ import argparse
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from robot_rl.analysis.curves import plot_runs
 
 RESULTS = Path(__file__).parent / "results"
-_COLUMNS = (
+_COLUMNS: tuple[str, ...] = (
     "task", "agent", "seed", "env_steps", "env_frames", "wall_s", "episodes",
     "return_mean", "return_low", "return_high", "success_rate", "success_low", "success_high",
 )  # fmt: skip
 
 
-def rows(run_dir: Path) -> list[dict[str, object]]:
+def rows(run_dir: Path) -> list[dict[str, Any]]:
     """One row per evaluation of a run."""
     tree = yaml.safe_load((run_dir / "config.yaml").read_text())
     found = []

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from robot_rl.analysis.video import write_mp4
-from sim.cameras import CameraSpec
+from robot_rl.cameras import CameraSpec
 from sim.registry import make_env
 from sim.tasks import ARM_TASKS
 
@@ -15,14 +15,18 @@ _EPISODES, _STRIP_FRAMES = 3, 5
 
 def film(task: str, episodes: int) -> tuple[list[np.ndarray], float]:
     """Frames of the expert's first episodes, and their rate."""
-    env = make_env(f"arm/{task}", (CameraSpec(name="front"),), quality="default")
+    env = make_env(
+        f"arm/{task}", (CameraSpec(name="front", height=64, width=64),), quality="default"
+    )
     frames = []
     for seed in range(episodes):
         env.reset(seed=seed)
         over = False
         while not over:
             frames.append(env.render())
-            _, _, terminated, truncated, _ = env.step(env.expert_action())
+            action = env.expert_action()
+            assert action is not None
+            _, _, terminated, truncated, _ = env.step(action)
             over = terminated or truncated
     rate_hz = env.interface.control_rate_hz
     env.close()

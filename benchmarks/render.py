@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from benchmarks.timing import Row, median_s
-from sim.cameras import CameraSpec
+from robot_rl.cameras import CameraSpec
 from sim.env import SimEnv
 from sim.registry import make_env
 

@@ -3,8 +3,8 @@
 import importlib
 from dataclasses import dataclass
 
+from robot_rl.cameras import CameraSpec
 from robot_rl.errors import UnknownNameError
-from sim.cameras import CameraSpec
 from sim.env import SimEnv, Simulation
 from sim.renderer import Quality
 from sim.rig import CameraRig

@@ -5,9 +5,10 @@ from functools import partial
 import mujoco
 import numpy as np
 
+from robot_rl.cameras import CameraSpec
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.types import CameraField, Observation
-from sim.cameras import CameraSpec, SimCamera
+from sim.cameras import SimCamera
 from sim.renderer import Quality, Renderer
 
 FILM_SIZE = 256

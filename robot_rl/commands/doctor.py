@@ -56,10 +56,10 @@ def torch_and_cuda() -> Check:
 
 def rendering() -> Check:
     try:
-        from sim.cameras import CameraSpec
+        from robot_rl.cameras import CameraSpec
         from sim.registry import make_env
 
-        env = make_env("arm/reach", (CameraSpec(name="front"),))
+        env = make_env("arm/reach", (CameraSpec(name="front", height=64, width=64),))
         name = env.gl_renderer()
         env.close()
     except RobotRLError as error:

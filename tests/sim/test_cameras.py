@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from robot_rl.cameras import CameraSpec
 from robot_rl.errors import ConfigError
-from sim.cameras import CameraSpec, SimCamera
+from sim.cameras import SimCamera
 
 
 class Clock:
@@ -65,7 +66,7 @@ def test_crop_takes_top_left_height_width():
     [
         ({"height": 8}, "below 16x16"),
         ({"delay_low_s": 0.3}, "delay_low_s <= delay_high_s"),
-        ({"crop": (60, 0, 10, 10)}, "does not lie inside 64x64"),
+        ({"height": 64, "width": 64, "crop": (60, 0, 10, 10)}, "does not lie inside 64x64"),
         ({"pos": (1.0,)}, "pos has 3 numbers"),
     ],
 )

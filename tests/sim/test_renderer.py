@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
+from robot_rl.cameras import CameraSpec
 from robot_rl.errors import ConfigError, RenderError, UnknownNameError
-from sim.cameras import CameraSpec
 from sim.gl import select_backend
 from sim.registry import make_env
 from sim.renderer import Renderer
 from sim.rig import camera_id
 from sim.suites.arm import make
+
+FRONT = (CameraSpec(name="front", height=64, width=64),)
 
 
 def test_two_renderers_alive_at_once_give_changing_different_frames():
@@ -59,7 +61,7 @@ def test_lean_changes_the_look_but_not_the_scene():
 def test_lean_leaves_physics_alone():
     states = []
     for quality in ("lean", "default"):
-        env = make_env("arm/push", (CameraSpec(name="front"),), quality=quality)
+        env = make_env("arm/push", FRONT, quality=quality)
         env.reset(seed=3)
         for _ in range(5):
             env.step(np.array([0.3, -0.5, -1.0], np.float32))

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from robot_rl.cameras import CameraSpec
 from robot_rl.errors import UnknownNameError
 from sim.arm import ArmConfig
-from sim.cameras import CameraSpec
 from sim.env import SimEnv
 from sim.registry import list_tasks, make_env
 from sim.suites.arm import make
 from sim.tasks import ARM_TASKS
 
-FRONT = (CameraSpec(name="front"),)
+FRONT = (CameraSpec(name="front", height=64, width=64),)
+CART = (CameraSpec(name="0", height=64, width=64),)
 
 
 def run_expert(task: str, seeds: range) -> list[bool]:
@@ -129,7 +130,7 @@ def test_the_list_holds_all_suites():
     [("arm/lift", "wrist"), ("dmc/cartpole_swingup", "0"), ("robosuite/Lift", "agentview")],
 )
 def test_gymnasiums_own_checker_passes(task, camera):
-    env = make_env(task, (CameraSpec(name=camera),))
+    env = make_env(task, (CameraSpec(name=camera, height=64, width=64),))
     with warnings.catch_warnings():
         # Proprio has no natural bounds, and the checker warns about that.
         warnings.filterwarnings("ignore", message=".*(infinity|render_modes|spec).*")
@@ -139,7 +140,7 @@ def test_gymnasiums_own_checker_passes(task, camera):
 
 
 def test_truncation_comes_at_the_time_limit_with_action_repeat():
-    env = make_env("dmc/cartpole_balance", (CameraSpec(name="0"),), action_repeat=4)
+    env = make_env("dmc/cartpole_balance", CART, action_repeat=4)
     env.reset(seed=0)
     steps, truncated = 0, False
     while not truncated:
@@ -156,9 +157,10 @@ def test_truncation_comes_at_the_time_limit_with_action_repeat():
 _DIGEST = """
 import hashlib, sys
 import numpy as np
-from sim.cameras import CameraSpec
+from robot_rl.cameras import CameraSpec
 from sim.registry import make_env
-env = make_env(sys.argv[1], (CameraSpec(name=sys.argv[2], noise_std=2.0, delay_high_s=0.2),))
+spec = CameraSpec(name=sys.argv[2], height=64, width=64, noise_std=2.0, delay_high_s=0.2)
+env = make_env(sys.argv[1], (spec,))
 digest = hashlib.sha256()
 rng = np.random.default_rng(0)
 obs, _ = env.reset(seed=7)
@@ -189,14 +191,14 @@ def test_same_seed_same_trajectory_in_two_processes(task, camera, repository):
 
 def test_an_environment_needs_no_torch(repository):
     script = (
-        "import sys; from sim.registry import make_env; from sim.cameras import CameraSpec;"
-        "make_env('arm/reach', (CameraSpec(name='front'),)).reset(seed=0);"
+        "import sys; from sim.registry import make_env; from robot_rl.cameras import CameraSpec;"
+        "make_env('arm/reach', (CameraSpec(name='front', height=64, width=64),)).reset(seed=0);"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=repository).returncode == 0
 
 
 def test_the_expert_needs_a_task_of_the_arm_suite():
-    env: SimEnv = make_env("dmc/cartpole_balance", (CameraSpec(name="0"),))
+    env: SimEnv = make_env("dmc/cartpole_balance", CART)
     assert env.expert_action() is None
     env.close()

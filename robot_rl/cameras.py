@@ -1,0 +1,64 @@
+"""Cameras as data: size, rate, pose, latency, noise, crop. The same numbers describe real ones."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from robot_rl.errors import ConfigError
+from robot_rl.types import CameraField
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraSpec:
+    """One camera of a task.
+
+    `height` and `width` 0 take the task's `image_size`, and `name` its key in `task.cameras`.
+    `pos` (m) and `quat` (w, x, y, z) move a named camera of the model; empty keeps its pose.
+    `rate_hz` 0 means every control step. A frame is handed out once it is `delay_s` old, the
+    delay being drawn per episode from [`delay_low_s`, `delay_high_s`] and rounded up to control
+    steps. `noise_std` is in grey levels. `crop` is (top, left, height, width) in pixels of the
+    `height` x `width` frame.
+    """
+
+    name: str = ""
+    height: int = 0
+    width: int = 0
+    rate_hz: float = 0.0
+    pos: tuple[float, ...] = ()
+    quat: tuple[float, ...] = ()
+    fovy_deg: float = 0.0
+    delay_low_s: float = 0.0
+    delay_high_s: float = 0.0
+    noise_std: float = 0.0
+    crop: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"camera '{self.name}'"
+        if not all(size == 0 or size >= 16 for size in (self.height, self.width)):
+            raise ConfigError(f"{where}: {self.height}x{self.width} is below 16x16 pixels.")
+        if not 0 <= self.delay_low_s <= self.delay_high_s:
+            raise ConfigError(f"{where}: needs 0 <= delay_low_s <= delay_high_s.")
+        if len(self.pos) not in (0, 3) or len(self.quat) not in (0, 4):
+            raise ConfigError(f"{where}: pos has 3 numbers and quat 4, or they are empty.")
+        if self.crop and self.height and self.width:
+            self._check_crop(where)
+
+    def _check_crop(self, where: str) -> None:
+        top, left, height, width = self.crop
+        inside = top >= 0 and left >= 0 and height > 0 and width > 0
+        if not inside or top + height > self.height or left + width > self.width:
+            raise ConfigError(
+                f"{where}: crop {self.crop} (top, left, height, width) does not lie inside "
+                f"{self.height}x{self.width}."
+            )
+
+    def named(self, name: str, image_size: int) -> "CameraSpec":
+        """The same camera with its name, and its size where it had none of its own."""
+        height, width = self.height or image_size, self.width or image_size
+        return dataclasses.replace(self, name=name, height=height, width=width)
+
+    def field(self, control_rate_hz: float) -> CameraField:
+        height, width = self.crop[2:] if self.crop else (self.height, self.width)
+        rate_hz = self.rate_hz or control_rate_hz
+        return CameraField(
+            name=self.name, height=height, width=width, rate_hz=rate_hz, crop=self.crop
+        )
