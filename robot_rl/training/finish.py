@@ -1,7 +1,6 @@
 """The end of a run: final evaluation, video, plot, policy folder."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from robot_rl.analysis.curves import plot_runs
 from robot_rl.analysis.video import write_mp4
@@ -24,9 +23,9 @@ def finish(
         write_mp4(root / "policy.mp4", result.film, trainer.parts.interface.control_rate_hz)
     plot_runs([root], root / "curves.png", x="step")
     _export(trainer, config, result)
-    for name in ("policy.mp4", "curves.png", "policy"):
+    for label, name in (("video", "policy.mp4"), ("curves", "curves.png"), ("policy", "policy")):
         if (root / name).exists():
-            monitor.say(f"  {Path(name).stem:10s} {root / name}")
+            monitor.say(f"  {label:7s} {root / name}")
     return result.metrics()
 
 

@@ -73,12 +73,9 @@ class Monitor:
         self._latest.update(values)
         self.advance(step)
 
-    def video(self, step: int, name: str, path: Path) -> None:
-        self._board.add_text(name, str(path), step)
-
     def say(self, text: str) -> None:
         """A line above the table."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)
 
     def advance(self, step: int) -> None:
         self._progress.update(self._task, completed=step)
