@@ -35,7 +35,9 @@ def read_curve(run_dir: Path) -> Curve:
     metrics, config = run_dir / "metrics.jsonl", run_dir / "config.yaml"
     if not metrics.exists() or not config.exists():
         raise RunDirectoryError(f"{run_dir} holds no run: metrics.jsonl or config.yaml is missing.")
-    rows = [row for row in _rows(metrics) if "eval/return_mean" in row]
+    # The last evaluation of a step counts: the final one has the most episodes.
+    by_step = {row["step"]: row for row in _rows(metrics) if "eval/return_mean" in row}
+    rows = list(by_step.values())
     if not rows:
         raise RunDirectoryError(f"the run in {run_dir} has no evaluation yet.")
     tree = yaml.safe_load(config.read_text())

@@ -140,7 +140,8 @@ class Trainer:
         monitor.advance(self.step)
         if self._log(self.step):
             monitor.scalars(self.step, self._watch.elapsed_s(), self._measurements())
-        if self._eval(self.step) and self.step > self.config.seed_steps:
+        learned = self.config.seed_steps < self.step < self.config.steps
+        if self._eval(self.step) and learned:
             self._evaluate(monitor, stop)
         if self._checkpoint(self._watch.elapsed_s()):
             self.save()

@@ -1,10 +1,15 @@
 """The renderer: lean and default, and two alive at once."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from robot_rl.cameras import CameraSpec
 from robot_rl.errors import ConfigError, RenderError, UnknownNameError
+from sim import gl
 from sim.gl import select_backend
 from sim.registry import make_env
 from sim.renderer import Renderer
@@ -85,3 +90,30 @@ def test_an_unknown_backend_is_refused(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
     with pytest.raises(RenderError, match="vulkan is not one of egl, osmesa, glfw"):
         select_backend()
+
+
+def test_software_rendering_beside_a_gpu_is_warned_about(monkeypatch, caplog):
+    caplog.set_level("INFO", logger="sim")
+    monkeypatch.setattr(gl, "gpu_present", lambda: True)
+    gl.log_gl_renderer("llvmpipe (LLVM 15.0.6, 256 bits)")
+    assert "MUJOCO_EGL_DEVICE_ID" in caplog.text
+    caplog.clear()
+    gl.log_gl_renderer("NVIDIA H100/PCIe/SSE2")
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+
+
+@pytest.mark.parametrize("backend", ["egl", "osmesa"])
+def test_both_backends_draw_the_scene(backend, repository):
+    script = (
+        "import numpy as np; from sim.registry import make_env;"
+        "from robot_rl.cameras import CameraSpec;"
+        "env = make_env('arm/reach', (CameraSpec(name='front', height=64, width=64),));"
+        "frame = env.reset(seed=0)[0]['image/front']; print(frame.mean(), frame.std())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=repository, capture_output=True, text=True,
+        env={**os.environ, "MUJOCO_GL": backend, "PYOPENGL_PLATFORM": backend},
+    )  # fmt: skip
+    mean, std = map(float, run.stdout.split())
+    assert mean > 60
+    assert std > 20

@@ -1,0 +1,77 @@
+"""Curves are read from the JSONL of a run, torn lines and all."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from robot_rl.analysis.curves import plot_runs, read_curve
+from robot_rl.analysis.video import write_mp4
+from robot_rl.errors import RunDirectoryError
+
+
+def write_run(root: Path, seed: int, scores: list[float], success: bool = True) -> Path:
+    root.mkdir()
+    tree = {"task": {"name": "arm/reach"}, "agent": {"name": "drqv2"}, "seed": seed}
+    (root / "config.yaml").write_text(yaml.safe_dump(tree))
+    rows: list[dict[str, float]] = [{"step": 5, "wall_s": 1.0, "train/critic_loss": 0.1}]
+    for i, score in enumerate(scores):
+        row = {"step": 100 * (i + 1), "wall_s": 60.0 * (i + 1), "eval/return_mean": 10 * score}
+        rows.append({**row, "eval/success_rate": score} if success else row)
+    text = "\n".join(json.dumps(row) for row in rows)
+    (root / "metrics.jsonl").write_text(text + '\n{"step": 9')
+    return root
+
+
+def test_a_curve_holds_the_evaluations(tmp_path):
+    curve = read_curve(write_run(tmp_path / "a", 3, [0.1, 0.5, 0.9]))
+    assert (curve.task, curve.agent, curve.seed, curve.is_success) == (
+        "arm/reach", "drqv2", 3, True,
+    )  # fmt: skip
+    np.testing.assert_array_equal(curve.step, [100, 200, 300])
+    np.testing.assert_array_equal(curve.minutes, [1, 2, 3])
+    np.testing.assert_array_equal(curve.score, [0.1, 0.5, 0.9])
+
+
+def test_without_success_the_return_is_the_score(tmp_path):
+    curve = read_curve(write_run(tmp_path / "a", 3, [0.1, 0.5], success=False))
+    assert not curve.is_success
+    np.testing.assert_array_equal(curve.score, [1.0, 5.0])
+
+
+def test_the_last_evaluation_of_a_step_counts(tmp_path):
+    root = write_run(tmp_path / "a", 0, [0.1])
+    row = {"step": 100, "wall_s": 61.0, "eval/return_mean": 3.0, "eval/success_rate": 0.3}
+    text = (root / "metrics.jsonl").read_text().rsplit("\n", 1)[0]
+    (root / "metrics.jsonl").write_text(text + "\n" + json.dumps(row) + "\n")
+    np.testing.assert_array_equal(read_curve(root).score, [0.3])
+
+
+@pytest.mark.parametrize("axis", ["step", "minutes"])
+def test_seeds_are_joined_in_one_picture(tmp_path, axis):
+    runs = [write_run(tmp_path / str(s), s, [0.1 * s, 0.5, 0.6 + 0.1 * s]) for s in range(3)]
+    plot_runs(runs, tmp_path / "out" / "curves.png", axis)
+    assert (tmp_path / "out" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunDirectoryError, match="holds no run"):
+        read_curve(tmp_path)
+    with pytest.raises(RunDirectoryError, match="has no evaluation yet"):
+        read_curve(write_run(tmp_path / "a", 0, []))
+
+
+def test_a_video_comes_back_frame_by_frame(tmp_path):
+    import av
+
+    frames = [np.full((64, 48, 3), 60 * i, np.uint8) for i in range(4)]
+    write_mp4(tmp_path / "v" / "film.mp4", frames, rate_hz=10.0)
+    with av.open(str(tmp_path / "v" / "film.mp4")) as container:
+        stream = container.streams.video[0]
+        assert float(stream.average_rate or 0) == 10.0
+        decoded = [f.to_ndarray(format="rgb24") for f in container.decode(stream)]
+    assert len(decoded) == 4
+    for wanted, got in zip(frames, decoded, strict=True):
+        assert np.abs(wanted.astype(int) - got).mean() < 4
