@@ -1,0 +1,41 @@
+"""Every command in the README and the docs is one that the command line takes."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from robot_rl.cli import parser
+from robot_rl.compose import compose, expand_sweep, split_run_dir
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def commands() -> list[str]:
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        found += re.findall(r"^robot-rl .*$", text, re.MULTILINE)
+        found += re.findall(r"`(robot-rl [^`]+)`", text)
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_is_taken(line):
+    words = shlex.split(line, comments=True)[1:]
+    arguments = parser().parse_args(words)
+    if arguments.command == "train":
+        _, overrides = split_run_dir(arguments.overrides)
+        for job in expand_sweep(overrides):
+            compose(job)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_keys_lead_somewhere(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for path in re.findall(r"`((?:robot_rl|sim|docs|benchmarks)/[\w/.]+\.\w+)`", text):
+        assert (ROOT / path).exists(), path
