@@ -9,7 +9,7 @@ from benchmarks.replay import filled, interface
 from benchmarks.textbook import Textbook
 from benchmarks.timing import Row, median_s
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
-from robot_rl.build import build_agent
+from robot_rl.build import build_agent, make_envs
 from robot_rl.compose import compose
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.policy import NetworkConfig
@@ -21,16 +21,13 @@ _UPDATES = 30
 
 
 def run() -> list[Row]:
-    torch.set_num_threads(torch.get_num_threads())
     return _compact() + _paper()
 
 
 def _compact() -> list[Row]:
     """Batch 128 while one environment process collects, as `robot-rl train` does it."""
-    from robot_rl.build import _make_envs
-
     config = compose(("task=arm/reach", "agent.network.frame_stack=3", "~task.cameras.wrist"))
-    envs = _make_envs(config, 0)
+    envs = make_envs(config, 0)
     agent = _agent(config.agent, size=64, precision="auto")
     replay = filled(5000, 5000, size=64, frame_stack=3, nstep=3)
     timer = SplitTimer()

@@ -68,7 +68,7 @@ class Textbook:
         self.actor_opt.step()
         for p, p_target in zip(self.critic.parameters(), self.target.parameters(), strict=True):
             p_target.data.copy_(cfg.tau * p.data + (1 - cfg.tau) * p_target.data)
-        return float(critic_loss), float(actor_loss)
+        return critic_loss.item(), actor_loss.item()
 
     def _encode(self, x: Tensor) -> Tensor:
         return self.encoder(x / 255.0 - 0.5).flatten(1)

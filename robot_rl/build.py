@@ -80,14 +80,15 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
         agent=agent,
         replay=build_replay(config, interface, compute.device),
         journals=[Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)],
-        make_envs=partial(_make_envs, config),
+        make_envs=partial(make_envs, config),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
     )
     return Trainer(config, parts, config.seed)
 
 
-def _make_envs(config: TrainConfig, first_episode: int) -> Envs:
+def make_envs(config: TrainConfig, first_episode: int) -> Envs:
+    """The environments of a run, their episodes numbered from `first_episode`."""
     make_env = partial(build_env, config.task, config.render)
     if config.num_envs == 0:
         return InlineEnvs([EnvLane(make_env, config.seed, 0, first_episode)])

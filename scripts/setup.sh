@@ -4,6 +4,13 @@ set -euo pipefail
 
 debian_packages=(libegl1 libgl1-mesa-dri libgles2 libosmesa6)
 
+"$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || {
+    echo "$PYTHON is $("$PYTHON" --version 2>&1); Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12" >&2
+    exit 1
+}
+# Debian ships Python without the means to make a virtual environment.
+"$PYTHON" -c 'import ensurepip' 2>/dev/null || debian_packages+=(python3-venv)
+
 missing=()
 for package in "${debian_packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
