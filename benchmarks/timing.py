@@ -1,8 +1,10 @@
 """Timing and the one table that every benchmark prints."""
 
+import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -43,3 +45,12 @@ def show(title: str, rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(row.what, f"{row.value:,.4g}", row.unit, row.bar)
     Console(width=110).print(table)
+
+
+def write_csv(path: Path, measured: Mapping[str, Sequence[Row]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("benchmark", "what", "value", "unit", "bar"))
+        for name, rows in measured.items():
+            for row in rows:
+                writer.writerow((name, row.what.strip(), f"{row.value:.4g}", row.unit, row.bar))

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+from pathlib import Path
 
 from robot_rl.errors import UnknownNameError
 
@@ -13,9 +14,13 @@ def run(arguments: argparse.Namespace) -> int:
     for name in names:
         if name not in BENCHMARKS:
             raise UnknownNameError("benchmark", name, ("all", *BENCHMARKS))
-    from benchmarks.timing import show
+    from benchmarks.timing import Row, show, write_csv
 
+    measured: dict[str, list[Row]] = {}
     for name in names:
         module = importlib.import_module(f"benchmarks.{name}")
-        show(module.TITLE, module.run())
+        measured[name] = module.run()
+        show(module.TITLE, measured[name])
+    if arguments.csv:
+        write_csv(Path(arguments.csv), measured)
     return 0
