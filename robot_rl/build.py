@@ -83,6 +83,7 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
         make_envs=partial(make_envs, config),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
+        prefetch=compute.device.type == "cuda",
     )
     return Trainer(config, parts, config.seed)
 

@@ -13,8 +13,17 @@ from robot_rl.schema import flatten
 
 
 def compose(overrides: Sequence[str]) -> TrainConfig:
-    """The configuration that `overrides` describe."""
-    return train_config(compose_tree(overrides))
+    """The configuration that `overrides` describe. Each of them must have an effect."""
+    config = train_config(compose_tree(overrides))
+    unused = {
+        "agent.network.moe.": (config.agent.network.actor != "moe", "agent.network.actor=moe"),
+        "agent.taco.": (config.agent.taco.weight == 0, "agent.taco.weight=1"),
+    }
+    for override in overrides:
+        for prefix, (idle, remedy) in unused.items():
+            if idle and override.lstrip("+").startswith(prefix):
+                raise ConfigError(f"{override} has no effect here; it needs {remedy}.")
+    return config
 
 
 def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:

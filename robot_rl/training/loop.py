@@ -14,6 +14,7 @@ from robot_rl.analysis.video import write_mp4
 from robot_rl.errors import CorruptFileError
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.journal import Journal
+from robot_rl.replay.prefetch import Prefetcher
 from robot_rl.training.checkpoint import (
     load_newest,
     random_state,
@@ -61,6 +62,7 @@ class Parts:
     make_envs: Callable[[int], Envs]
     eval_env: Any
     batch_size: int
+    prefetch: bool = False
 
 
 class Trainer:
@@ -71,6 +73,9 @@ class Trainer:
         self.step = 0
         self.reached = False
         self._rng = np.random.default_rng([seed, 1])
+        sample = partial(parts.replay.sample, parts.batch_size)
+        self._prefetch = Prefetcher(sample) if parts.prefetch else None
+        self._sample = self._prefetch or sample
         self._updates = Ratio(config.replay_ratio)
         self._watch = Stopwatch()
         self._recent: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
@@ -96,6 +101,8 @@ class Trainer:
             while not self._finished() and not stop():
                 collector.act(random=self.step < self.config.seed_steps)
                 self._learn(stop)
+                if self._prefetch is not None:
+                    self._prefetch.settle()
                 self._recent.extend(collector.receive())
                 self.step += collector.lanes
                 agent.step = self.step
@@ -130,7 +137,7 @@ class Trainer:
         for _ in range(self._updates.owed(learned_steps)):
             if stop():
                 return
-            batch = self.parts.replay.sample(self.parts.batch_size)
+            batch = self._sample()
             self._metrics = self.parts.agent.update(batch)
             self._updates.done += 1
             require_finite(self._metrics, batch, self.parts.run.root)

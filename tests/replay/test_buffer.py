@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from robot_rl.errors import ConfigError, OutOfSpaceError
 from robot_rl.replay import Replay, ReplayConfig
 from robot_rl.replay.device import DeviceFrames, frames_fit
+from robot_rl.replay.prefetch import Prefetcher
 from robot_rl.replay.storage import Step
 from robot_rl.types import PROPRIO, Observation
 from tests.conftest import make_interface
@@ -160,6 +161,23 @@ def test_frames_kept_as_tensors_give_the_same_batches():
     np.testing.assert_array_equal(a.obs[KEY], b.obs[KEY].numpy())
     np.testing.assert_array_equal(a.next_obs[KEY], b.next_obs[KEY].numpy())
     assert not frames_fit(INTERFACE, 10, torch.device("cpu"))
+
+
+def test_prefetching_gives_the_same_batches_in_the_same_order():
+    config = ReplayConfig(capacity=100)
+    plain, prefetched = (Replay(config, INTERFACE, 1, seed=0) for _ in range(2))
+    for replay in (plain, prefetched):
+        fill(replay, [[(9, True), (5, False)]])
+    batches = Prefetcher(lambda: prefetched.sample(4))
+    for _ in range(5):
+        np.testing.assert_array_equal(batches().action, plain.sample(4).action)
+        batches.settle()
+
+
+def test_a_failure_to_sample_is_told_by_the_call_that_wants_the_batch():
+    replay = Replay(ReplayConfig(capacity=50), INTERFACE, 1, seed=0)
+    with pytest.raises(ConfigError, match="no transition"):
+        Prefetcher(lambda: replay.sample(4))()
 
 
 def test_sampling_an_empty_replay_says_so():
