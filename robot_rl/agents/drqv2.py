@@ -42,6 +42,9 @@ class DrQV2Config:
     std_clip: float = 0.3
     # Weight of the mean square of the actor's pre-tanh output: keeps it out of the flat corners.
     pre_tanh_penalty: float = 0.0
+    # Evaluation and export use a running average of the policy's weights over about
+    # 1 / (1 - decay) updates, which levels the swings of single updates; 0 uses the last weights.
+    policy_ema_decay: float = 0.995
     taco: TacoConfig = field(default_factory=TacoConfig)
 
 
@@ -60,6 +63,7 @@ class DrQV2:
         self.actor = actor.to(compute.device)
         self.critic = critic.to(compute.device)
         self._policy = Policy(self.encoder, self.actor, config.network.frame_stack)
+        self._policy_ema = copy.deepcopy(self._policy).requires_grad_(False)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
         self.taco = taco.to(compute.device) if taco is not None else None
         auxiliary = () if self.taco is None else (self.taco,)
@@ -75,9 +79,11 @@ class DrQV2:
         self, obs: Sequence[Observation], carry: Sequence[Carry], mode: Mode
     ) -> tuple[np.ndarray, list[Carry]]:
         """The carry is the stack of the last frames."""
+        if mode == "eval":
+            mu, frames = self._policy_ema.act(obs, carry)
+            return mu.cpu().numpy(), frames
         mu, frames = self._policy.act(obs, carry)
-        action = mu if mode == "eval" else squashed_noise(mu, self.exploration_std())
-        return action.cpu().numpy(), frames
+        return squashed_noise(mu, self.exploration_std()).cpu().numpy(), frames
 
     def exploration_std(self) -> float:
         """Standard deviation of the exploration noise at the present step."""
@@ -87,7 +93,7 @@ class DrQV2:
         return {"exploration_std": self.exploration_std()}
 
     def policy(self) -> Policy:
-        return self._policy
+        return self._policy_ema
 
     def compile(self, backend: str = "inductor") -> None:
         """Encoder and critics; the actor stays eager, for DrM reads its neurons by hooks."""
@@ -110,6 +116,7 @@ class DrQV2:
         metrics |= self._update_actor(h.detach())
         with self.split("targets"):
             polyak_(self.critic_target, self.critic, self.config.tau)
+            polyak_(self._policy_ema, self._policy, 1.0 - self.config.policy_ema_decay)
         return metrics
 
     def _targets(self, batch: Batch, next_h: Features) -> tuple[Tensor, dict[str, Tensor]]:
@@ -183,6 +190,7 @@ class DrQV2:
             "actor": self.actor,
             "critic": self.critic,
             "critic_target": self.critic_target,
+            "policy_ema": self._policy_ema,
         }
         return named if self.taco is None else {**named, "taco": self.taco}
 

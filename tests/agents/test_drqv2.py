@@ -91,6 +91,15 @@ def test_exploration_noise_follows_the_schedule():
     assert stds == pytest.approx([1.0, 0.6, 0.2, 0.2])
 
 
+def test_evaluation_follows_the_running_average_of_the_policy():
+    agent = make_agent(DrQV2Config, INTERFACE, policy_ema_decay=0.75, lr=1e-2)
+    before = parameters(agent.policy().actor)
+    agent.update(random_batch(INTERFACE))
+    online = parameters(agent.actor)
+    for name, value in parameters(agent.policy().actor).items():
+        torch.testing.assert_close(value, 0.75 * before[name] + 0.25 * online[name])
+
+
 def test_acting_is_deterministic_in_evaluation_and_noisy_in_training():
     agent = make_agent(DrQV2Config, INTERFACE)
     obs = [random_obs(INTERFACE, np.random.default_rng(i)) for i in range(2)]
