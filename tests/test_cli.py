@@ -115,10 +115,10 @@ def test_a_full_disk_keeps_the_last_good_state(run_copy):
     assert again.returncode == 0, again.stderr
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "interface.json"])
+@pytest.mark.parametrize("name", ["config.yaml", "interface.json", "overrides.json"])
 def test_a_truncated_file_of_a_run(run_copy, name):
     file = run_copy / name
-    file.write_bytes(file.read_bytes()[: 0 if name == "config.yaml" else 40])
+    file.write_bytes(file.read_bytes()[: 40 if name == "interface.json" else 0])
     assert_one_clear_line(run_cli("train", f"run_dir={run_copy}"), name)
 
 

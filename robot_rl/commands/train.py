@@ -18,7 +18,7 @@ from robot_rl.compose import (
     sweep_run_dir,
 )
 from robot_rl.config import TrainConfig
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, CorruptFileError
 from robot_rl.training.finish import finish
 from robot_rl.training.monitor import Monitor
 from robot_rl.training.run import RunDirectory, StopSignals, read_yaml, write_text
@@ -55,13 +55,19 @@ def _settle_config(directory: RunDirectory, overrides: Sequence[str]) -> TrainCo
     """The saved configuration of an old run, or the new one, saved before anything runs."""
     typed = directory.root / "overrides.json"
     if directory.config.exists():
-        before = json.loads(typed.read_text())
-        return resume(read_yaml(directory.config), before, overrides)
+        return resume(read_yaml(directory.config), _typed_before(typed), overrides)
     config = compose(overrides)
     write_text(typed, json.dumps(list(overrides)) + "\n")
     write_text(directory.config, yaml.safe_dump(compose_tree(overrides), sort_keys=False))
     directory.save_versions()
     return config
+
+
+def _typed_before(path: Path) -> list[str]:
+    try:
+        return [str(override) for override in json.loads(path.read_text())]
+    except (OSError, ValueError, TypeError) as error:
+        raise CorruptFileError(f"{path} cannot be read: {error}") from error
 
 
 def _train(config: TrainConfig, directory: RunDirectory) -> int:
