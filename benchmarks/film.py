@@ -1,25 +1,32 @@
-"""Film the scripted experts: `python -m benchmarks.film` writes `docs/media/`."""
+"""Film strips for the README.
 
+`python -m benchmarks.film` films the scripted experts into `docs/media/`;
+`python -m benchmarks.film OUT.png RUN_DIR...` the policies that runs have learned.
+"""
+
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from robot_rl.analysis.video import write_mp4
 from robot_rl.cameras import CameraSpec
+from robot_rl.commands.eval import evaluate_folder, policy_folder
 from sim.registry import make_env
 from sim.tasks import ARM_TASKS
 
 MEDIA = Path(__file__).parent.parent / "docs" / "media"
 _EPISODES, _STRIP_FRAMES = 3, 5
+Film = tuple[list[np.ndarray], float]
 
 
-def film(task: str, episodes: int) -> tuple[list[np.ndarray], float]:
+def expert(task: str) -> Film:
     """Frames of the expert's first episodes, and their rate."""
-    env = make_env(
-        f"arm/{task}", (CameraSpec(name="front", height=64, width=64),), quality="default"
-    )
+    camera = CameraSpec(name="front", height=64, width=64)
+    env = make_env(f"arm/{task}", (camera,), quality="default")
     frames = []
-    for seed in range(episodes):
+    for seed in range(_EPISODES):
         env.reset(seed=seed)
         over = False
         while not over:
@@ -28,22 +35,38 @@ def film(task: str, episodes: int) -> tuple[list[np.ndarray], float]:
             assert action is not None
             _, _, terminated, truncated, _ = env.step(action)
             over = terminated or truncated
-    rate_hz = env.interface.control_rate_hz
     env.close()
-    return frames, rate_hz
+    return frames, env.interface.control_rate_hz
+
+
+def learned(run_dir: str) -> Film:
+    result, rate_hz = evaluate_folder(policy_folder(Path(run_dir)), _EPISODES, film=True)
+    return result.film, rate_hz
+
+
+def strip(film: Film) -> np.ndarray:
+    """The first episode in five frames side by side; its end, where little moves, is left out."""
+    first = film[0][: len(film[0]) // _EPISODES]
+    chosen = np.linspace(0, 0.6 * len(first), _STRIP_FRAMES).astype(int)
+    return np.concatenate([first[i] for i in chosen], axis=1)
+
+
+def save_strips(path: Path, make: Callable[[str], Film], names: list[str]) -> list[Film]:
+    import cv2
+
+    films = [make(name) for name in names]
+    cv2.imwrite(str(path), np.concatenate([strip(film) for film in films])[:, :, ::-1])
+    return films
 
 
 def main() -> None:
-    import cv2
-
-    strips = []
-    for task in ARM_TASKS:
-        frames, rate_hz = film(task, _EPISODES)
-        write_mp4(MEDIA / f"expert-{task}.mp4", frames, rate_hz)
-        first = frames[: len(frames) // _EPISODES]
-        chosen = np.linspace(0, len(first) * 0.6, _STRIP_FRAMES).astype(int)
-        strips.append(np.concatenate([first[i] for i in chosen], axis=1))
-    cv2.imwrite(str(MEDIA / "experts.png"), np.concatenate(strips)[:, :, ::-1])
+    if len(sys.argv) > 2:
+        save_strips(Path(sys.argv[1]), learned, sys.argv[2:])
+        return
+    for name, film in zip(
+        ARM_TASKS, save_strips(MEDIA / "experts.png", expert, list(ARM_TASKS)), strict=True
+    ):
+        write_mp4(MEDIA / f"expert-{name}.mp4", *film)
 
 
 if __name__ == "__main__":
