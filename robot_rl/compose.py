@@ -89,10 +89,12 @@ def split_run_dir(overrides: Sequence[str]) -> tuple[str, list[str]]:
     return run_dir, others
 
 
-def resume(saved: dict[str, Any], before: Sequence[str], overrides: Sequence[str]) -> TrainConfig:
-    """The saved configuration with what `overrides` change against those given `before`.
+def resume(
+    saved: dict[str, Any], before: Sequence[str], overrides: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """The saved tree with what `overrides` change against those typed `before`, and all of them.
 
-    Pace and length of a run may change; `ConfigError` names what may not.
+    Length and bookkeeping of a run may change; `ConfigError` names what may not.
     """
     added = [override for override in overrides if override not in before]
     keys = {override.partition("=")[0] for override in added}
@@ -108,11 +110,11 @@ def resume(saved: dict[str, Any], before: Sequence[str], overrides: Sequence[str
             f"a run that continues may change {', '.join(_RESUMABLE)}."
         )
     # Every resumable key stands at the top level.
-    return train_config({**saved, **changed})
+    return {**saved, **changed}, [*kept, *added]
 
 
 _RESUMABLE = (
-    "steps", "replay_ratio", "eval_every_steps", "eval_episodes", "final_eval_episodes",
+    "steps", "eval_every_steps", "eval_episodes", "final_eval_episodes",
     "log_every_steps", "checkpoint_every_s", "max_train_s", "stop_at_success", "video", "device",
     "precision", "threads", "compile",
 )  # fmt: skip

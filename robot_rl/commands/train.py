@@ -17,7 +17,7 @@ from robot_rl.compose import (
     split_run_dir,
     sweep_run_dir,
 )
-from robot_rl.config import TrainConfig
+from robot_rl.config import TrainConfig, train_config
 from robot_rl.errors import ConfigError, CorruptFileError
 from robot_rl.training.finish import finish
 from robot_rl.training.monitor import Monitor
@@ -53,13 +53,16 @@ def train(run_dir: str, overrides: Sequence[str]) -> int:
 
 def _settle_config(directory: RunDirectory, overrides: Sequence[str]) -> TrainConfig:
     """The saved configuration of an old run, or the new one, saved before anything runs."""
-    typed = directory.root / "overrides.json"
+    typed, all_typed = directory.root / "overrides.json", list(overrides)
     if directory.config.exists():
-        return resume(read_yaml(directory.config), _typed_before(typed), overrides)
-    config = compose(overrides)
-    write_text(typed, json.dumps(list(overrides)) + "\n")
-    write_text(directory.config, yaml.safe_dump(compose_tree(overrides), sort_keys=False))
-    directory.save_versions()
+        before = _typed_before(typed)
+        tree, all_typed = resume(read_yaml(directory.config), before, overrides)
+        config = train_config(tree)
+    else:
+        config, tree = compose(overrides), compose_tree(overrides)
+        directory.save_versions()
+    write_text(typed, json.dumps(all_typed) + "\n")
+    write_text(directory.config, yaml.safe_dump(tree, sort_keys=False))
     return config
 
 

@@ -116,10 +116,11 @@ def test_a_run_directory_in_use_is_refused(tmp_path):
 def test_the_same_full_command_continues_and_other_settings_are_refused(tmp_path):
     first = run_cli("train", *TINY, "steps=40", f"run_dir={tmp_path}", "num_envs=0")
     assert first.returncode == 0, first.stderr
-    saved = (tmp_path / "config.yaml").read_bytes()
     again = run_cli("train", *TINY, "steps=50", f"run_dir={tmp_path}", "num_envs=0")
     assert again.returncode == 0, again.stderr
     assert recorded_steps(tmp_path) == 50
+    saved = (tmp_path / "config.yaml").read_bytes()
+    assert b"steps: 50" in saved  # what was typed last holds for the next time, too
     for override in ("agent=drm", "task=arm/push", "agent.network.hidden_dim=32"):
         refused = run_cli("train", f"run_dir={tmp_path}", override)
         assert refused.returncode == 1
