@@ -88,7 +88,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         return self._observe(self._rig.reset(self.np_random)), {"success": False}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        applied = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
+        applied = np.minimum(np.maximum(np.asarray(action, np.float32), -1.0), 1.0)
         reward, outcome = 0.0, Outcome(0.0, False, False)
         for _ in range(self._action_repeat):
             outcome = self.simulation.step(applied)

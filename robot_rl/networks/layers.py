@@ -59,8 +59,8 @@ class Bottleneck(nn.Sequential):
 @torch.no_grad()
 def polyak_(target: nn.Module, source: nn.Module, tau: float) -> None:
     """target <- (1 - tau) target + tau source."""
-    for theta_target, theta in zip(target.parameters(), source.parameters(), strict=True):
-        theta_target.lerp_(theta, tau)
+    into: list[Tensor] = list(target.parameters())
+    torch._foreach_lerp_(into, list(source.parameters()), tau)  # pyright: ignore
 
 
 def squashed_noise(mu: Tensor, std: float | Tensor, clip: float | None = None) -> Tensor:

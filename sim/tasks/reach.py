@@ -1,5 +1,7 @@
 """arm/reach: bring the tool to a ball on a post of random place and height."""
 
+import math
+
 import mujoco
 import numpy as np
 
@@ -42,7 +44,8 @@ class Reach(ArmTask):
         mujoco.mj_forward(arm.model, arm.data)
 
     def distance(self, arm: Arm) -> float:
-        return float(np.linalg.norm(arm.data.mocap_pos[0] - arm.tcp_pos))
+        gap = arm.data.mocap_pos[0] - arm.tcp_pos
+        return math.sqrt(gap @ gap)
 
     def at_goal(self, arm: Arm) -> bool:
         return self.distance(arm) < self.tolerance_m
