@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +18,7 @@ from robot_rl.errors import CorruptFileError, RunDirectoryError
 from robot_rl.types import Interface
 
 _RECORDED = ("robot-rl", "torch", "mujoco", "dm-control", "robosuite", "gymnasium", "numpy")
+_ECHO_S = 0.2
 
 
 class RunDirectory:
@@ -78,6 +80,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.requested = False
+        self._first_s = 0.0
         self._previous: Mapping[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
@@ -95,9 +98,12 @@ class StopSignals:
         return self.requested
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        now_s = time.monotonic()
+        # A parent such as make may pass on the very signal that the process group got itself.
+        if self.requested and now_s - self._first_s > _ECHO_S:
             os._exit(128 + number)
-        self.requested = True
+        if not self.requested:
+            self.requested, self._first_s = True, now_s
 
 
 def write_text(path: Path, text: str) -> None:

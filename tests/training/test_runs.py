@@ -89,13 +89,22 @@ def test_sigterm_finishes_the_step_saves_and_exits_0(tmp_path):
     assert checkpoints(tmp_path / "checkpoints")[-1].name == f"step-{steps:012d}"
 
 
+def test_the_same_signal_twice_at_once_is_one(tmp_path):
+    run = start(tmp_path, "steps=100000")
+    wait_for_steps(tmp_path, 60)
+    for _ in range(2):  # make passes on the SIGTERM that the process group got as well
+        run.send_signal(signal.SIGTERM)
+    _, error = run.communicate(timeout=30)
+    assert run.returncode == 0, error
+
+
 def test_a_second_signal_exits_at_once(tmp_path):
     # Updates owed on resume take long: the first signal alone would have to wait for a batch.
     run = start(tmp_path, "steps=100000", "agent.batch_size=2048")
     wait_for_steps(tmp_path, 20)
     time.sleep(0.5)
     run.send_signal(signal.SIGINT)
-    time.sleep(0.05)
+    time.sleep(0.3)
     run.send_signal(signal.SIGINT)
     began = time.monotonic()
     run.communicate(timeout=30)
