@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from robot_rl.errors import CorruptFileError, InterfaceMismatchError
 
 Observation = dict[str, np.ndarray]
 Metrics = dict[str, float]
-Source = Literal["policy", "human", "random", "expert"]
 
 IMAGE_PREFIX = "image/"
 PROPRIO = "proprio"

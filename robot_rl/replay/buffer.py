@@ -87,11 +87,6 @@ class Replay:
             sequence=self._sequence(lane, row, window, alive) if cfg.sequence else None,
         )
 
-    def latest(self, lane: int) -> dict[str, Any]:
-        """The newest observation of `lane`, stacked, with a leading batch axis of one."""
-        lanes = np.array([lane])
-        return self._observe(lanes, self.storage.head[lanes] - 1)
-
     def state_dict(self) -> dict[str, Any]:
         """What the journal does not hold: the sampler's random state."""
         return {"rng": self._rng.bit_generator.state}
