@@ -6,7 +6,7 @@ plugs into any of them.
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ class DrQV2Config:
     batch_size: int = 256
     nstep: int = 3
     gamma: float = 0.99
+    # Rewards are multiplied by this before learning. Adam moves a weight by about lr an update, so
+    # a Q of 200 takes thousands of them just to reach its scale.
+    reward_scale: float = 1.0
     lr: float = 1e-4
     tau: float = 0.01
     shift_pad: int = 4
@@ -102,7 +105,8 @@ class DrQV2:
     # ---------------------------------------------------------------- learning
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
-        return self._update(batch.map(self.compute.tensor))
+        batch = batch.map(self.compute.tensor)
+        return self._update(replace(batch, reward=batch.reward * self.config.reward_scale))
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         with self.split("augment"):
