@@ -1,7 +1,8 @@
 """One renderer for every MuJoCo model.
 
 `lean` drops what a policy does not need and a software rasteriser pays dearly for: shadows,
-reflections, multisampling, fine tessellation. `default` is the look of published results.
+reflections, multisampling, fine tessellation and fine meshes. `default` is the look of published
+results.
 """
 
 import atexit
@@ -13,6 +14,7 @@ import numpy as np
 
 from robot_rl.errors import ConfigError, UnknownNameError
 from sim.gl import log_gl_renderer
+from sim.meshes import with_thin_meshes
 
 Quality = Literal["lean", "default"]
 _LEAN_PLANE_EXTENTS = 30.0
@@ -52,17 +54,19 @@ class Renderer:
             make_lean(model)
         model.vis.global_.offheight = height
         model.vis.global_.offwidth = width
-        self._model = model
         self._lean = quality == "lean"
+        self._model = model
         self._gl: Any = _gl_context(width, height)
         self._gl.make_current()
-        self._scene = mujoco.MjvScene(model, maxgeom=2000)
+        self._scene = mujoco.MjvScene(self._model, maxgeom=2000)
         self._option = mujoco.MjvOption()
         for group in hidden_geom_groups:
             self._option.geomgroup[group] = False
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        # What is drawn is uploaded here, once; where and in which colour comes from the live model.
+        drawn = with_thin_meshes(model) if self._lean and model.nmesh else model
+        self._context = mujoco.MjrContext(drawn, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._size = (height, width)
         _free_at_exit(self)

@@ -60,9 +60,10 @@ class Push(ArmTask):
     def dense_reward(self, arm: Arm) -> float:
         if self.at_goal(arm):
             return 1.0
-        approach = closeness(float(np.linalg.norm(self.pushing_point(arm) - arm.tcp_pos)), 0.25)
+        gap_m = float(np.linalg.norm(self.pushing_point(arm) - arm.tcp_pos))
         progress = closeness(float(np.linalg.norm(self.cube_to_goal(arm))), 0.2)
-        return 0.25 * approach + 0.45 * progress
+        # The second slope tells the pushing point from a place above the cube.
+        return 0.15 * closeness(gap_m, 0.25) + 0.2 * closeness(gap_m, 0.06) + 0.35 * progress
 
     def expert_action(self, arm: Arm) -> np.ndarray:
         way, tcp = self.cube_to_goal(arm), arm.tcp_pos
