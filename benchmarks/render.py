@@ -33,7 +33,7 @@ def _frame(task: str, camera: str, size: int, quality: str):  # noqa: ANN202 (a 
     spec = CameraSpec(name=camera, height=size, width=size)
     env = make_env(task, (spec,), quality=quality)  # type: ignore[arg-type]
     env.reset(seed=0)
-    return lambda: env._rig.read(env.np_random)
+    return env.look
 
 
 def _steps_per_s(task: str, camera: str = "front", size: int = 64, seconds: float = 3.0) -> float:

@@ -1,1 +1,1 @@
-"""Arms and cameras behind one protocol each."""
+"""Arms and cameras behind two protocols, simulated ones among them, and `RobotEnv` on top."""

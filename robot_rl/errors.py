@@ -51,6 +51,10 @@ class EnvWorkerError(RobotRLError):
     """An environment process died or raised."""
 
 
+class HardwareError(RobotRLError):
+    """A camera or an arm that does not answer as it should."""
+
+
 class MissingPackageError(RobotRLError):
     """An optional package is needed for what was asked."""
 

@@ -88,6 +88,21 @@ class Arm:
         return self.data.site_xpos[self._tcp]
 
     @property
+    def joint_pos(self) -> np.ndarray:
+        """[6] rad, in the order of `JOINTS`."""
+        return self.data.qpos[self._qpos]
+
+    @property
+    def joint_vel(self) -> np.ndarray:
+        """[6] rad/s."""
+        return self.data.qvel[self._dof]
+
+    @property
+    def joint_range(self) -> np.ndarray:
+        """[2, 6] rad, low and high."""
+        return self._joint_range
+
+    @property
     def gripper_opening(self) -> float:
         """Distance of one finger from the middle, 0 (closed) to `GRIPPER_MAX_M`."""
         return float(self.data.qpos[self._fingers[0]])
@@ -120,15 +135,29 @@ class Arm:
     def apply(self, action: np.ndarray) -> None:
         """Move for one control period. `action` [3] or [4] in [-1, 1]: tcp, gripper (1 closes)."""
         cfg = self.config
-        moved = self._target + cfg.max_delta_m * action[:3]
-        leashed = _bound(moved, self.tcp_pos - cfg.leash_m, self.tcp_pos + cfg.leash_m)
+        opening_m = -cfg.max_gripper_delta_m * float(action[3]) if len(action) > 3 else None
+        self.displace(cfg.max_delta_m * action[:3], opening_m)
+        self.advance(cfg.substeps)
+
+    def displace(self, delta_m: np.ndarray, opening_delta_m: float | None) -> None:
+        """Command a displacement of the tcp [3] and of the gripper; `advance` carries it out."""
+        moved = self._target + delta_m
+        leash_m = self.config.leash_m
+        leashed = _bound(moved, self.tcp_pos - leash_m, self.tcp_pos + leash_m)
         self._target = _bound(leashed, self._low, self._high)
         joints = self.data.qpos[self._qpos] + self._joint_step()
         self.data.ctrl[self._ctrl] = _bound(joints, *self._joint_range)
-        if len(action) > 3:
-            opening = self.gripper_opening - cfg.max_gripper_delta_m * float(action[3])
+        if opening_delta_m is not None:
+            opening = self.gripper_opening + opening_delta_m
             self.data.ctrl[self._gripper_ctrl] = min(max(opening, 0.0), GRIPPER_MAX_M)
-        mujoco.mj_step(self.model, self.data, cfg.substeps)
+
+    def hold(self) -> None:
+        """Stand still here: the measured pose becomes the target."""
+        self._target = self.tcp_pos.copy()
+        self.data.ctrl[self._ctrl] = self.joint_pos
+
+    def advance(self, substeps: int) -> None:
+        mujoco.mj_step(self.model, self.data, substeps)
 
     def _joint_step(self) -> np.ndarray:
         """Damped least squares step [6] rad towards the target tcp pose (Nakamura 1986)."""

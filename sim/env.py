@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from robot_rl.errors import ConfigError
+from robot_rl.spaces import action_space, observation_space
 from robot_rl.types import PROPRIO, ActionField, Interface, Observation, ProprioField
 from sim.rig import CameraRig
 
@@ -105,6 +106,10 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         """uint8 [256, 256, 3] for videos."""
         return self._rig.shoot()
 
+    def look(self) -> Observation:
+        """What the cameras deliver now; for whoever advances the simulation by himself."""
+        return self._rig.read(self.np_random)
+
     def expert_action(self) -> np.ndarray | None:
         """The scripted expert's action in this state, None where the task has no expert."""
         return self.simulation.expert_action()
@@ -126,18 +131,3 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             self._rig.close()
             self._rig = self._make_rig(self.simulation)
             self._rig_model = self.simulation.model
-
-
-def observation_space(interface: Interface) -> Any:
-    spaces: dict[str, gym.Space[Any]] = {
-        camera.key: gym.spaces.Box(0, 255, (camera.height, camera.width, 3), np.uint8)
-        for camera in interface.cameras
-    }
-    if interface.proprio:
-        shape = (interface.proprio_size,)
-        spaces[PROPRIO] = gym.spaces.Box(-np.inf, np.inf, shape, np.float32)
-    return gym.spaces.Dict(spaces)
-
-
-def action_space(interface: Interface) -> gym.spaces.Box:
-    return gym.spaces.Box(-1.0, 1.0, (interface.action_size,), np.float32)

@@ -49,11 +49,15 @@ class ArmSimulation:
 
     def step(self, action: np.ndarray) -> Outcome:
         self.arm.apply(action)
-        self._held_steps = self._held_steps + 1 if self.task.at_goal(self.arm) else 0
-        success = self._held_steps >= self._hold_steps
+        success = self.check_success()
         if self._sparse:
             return Outcome(float(success), success, success)
         return Outcome(float(self.task.dense_reward(self.arm)), False, success)
+
+    def check_success(self) -> bool:
+        """Whether the goal has held for long enough; once a control period."""
+        self._held_steps = self._held_steps + 1 if self.task.at_goal(self.arm) else 0
+        return self._held_steps >= self._hold_steps
 
     def proprio(self) -> np.ndarray:
         return self.arm.proprio()

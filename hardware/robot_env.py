@@ -1,0 +1,134 @@
+"""A robot as the same Gymnasium environment as a simulated task."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from hardware.arm import proprio, require_proprio
+from hardware.camera import Camera, CroppedCamera
+from hardware.camera_reader import CameraReader
+from hardware.guarded_arm import GuardedArm
+from robot_rl.deploy.actions import AXES, ActionMap
+from robot_rl.deploy.safety import Command, SafetyFilter, Verdict
+from robot_rl.errors import HardwareError
+from robot_rl.spaces import action_space, observation_space
+from robot_rl.types import PROPRIO, Interface, Observation
+
+_FRAME_TIMEOUT_S = 1.0
+
+
+@dataclass
+class PaceStats:
+    """How well the control rate was kept. A miss is a step half a period late or more."""
+
+    steps: int = 0
+    misses: int = 0
+    drift_s: float = 0.0
+    max_late_s: float = 0.0
+
+
+class RobotEnv(gym.Env[Observation, np.ndarray]):
+    """`arm` and `cameras` (by the interface's names) through `safety`, paced by the cameras.
+
+    `reset_routine(seed)` brings the scene to a start state with the arm held. `success` is asked
+    after every step and may be a person. A step waits for the first frame exposed one control
+    period after the last; `info` has `late_s`, and `pace` the sums.
+    """
+
+    def __init__(
+        self,
+        interface: Interface,
+        arm: GuardedArm,
+        cameras: Mapping[str, Camera],
+        safety: SafetyFilter,
+        reset_routine: Callable[[int | None], None],
+        success: Callable[[], bool | None],
+        max_episode_steps: int,
+    ) -> None:
+        missing = [c.name for c in interface.cameras if c.name not in cameras]
+        if missing:
+            raise HardwareError(
+                f"the policy needs the cameras {', '.join(missing)}; this robot has "
+                f"{', '.join(cameras) or 'none'}."
+            )
+        require_proprio(interface.proprio)
+        self.interface = interface
+        self.observation_space = observation_space(interface)
+        self.action_space = action_space(interface)
+        self.pace = PaceStats()
+        self.safety = safety
+        self._arm = arm
+        self._readers = {
+            field.key: CameraReader(CroppedCamera(cameras[field.name], field))
+            for field in interface.cameras
+        }
+        self._map = ActionMap(interface)
+        self._period_s = 1.0 / interface.control_rate_hz
+        self._reset_routine, self._success = reset_routine, success
+        self._max_episode_steps = max_episode_steps
+        self._steps = 0
+        self._stamp_s = 0.0
+        arm.start()
+        for reader in self._readers.values():
+            reader.start()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Hold, bring the scene back, look. A latched stop stays latched: see `safety.latch`."""
+        super().reset(seed=seed, options=options)
+        self._arm.command(_STILL, self._period_s)
+        self._reset_routine(seed)
+        self._arm.enable()
+        self._steps = 0
+        return self._observe(time.time()), {"success": False}
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        verdict = self._apply(action)
+        due_s = self._stamp_s + self._period_s
+        obs = self._observe(due_s - 0.25 * self._period_s)
+        late_s = self._keep_pace(due_s)
+        self._steps += 1
+        success = self._success()
+        truncated = self._steps >= self._max_episode_steps
+        info = {
+            "success": success, "applied_action": self._map.action(verdict.applied),
+            "source": "policy", "safety": [str(reason) for reason in verdict.reasons],
+            "late_s": late_s,
+        }  # fmt: skip
+        return obs, float(bool(success)), bool(success), truncated, info
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+        self._arm.close()
+
+    def _apply(self, action: np.ndarray) -> Verdict:
+        command = Command(velocity=self._map.velocity(action), source="policy", stamp_s=time.time())
+        verdict = self.safety.apply(command, self._arm.arm.state().reading(), time.time())
+        self._arm.command(verdict.applied, self._period_s)
+        return verdict
+
+    def _observe(self, after_s: float) -> Observation:
+        frames = {key: r.after(after_s, _FRAME_TIMEOUT_S) for key, r in self._readers.items()}
+        self._stamp_s = max(frame.stamp_s for frame in frames.values())
+        obs: Observation = {key: frame.image for key, frame in frames.items()}
+        if self.interface.proprio:
+            obs[PROPRIO] = proprio(self._arm.arm.state(), self.interface.proprio)
+        return obs
+
+    def _keep_pace(self, due_s: float) -> float:
+        late_s = self._stamp_s - due_s
+        pace = self.pace
+        pace.steps += 1
+        pace.drift_s += late_s
+        pace.misses += late_s > 0.5 * self._period_s
+        pace.max_late_s = max(pace.max_late_s, late_s)
+        return late_s
+
+
+_STILL = (0.0,) * len(AXES)

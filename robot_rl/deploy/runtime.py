@@ -1,0 +1,247 @@
+"""A trained policy on a robot: loaded from its folder, warm, on time, and honest about delays.
+
+Imports neither training code, nor mujoco, nor Hydra.
+"""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+
+from robot_rl.deploy.artefact import PolicyFolder
+from robot_rl.errors import (
+    ConfigError,
+    CorruptFileError,
+    InterfaceMismatchError,
+    MissingPackageError,
+    NotFiniteError,
+)
+from robot_rl.networks.policy import Frames, Policy, stack_frames
+from robot_rl.types import PROPRIO, Interface, Observation
+
+Arrays = Mapping[str, np.ndarray]
+_WARM_UP = 5
+
+
+class Engine(Protocol):
+    """Stacked frames [1, S, 3, H, W] and proprio [1, P] -> action [A]."""
+
+    def __call__(self, inputs: Arrays) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeConfig:
+    """`deadline_s` 0 takes half a control period. `device` is `auto`, `cpu` or `cuda`."""
+
+    engine: Literal["torch", "onnx"] = "torch"
+    device: str = "auto"
+    threads: int = 1
+    deadline_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """`action` [A] is None where the deadline passed or the last inference still ran."""
+
+    action: np.ndarray | None
+    inference_s: float
+    obs_age_s: float
+
+
+@dataclass
+class RuntimeStats:
+    decisions: int = 0
+    deadline_misses: int = 0
+    last_inference_s: float = 0.0
+    max_inference_s: float = 0.0
+    last_obs_age_s: float = 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+class PolicyRuntime:
+    """Acts within a deadline and keeps the policy's memory between steps of one episode."""
+
+    def __init__(self, folder: Path, config: RuntimeConfig | None = None) -> None:
+        self.config = config or RuntimeConfig()
+        artefact = PolicyFolder(folder)
+        self.interface = artefact.interface()
+        self.frame_stack = artefact.network().frame_stack
+        self.stats = RuntimeStats()
+        self._deadline_s = self.config.deadline_s or 0.5 / self.interface.control_rate_hz
+        self._carry: Frames | None = None
+        self._episode = 0
+        self._running: Future[np.ndarray] | None = None
+        self._worker = ThreadPoolExecutor(
+            1, "policy", torch.set_num_threads, (self.config.threads,)
+        )
+        self._engine = self._worker.submit(self._load, artefact).result()
+
+    def require(self, interface: Interface, where: str) -> None:
+        """Raise `InterfaceMismatchError`, field by field, where the robot offers another one."""
+        interface.require_equal(self.interface, where)
+
+    def reset(self) -> None:
+        """Start of an episode: the memory of the last one goes."""
+        self._episode += 1
+        self._carry = None
+
+    def act(self, obs: Observation, stamp_s: float | None = None) -> Decision:
+        """The action for `obs`, taken at system time `stamp_s`.
+
+        Raises `InterfaceMismatchError` for an observation of another shape, and `NotFiniteError`
+        for an action that is not finite.
+        """
+        self._check(obs)
+        started = time.perf_counter()
+        age_s = 0.0 if stamp_s is None else time.time() - stamp_s
+        action = self._within_deadline(obs)
+        inference_s = time.perf_counter() - started
+        self._count(action, inference_s, age_s)
+        if action is not None and not np.isfinite(action).all():
+            raise NotFiniteError(f"the policy's action is {action.tolist()}.")
+        return Decision(action=action, inference_s=inference_s, obs_age_s=age_s)
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    # ------------------------------------------------------------------ acting
+
+    def _within_deadline(self, obs: Observation) -> np.ndarray | None:
+        if self._running is not None and not self._running.done():
+            return None
+        # Stacked here, so that a late inference cannot lose a frame of the memory.
+        self._carry = stack_frames(obs, self._carry, self.frame_stack)
+        inputs = {key: frames[None] for key, frames in self._carry.items()}
+        if PROPRIO in obs:
+            inputs[PROPRIO] = obs[PROPRIO][None]
+        self._running = self._worker.submit(self._engine, inputs)
+        try:
+            return self._running.result(self._deadline_s)
+        except TimeoutError:
+            return None
+
+    def _check(self, obs: Observation) -> None:
+        for camera in self.interface.cameras:
+            shape = (camera.height, camera.width, 3)
+            image = obs.get(camera.key)
+            if image is None or image.shape != shape or image.dtype != np.uint8:
+                found = "missing" if image is None else f"{image.dtype} {image.shape}"
+                raise InterfaceMismatchError(f"{camera.key} is {found}; needed: uint8 {shape}.")
+        size = self.interface.proprio_size
+        if size and (PROPRIO not in obs or obs[PROPRIO].shape != (size,)):
+            found = obs[PROPRIO].shape if PROPRIO in obs else "missing"
+            raise InterfaceMismatchError(f"proprio is {found}; needed: ({size},).")
+
+    def _count(self, action: np.ndarray | None, inference_s: float, age_s: float) -> None:
+        stats = self.stats
+        stats.decisions += 1
+        stats.deadline_misses += action is None
+        stats.last_inference_s, stats.last_obs_age_s = inference_s, age_s
+        stats.max_inference_s = max(stats.max_inference_s, inference_s)
+
+    # ----------------------------------------------------------------- loading
+
+    def _load(self, artefact: PolicyFolder) -> Engine:
+        engine = self._make_engine(artefact)
+        example = _blank(self.interface, self.frame_stack)
+        for _ in range(_WARM_UP):
+            engine(example)
+        return engine
+
+    def _make_engine(self, artefact: PolicyFolder) -> Engine:
+        if self.config.engine == "onnx":
+            return OnnxEngine(artefact.root, self.config.threads)
+        if self.config.engine != "torch":
+            raise ConfigError(f"engine is '{self.config.engine}'; choose torch or onnx.")
+        device = _device(self.config.device)
+        if device.type == "cuda":
+            return CudaGraphEngine(
+                artefact.load().to(device), _blank(self.interface, self.frame_stack)
+            )
+        return TorchEngine(artefact.load())
+
+
+class TorchEngine:
+    """The policy as it is, on the processor."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Arrays) -> np.ndarray:
+        return self._policy({key: torch.from_numpy(x) for key, x in inputs.items()})[0].numpy()
+
+
+class CudaGraphEngine:
+    """One captured graph over fixed buffers: a decision is a copy in, a replay, a copy out."""
+
+    def __init__(self, policy: Policy, example: Arrays) -> None:
+        device = next(policy.parameters()).device
+        self._inputs = {key: torch.from_numpy(x).to(device) for key, x in example.items()}
+        side = torch.cuda.Stream(device)
+        side.wait_stream(torch.cuda.current_stream(device))
+        with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
+            with torch.cuda.stream(side):  # type: ignore[arg-type]
+                for _ in range(_WARM_UP):
+                    policy(self._inputs)
+            torch.cuda.current_stream(device).wait_stream(side)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._action = policy(self._inputs)
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Arrays) -> np.ndarray:
+        for key, buffer in self._inputs.items():
+            buffer.copy_(torch.from_numpy(inputs[key]), non_blocking=True)
+        self._graph.replay()
+        return self._action[0].float().cpu().numpy()
+
+
+class OnnxEngine:
+    """ONNX Runtime on `policy.onnx` of the folder (`robot-rl export --onnx`)."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingPackageError("onnxruntime", "pip install 'robot-rl[onnx]'") from error
+        path = folder / "policy.onnx"
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options)
+        except Exception as error:  # onnxruntime's errors share no base class
+            raise CorruptFileError(
+                f"{path} cannot be loaded ({type(error).__name__}). Write it with: "
+                "robot-rl export RUN_DIR --onnx"
+            ) from error
+
+    def __call__(self, inputs: Arrays) -> np.ndarray:
+        outputs: list[np.ndarray] = self._session.run(["action"], dict(inputs))  # type: ignore
+        return outputs[0][0]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise ConfigError(f"device is '{name}'; choose auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device is 'cuda', but torch sees no GPU here. Use device auto or cpu.")
+    return torch.device(name)
+
+
+def _blank(interface: Interface, frame_stack: int) -> dict[str, np.ndarray]:
+    inputs: dict[str, np.ndarray] = {
+        c.key: np.zeros((1, frame_stack, 3, c.height, c.width), np.uint8) for c in interface.cameras
+    }
+    if interface.proprio:
+        inputs[PROPRIO] = np.zeros((1, interface.proprio_size), np.float32)
+    return inputs

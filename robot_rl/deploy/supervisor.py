@@ -1,0 +1,178 @@
+"""Who commands the arm, and whether anyone may: the mux and the watch around `SafetyFilter`.
+
+Fed with events, ticked at a steady rate, free of ROS and of threads. One rule runs through it:
+silence after motion is a fault and latches; silence after an explicit hold (all zeros) is peace.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from robot_rl.deploy.camera_watch import CameraWatch
+from robot_rl.deploy.safety import ArmReading, Command, Reason, SafetyFilter, Verdict
+
+POLICY, HUMAN, NOBODY = "policy", "human", "nobody"
+
+
+class Now(NamedTuple):
+    """System time for stamps, monotonic time for silences."""
+
+    system_s: float
+    mono_s: float
+
+    @classmethod
+    def read(cls) -> "Now":
+        return cls(time.time(), time.monotonic())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisorLimits:
+    """How long each side may be silent in motion, and how far the system clock may jump."""
+
+    policy_silence_s: float = 0.15
+    deadman_silence_s: float = 0.15
+    clock_jump_s: float = 0.1
+
+
+class Supervisor:
+    """Feed it every command, frame and arm state; publish every `Verdict` that it returns."""
+
+    def __init__(
+        self, safety: SafetyFilter, cameras: Mapping[str, CameraWatch], limits: SupervisorLimits
+    ) -> None:
+        self.safety = safety
+        self.cameras = dict(cameras)
+        self.limits = limits
+        self.proposed: dict[str, tuple[float, ...]] = {}
+        self._axes = len(safety.limits.position_low)
+        self._reading: ArmReading | None = None
+        self._policy_s = self._deadman_s = -1e9
+        self._held = False
+        self._policy_moves = self._human_moves = False
+        self._clock_offset_s: float | None = None
+
+    @property
+    def source(self) -> str:
+        """Who commands now."""
+        if self._held:
+            return HUMAN
+        return POLICY if self._policy_moves else NOBODY
+
+    @property
+    def latched(self) -> bool:
+        return self.safety.latch.latched
+
+    # ------------------------------------------------------------------ events
+
+    def policy(self, command: Command, now: Now) -> Verdict | None:
+        """None where a human has the arm: the policy's wish is noted and goes no further."""
+        self._policy_s = now.mono_s
+        self._policy_moves = any(command.velocity)
+        self.proposed[POLICY] = command.velocity
+        if self._held:
+            return None
+        if self._policy_moves:
+            self._stop_for_cameras(now)
+        return self._judge(command, now)
+
+    def human(self, command: Command, now: Now) -> Verdict | None:
+        """None while the dead-man is up."""
+        self.proposed[HUMAN] = command.velocity
+        if not self._held:
+            return None
+        self._human_moves = any(command.velocity)
+        return self._judge(command, now)
+
+    def deadman(self, held: bool, now: Now) -> Verdict | None:
+        """A heartbeat of the dead-man switch. Letting go holds the arm at once."""
+        self._deadman_s = now.mono_s
+        released, self._held = self._held and not held, held
+        if not released:
+            return None
+        self._human_moves = False
+        self.proposed.pop(HUMAN, None)
+        return self._nothing(now)
+
+    def arm(self, reading: ArmReading) -> None:
+        self._reading = reading
+
+    def camera(self, name: str, frame: memoryview, stamp_s: float) -> None:
+        """Every frame of a watched camera."""
+        tcp_pos = self._reading.position[:3] if self._reading else ()
+        self.cameras[name].see(frame, stamp_s, tcp_pos)
+
+    def publishers(self, count: int) -> None:
+        """How many nodes publish on one command topic."""
+        if count > 1:
+            self.safety.stop(Reason.TWO_PUBLISHERS)
+
+    def trigger(self) -> None:
+        self.safety.stop(Reason.TRIGGERED)
+
+    def reset(self, now: Now) -> tuple[bool, str]:
+        """Clear the latch where nothing is wrong any more, and say what still is."""
+        self._policy_moves = self._human_moves = False
+        if self._held:
+            return False, "let go of the dead-man switch first"
+        if self._reading is None:
+            return False, "the arm has not reported its state yet"
+        if now.system_s - self._reading.stamp_s > self.safety.limits.max_state_age_s:
+            return False, "the arm's state is old: is the arm node running?"
+        self._clock_offset_s = now.system_s - now.mono_s
+        self.safety.latch.reset()
+        return True, "armed"
+
+    # -------------------------------------------------------------------- tick
+
+    def tick(self, now: Now) -> Verdict | None:
+        """A hold wherever nobody may or wants to move; None while commands flow."""
+        self._watch(now)
+        if self.latched or not (self._policy_moves or self._held):
+            return self._nothing(now)
+        return None
+
+    def _watch(self, now: Now) -> None:
+        self._watch_clock(now)
+        if self._held and now.mono_s - self._deadman_s > self.limits.deadman_silence_s:
+            if self._human_moves:
+                self.safety.stop(Reason.OPERATOR_LOST)
+            self._held = self._human_moves = False
+        # The first cause is the one to show; what follows from the stop is not news.
+        if self.latched or not self._policy_moves or self._held:
+            return
+        if now.mono_s - self._policy_s > self.limits.policy_silence_s:
+            self.safety.stop(Reason.POLICY_SILENT)
+            self._policy_moves = False
+            return
+        self._stop_for_cameras(now)
+
+    def _watch_clock(self, now: Now) -> None:
+        offset_s = now.system_s - now.mono_s
+        if self._clock_offset_s is None:
+            self._clock_offset_s = offset_s
+        if abs(offset_s - self._clock_offset_s) > self.limits.clock_jump_s:
+            self.safety.stop(Reason.CLOCK_JUMP)
+            self._clock_offset_s = offset_s
+
+    def _stop_for_cameras(self, now: Now) -> None:
+        for watch in self.cameras.values():
+            fault = watch.fault(now.system_s)
+            if fault is not None:
+                self.safety.stop(fault)
+
+    # ----------------------------------------------------------------- verdicts
+
+    def _judge(self, command: Command, now: Now) -> Verdict:
+        if self._reading is None:
+            return self._nothing(now)
+        return self.safety.apply(command, self._reading, now.system_s)
+
+    def _nothing(self, now: Now) -> Verdict:
+        still = (0.0,) * self._axes
+        return Verdict(
+            source=NOBODY,
+            requested=still,
+            applied=still,
+            reasons=tuple(self.safety.latch.reasons),
+        )

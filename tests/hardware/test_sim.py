@@ -1,0 +1,147 @@
+"""The simulated robot: the world of a task in real time, and `RobotEnv` on it."""
+
+import time
+
+import numpy as np
+import pytest
+
+from hardware.arm import proprio
+from hardware.camera import Frame, fit
+from hardware.guarded_arm import GuardedArm
+from hardware.robot_env import RobotEnv
+from hardware.sim import SimulatedArm, SimulatedCamera, SimWorld
+from robot_rl.cameras import CameraSpec
+from robot_rl.deploy.actions import ActionMap
+from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
+from robot_rl.environment import RenderConfig, TaskConfig, build_env
+from robot_rl.errors import ConfigError, HardwareError, InterfaceMismatchError
+from robot_rl.types import ProprioField
+
+TASK = TaskConfig(name="arm/reach", cameras={"front": CameraSpec()}, image_size=32)
+LIMITS = SafetyLimits(
+    position_low=(0.2, -0.3, 0.0, -0.01), position_high=(0.6, 0.3, 0.4, 0.05),
+    action_bound=(0.3, 0.3, 0.3, 0.3), max_step=(0.03, 0.03, 0.03, 0.03),
+    max_velocity=(0.3, 0.3, 0.3, 0.3), max_acceleration=(6.0, 6.0, 6.0, 6.0), period_s=0.1,
+)  # fmt: skip
+
+
+@pytest.fixture
+def world():
+    world = SimWorld(TASK)
+    world.start()
+    yield world
+    world.close()
+
+
+def robot_env(world: SimWorld, **changes) -> RobotEnv:
+    settings = {
+        "interface": world.interface,
+        "arm": GuardedArm(SimulatedArm(world), 0.2),
+        "cameras": {"front": SimulatedCamera(world, "front")},
+        "safety": SafetyFilter(LIMITS, StopLatch([])),
+        "reset_routine": lambda seed: world.reset(seed or 0),
+        "success": lambda: bool(world.newest and world.newest.success),
+        "max_episode_steps": 40,
+    }
+    return RobotEnv(**{**settings, **changes})
+
+
+def test_the_world_keeps_time_and_shows_what_the_task_shows(world):
+    first = world.reset(7)
+    stamps = [first.stamp_s]
+    for _ in range(5):
+        stamps.append(world.after(stamps[-1], 1.0).stamp_s)
+    assert np.diff(stamps) == pytest.approx(0.1, abs=0.06)
+    assert stamps[-1] - stamps[0] == pytest.approx(0.5, abs=0.06)
+    env = build_env(TASK, RenderConfig())
+    obs, _ = env.reset(seed=7)
+    np.testing.assert_array_equal(first.images["front"], obs["image/front"])
+    np.testing.assert_allclose(proprio(first.state, world.interface.proprio), obs["proprio"],
+                               atol=1e-4)  # fmt: skip
+    env.close()
+
+
+def test_a_robot_env_follows_the_plain_environment(world):
+    """The same actions move arm and camera alike, up to the phase of the commands."""
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1, 1, (8, 3)).astype(np.float32)
+    env, robot = build_env(TASK, RenderConfig()), robot_env(world)
+    env.reset(seed=3)
+    robot.reset(seed=3)
+    for action in actions:
+        obs, *_ = env.step(action)
+        seen, *_, info = robot.step(action)
+        np.testing.assert_allclose(info["applied_action"], action, atol=1e-6)
+        np.testing.assert_allclose(seen["proprio"][:3], obs["proprio"][:3], atol=0.012)
+    assert robot.pace.steps == 8
+    assert robot.pace.misses <= 2
+    robot.close()
+    env.close()
+
+
+def test_the_scripted_expert_succeeds_on_the_robot(world):
+    robot = robot_env(world)
+    robot.reset(seed=1)
+    for _ in range(40):
+        with world.lock:
+            action = world.simulation.expert_action()
+        _, reward, terminated, truncated, info = robot.step(action)
+        if terminated or truncated:
+            break
+    assert info["success"]
+    assert reward == 1.0
+    robot.close()
+
+
+def test_a_latched_stop_holds_the_robot(world):
+    robot = robot_env(world)
+    robot.reset(seed=1)
+    robot.safety.latch.latch("stop was triggered")
+    before = world.state().tcp_pos_m
+    for _ in range(3):
+        *_, info = robot.step(np.ones(3, np.float32))
+    assert not info["applied_action"].any()
+    np.testing.assert_allclose(world.state().tcp_pos_m, before, atol=2e-3)
+    robot.close()
+
+
+def test_the_robot_speaks_gymnasium(world):
+    robot = robot_env(world, max_episode_steps=2)
+    obs, info = robot.reset(seed=5)
+    assert robot.observation_space.contains(obs)
+    assert info == {"success": False}
+    for truncated in (False, True):
+        obs, reward, terminated, ended, info = robot.step(robot.action_space.sample())
+        assert robot.observation_space.contains(obs)
+        assert (reward, terminated, ended) == (0.0, False, truncated)
+        assert info["source"] == "policy"
+    robot.close()
+
+
+def test_what_is_missing_is_named(world):
+    with pytest.raises(HardwareError, match="needs the cameras front; this robot has none"):
+        robot_env(world, cameras={})
+    with pytest.raises(HardwareError, match="no camera 'top'"):
+        _ = SimulatedCamera(world, "top").features
+    with pytest.raises(InterfaceMismatchError, match="gripper_force"):
+        proprio(world.state(), (ProprioField(name="gripper_force", unit="N", size=1),))
+    with pytest.raises(ConfigError, match="arm suite, not dmc"):
+        SimWorld(TaskConfig(name="dmc/cartpole_balance"))
+
+
+def test_the_action_map_is_its_own_inverse(world):
+    mapping = ActionMap(world.interface)
+    action = np.array([0.5, -1.0, 0.25], np.float32)
+    assert mapping.velocity(action) == pytest.approx((0.15, -0.3, 0.075, 0.0))
+    np.testing.assert_allclose(mapping.action(mapping.velocity(action)), action, rtol=1e-6)
+    assert mapping.bound == pytest.approx((0.3, 0.3, 0.3, 0.0))
+
+
+def test_a_frame_is_cropped_and_resized_at_the_source():
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[8:40, 16:48] = 200
+    seen = fit(Frame(image=image, stamp_s=time.time()).image, (8, 16, 32, 32), 16, 16)
+    assert seen.shape == (16, 16, 3)
+    assert seen.min() == 200
+    with pytest.raises(HardwareError, match="does not lie inside"):
+        fit(image, (20, 0, 40, 64), 16, 16)
