@@ -1,0 +1,131 @@
+"""The topics and services of one arm, for whichever node owns it."""
+
+import time
+
+from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, Header
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from hardware.arm import Arm, ArmState
+from hardware.guarded_arm import ArmMode, GuardedArm
+from robot_rl_nodes import graph
+from robot_rl_nodes.messages import (
+    CommandPairing,
+    to_diagnostics,
+    to_joint_state,
+    to_pose,
+    to_seconds,
+    to_time,
+    to_twist,
+)
+from robot_rl_nodes.parameters import Parameters
+
+_GRAPH_CHECK_S = 0.1
+
+
+class ArmServer:
+    """Takes commands from `/servo_node/delta_twist_cmds` alone, and refuses old or doubled ones.
+
+    `/arm/mode` tells every change: its stamp is when the arm was told, its frame id `mode: why`.
+    The watchdog has its own thread, so that it fires even where this node's executor stands.
+    """
+
+    def __init__(self, node: Node, arm: Arm, parameters: Parameters) -> None:
+        self._node = node
+        self.guarded = GuardedArm(
+            arm,
+            parameters.number("watchdog_s", 0.15, "silence in motion that holds the arm", 0.1, 0.2),
+            self._tell_mode,
+        )
+        self._period_s = 1.0 / parameters.number(
+            "control_rate_hz", 10.0, "a command acts for one period of this rate", 1.0, 100.0
+        )
+        self._max_age_s = parameters.number(
+            "max_command_age_s", 0.15, "older commands are refused", 0.02, 1.0
+        )
+        state_hz = parameters.number("state_rate_hz", 50.0, "rate of joint states", 1.0, 500.0)
+        self._pairing = CommandPairing()
+        self._refused = self._mono_offset_s = 0.0
+        self._pairs = [(JointState, graph.JOINT_STATES), (PoseStamped, graph.TCP_POSE),
+                       (TwistStamped, graph.TCP_TWIST), (WrenchStamped, graph.WRENCH)]  # fmt: skip
+        self._joints, self._pose, self._twist, self._wrench = (
+            node.create_publisher(kind, topic, graph.STATE) for kind, topic in self._pairs
+        )
+        self._mode = node.create_publisher(Header, graph.ARM_MODE, graph.LATCHED)
+        self.guarded.start()
+        node.create_subscription(
+            JointTrajectory, graph.ARM_GRIPPER, self._pairing.gripper, graph.COMMAND
+        )
+        node.create_subscription(TwistStamped, graph.ARM_TWIST, self._command, graph.COMMAND)
+        node.create_subscription(Bool, graph.ESTOP, self._estop, graph.LATCHED)
+        node.create_service(Trigger, graph.ARM_RECOVER, self._recover)
+        node.create_service(SetBool, graph.ARM_ENABLE, self._enable)
+        node.create_timer(1.0 / state_hz, self._tell_state)
+        node.create_timer(_GRAPH_CHECK_S, self._count_publishers)
+        if parameters.flag("enable_at_start", True, "take commands without a call of /arm/enable"):
+            self.guarded.enable()
+
+    def leave(self) -> None:
+        """The arm holds before its node goes."""
+        self.guarded.close()
+
+    def publish_state(self, state: ArmState) -> None:
+        features = self.guarded.arm.features
+        self._joints.publish(to_joint_state(state, features))
+        self._pose.publish(to_pose(state, features.base_frame))
+        self._twist.publish(to_twist(state.tcp_vel_m_s, state.stamp_s, features.base_frame))
+        if features.reports_force:
+            wrench = WrenchStamped()
+            wrench.header.stamp = to_time(state.stamp_s)
+            wrench.wrench.force.z = state.force_n
+            self._wrench.publish(wrench)
+
+    def _tell_state(self) -> None:
+        self.publish_state(self.guarded.arm.state())
+
+    def _command(self, message: TwistStamped) -> None:
+        age_s = time.time() - to_seconds(message.header.stamp)
+        velocity = self._pairing.velocity(message)
+        # A hold is obeyed whatever its age.
+        if any(velocity) and not -self._max_age_s <= age_s <= self._max_age_s:
+            self._refused += 1
+            self._node.get_logger().warning(
+                f"a command {age_s:.3f} s old was refused (allowed {self._max_age_s:g} s).",
+                throttle_duration_sec=1.0,
+            )
+            return
+        self.guarded.command(velocity, self._period_s)
+
+    def _estop(self, message: Bool) -> None:
+        if message.data:
+            self.guarded.command((0.0,) * 4, self._period_s)
+
+    def _count_publishers(self) -> None:
+        if self._node.count_publishers(graph.ARM_TWIST) > 1:
+            self.guarded.fault(f"two publishers on {graph.ARM_TWIST}")
+
+    def _recover(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self.guarded.recover()
+        response.success = self.guarded.mode != ArmMode.FAULT
+        response.message = str(self.guarded.mode)
+        return response
+
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self.guarded.enable() if request.data else self.guarded.disable()
+        response.success, response.message = True, str(self.guarded.mode)
+        return response
+
+    def _tell_mode(self, mode: ArmMode, reason: str, mono_s: float) -> None:
+        told_s = time.time() - (time.monotonic() - mono_s)
+        self._mode.publish(Header(stamp=to_time(told_s), frame_id=f"{mode}: {reason}"))
+        if mode == ArmMode.FAULT:
+            self._node.get_logger().error(f"the arm holds: {reason}. Call {graph.ARM_RECOVER}.")
+
+    def diagnostics(self):  # noqa: ANN201
+        mode = self.guarded.mode
+        values = (("refused_commands", int(self._refused)),
+                  ("unpaired_gripper_commands", self._pairing.unpaired))  # fmt: skip
+        return to_diagnostics("arm", str(mode), values, time.time())

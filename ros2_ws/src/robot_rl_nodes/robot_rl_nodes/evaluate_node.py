@@ -1,0 +1,143 @@
+"""Runs episodes on the simulated robot through the whole graph and counts the successes."""
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+import rclpy
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from std_msgs.msg import Bool
+from std_srvs.srv import SetBool, Trigger
+
+from robot_rl.errors import HardwareError, RobotRLError
+from robot_rl_nodes import graph
+from robot_rl_nodes.parameters import Parameters
+
+_HELD_OUT_SEED = 2**32  # robot_rl.training.evaluate counts from here too
+_CALL_TIMEOUT_S = 10.0
+
+
+class EvaluateNode(Node):
+    """An operator without hands: resets the scene, arms, starts the policy and watches."""
+
+    def __init__(self) -> None:
+        super().__init__("evaluate_node")
+        parameters = Parameters(self)
+        self.episodes = parameters.count("episodes", 20, "how many episodes", 1, 1000)
+        self.episode_s = parameters.number("episode_s", 4.0, "length of an episode, s", 0.5, 600.0)
+        self.record = parameters.flag("record", False, "let the recorder write every episode")
+        self._succeeded = threading.Event()
+        self._stopped = threading.Event()
+        self.create_subscription(Bool, graph.SIM_SUCCESS, self._see_success, graph.LATCHED)
+        self.create_subscription(Bool, graph.ESTOP, self._see_stop, graph.LATCHED)
+        triggers = [graph.SIM_RESET, graph.SAFETY_RESET, graph.EPISODE_START, graph.EPISODE_STOP]
+        self._triggers: dict[str, Any] = {n: self.create_client(Trigger, n) for n in triggers}
+        self._mark = self.create_client(SetBool, graph.EPISODE_SUCCESS)
+        self._seed = self.create_client(SetParameters, "/sim_robot_node/set_parameters")
+        self._change = self.create_client(ChangeState, "/policy_node/change_state")
+        self._get = self.create_client(GetState, "/policy_node/get_state")
+
+    def prepare(self) -> None:
+        """Bring the policy node to `inactive`, wherever it stands."""
+        at = self._call(self._get, GetState.Request(), "/policy_node/get_state").current_state.id
+        if at == State.PRIMARY_STATE_UNCONFIGURED:
+            self._transition(Transition.TRANSITION_CONFIGURE)
+        elif at == State.PRIMARY_STATE_ACTIVE:
+            self._transition(Transition.TRANSITION_DEACTIVATE)
+
+    def run_episode(self, index: int) -> bool:
+        """Whether the task's own success test passed in time. A latched stop ends the episode."""
+        self._seed_with(_HELD_OUT_SEED + index)
+        self._trigger(graph.SIM_RESET)
+        self._trigger(graph.SAFETY_RESET)
+        if self.record:
+            self._trigger(graph.EPISODE_START)
+        self._succeeded.clear()
+        self._stopped.clear()
+        self._transition(Transition.TRANSITION_ACTIVATE)
+        end_s = time.monotonic() + self.episode_s
+        while time.monotonic() < end_s and not self._succeeded.is_set():
+            if self._stopped.is_set():
+                self.get_logger().warning(f"episode {index}: safety stopped the arm")
+                break
+            time.sleep(0.01)
+        self._transition(Transition.TRANSITION_DEACTIVATE)
+        success = self._succeeded.is_set()
+        if self.record:
+            self._call(self._mark, SetBool.Request(data=success), graph.EPISODE_SUCCESS)
+            self._trigger(graph.EPISODE_STOP)
+        return success
+
+    def _see_success(self, message: Bool) -> None:
+        if message.data:
+            self._succeeded.set()
+
+    def _see_stop(self, message: Bool) -> None:
+        if message.data:
+            self._stopped.set()
+
+    def _seed_with(self, seed: int) -> None:
+        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
+        request = SetParameters.Request(parameters=[ParameterMessage(name="seed", value=value)])
+        self._call(self._seed, request, "/sim_robot_node/set_parameters")
+
+    def _trigger(self, name: str) -> None:
+        answer = self._call(self._triggers[name], Trigger.Request(), name)
+        if not answer.success:
+            raise HardwareError(f"{name} refused: {answer.message}")
+
+    def _transition(self, number: int) -> None:
+        request = ChangeState.Request(transition=Transition(id=number))
+        if not self._call(self._change, request, "/policy_node/change_state").success:
+            raise HardwareError("the policy node refused to change its state.")
+
+    def _call(self, client: Any, request: Any, name: str) -> Any:
+        if not client.wait_for_service(_CALL_TIMEOUT_S):
+            raise HardwareError(f"nobody offers {name}. Is its node running?")
+        answer = client.call(request, timeout_sec=_CALL_TIMEOUT_S)
+        if answer is None:
+            raise HardwareError(f"{name} did not answer within {_CALL_TIMEOUT_S:g} s.")
+        return answer
+
+
+def evaluate(node: EvaluateNode) -> list[bool]:
+    """The outcome of every episode, each also told in one line of JSON."""
+    node.prepare()
+    successes = []
+    for index in range(node.episodes):
+        successes.append(node.run_episode(index))
+        print(json.dumps({"episode": index, "success": successes[-1]}), flush=True)
+    rate = sum(successes) / len(successes)
+    print(json.dumps({"episodes": len(successes), "success_rate": rate}), flush=True)
+    return successes
+
+
+def main() -> None:
+    rclpy.init(args=sys.argv)
+    executor = SingleThreadedExecutor()
+    spinning = threading.Thread(target=executor.spin, daemon=True)
+    complaint = ""
+    try:
+        node = EvaluateNode()
+        executor.add_node(node)
+        spinning.start()
+        evaluate(node)
+    except RobotRLError as error:
+        complaint = f"robot-rl: {error}"
+    executor.shutdown()
+    if spinning.is_alive():
+        spinning.join(timeout=2.0)
+    rclpy.try_shutdown()
+    sys.exit(complaint or 0)
+
+
+if __name__ == "__main__":
+    main()

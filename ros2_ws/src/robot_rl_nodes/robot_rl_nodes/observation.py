@@ -1,0 +1,84 @@
+"""The newest observation that cameras and arm agree on. Latest only: nothing queues up."""
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+import numpy as np
+
+from hardware.arm import ArmState, proprio
+from hardware.camera import Frame
+from robot_rl.types import IMAGE_PREFIX, PROPRIO, Interface, Observation
+
+_STATES = 32
+
+
+class ObservationSlot:
+    """Filled by callbacks, emptied by one worker that waits for the next control period.
+
+    The first camera paces. Frames of the others and the arm's state may differ from it by
+    `max_skew_s`.
+    """
+
+    def __init__(self, interface: Interface, max_skew_s: float) -> None:
+        self._interface = interface
+        self._max_skew_s = max_skew_s
+        self._frames: dict[str, Frame] = {}
+        self._states: deque[ArmState] = deque(maxlen=_STATES)
+        self._taken_s = 0.0
+        self._changed = threading.Condition()
+
+    def frame(self, camera: str, frame: Frame) -> None:
+        with self._changed:
+            self._frames[camera] = frame
+            self._changed.notify()
+
+    def state(self, state: ArmState) -> None:
+        with self._changed:
+            self._states.append(state)
+            self._changed.notify()
+
+    def clear(self) -> None:
+        """Forget what was seen: the next observation is a new one."""
+        with self._changed:
+            self._frames.clear()
+
+    def take(self, timeout_s: float) -> tuple[Observation, float, ArmState] | None:
+        """(observation, stamp of its pacing frame, arm state), or None after `timeout_s`."""
+        with self._changed:
+            if not self._changed.wait_for(self._complete, timeout_s):
+                return None
+            pace = self._frames[self._interface.cameras[0].name]
+            state = self._nearest(pace.stamp_s)
+            assert state is not None
+            self._taken_s = pace.stamp_s
+            return self._observation(dict(self._frames), state), pace.stamp_s, state
+
+    def _complete(self) -> bool:
+        names = [camera.name for camera in self._interface.cameras]
+        if any(name not in self._frames for name in names):
+            return False
+        pace_s = self._frames[names[0]].stamp_s
+        # Three quarters: a faster camera is thinned out, a jittering one is not.
+        if abs(pace_s - self._taken_s) < 0.75 / self._interface.control_rate_hz:
+            return False
+        skews = (abs(self._frames[name].stamp_s - pace_s) for name in names)
+        return max(skews) <= self._max_skew_s and self._nearest(pace_s) is not None
+
+    def _nearest(self, stamp_s: float) -> ArmState | None:
+        def gap_s(state: ArmState) -> float:
+            return abs(state.stamp_s - stamp_s)
+
+        nearest = min(self._states, key=gap_s, default=None)
+        if nearest is None or gap_s(nearest) > self._max_skew_s:
+            return None
+        return nearest
+
+    def _observation(self, frames: Mapping[str, Frame], state: ArmState) -> Observation:
+        obs: Observation = {
+            IMAGE_PREFIX + camera.name: np.ascontiguousarray(frames[camera.name].image)
+            for camera in self._interface.cameras
+        }
+        if self._interface.proprio:
+            obs[PROPRIO] = proprio(state, self._interface.proprio)
+        return obs

@@ -1,0 +1,219 @@
+"""A policy folder as a lifecycle node: newest frames in, velocity commands out."""
+
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped, TwistStamped
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from hardware.arm import ArmState, require_proprio
+from hardware.camera import Frame
+from robot_rl.deploy.actions import ActionMap
+from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
+from robot_rl.errors import ConfigError, HardwareError, RobotRLError
+from robot_rl_nodes import graph
+from robot_rl_nodes.messages import (
+    StateAssembler,
+    to_diagnostics,
+    to_gripper,
+    to_image,
+    to_seconds,
+    to_twist,
+)
+from robot_rl_nodes.observation import ObservationSlot
+from robot_rl_nodes.parameters import Parameters
+from robot_rl_nodes.spin import run
+
+_BASE = "base_link"
+_STILL = (0.0,) * 4
+
+
+class PolicyNode(LifecycleNode):
+    """Configure loads and warms up; activate forgets the last episode and acts; deactivate holds.
+
+    Inference runs on its own thread and only ever on the newest observation. An observation that
+    is too old, or a deadline that passes, is answered with a hold.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("policy_node")
+        p = Parameters(self)
+        self._folder = Path(p.text("policy", "", "the policy folder that training wrote"))
+        self._config = RuntimeConfig(
+            engine=p.text("engine", "torch", "what runs the network", ("torch", "onnx")),  # type: ignore[arg-type]
+            device=p.text("device", "auto", "where it runs", ("auto", "cpu", "cuda")),
+            threads=p.count("threads", 1, "threads of the network on a CPU", 1, 64),
+            deadline_s=p.number("deadline_s", 0.0, "0: half a control period", 0.0, 1.0),
+        )
+        self._max_age_s = p.number("max_obs_age_s", 0.1, "older observations hold, s", 0.005, 2.0)
+        self._max_skew_s = p.number("max_skew_s", 0.03, "frames and joints of one obs, s", 0, 0.5)
+        self._cameras = _pairs(p.texts("cameras", ["front=/camera"], "NAME=NAMESPACE of each"))
+        self._joints = p.texts("joint_names", [], "joints to read; default all, in their order")
+        self._autostart = p.flag("autostart", True, "configure and activate at the start")
+        self._active = threading.Event()
+        self._closing = threading.Event()
+        self._refused = 0
+        self._failed = ""
+        self._runtime: PolicyRuntime | None = None
+        self._twist = self.create_publisher(TwistStamped, graph.POLICY_TWIST, graph.COMMAND)
+        self._gripper = self.create_publisher(JointTrajectory, graph.POLICY_GRIPPER, graph.COMMAND)
+        self._diagnostics = self.create_publisher(DiagnosticArray, graph.DIAGNOSTICS, graph.STATE)
+        self.create_service(Trigger, graph.POLICY_RESET, self._reset)
+        self.create_timer(1.0, self._diagnose)
+
+    def start(self) -> "PolicyNode":
+        """Load before anything else, so that a wrong folder or camera ends in one clear line."""
+        self._prepare()
+        if self._autostart:
+            self.trigger_configure()
+            self.trigger_activate()
+        return self
+
+    # --------------------------------------------------------------- lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._runtime is None:
+            self._prepare()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        assert self._runtime is not None
+        self._failed = ""
+        self._forget()
+        self._active.set()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._hold()
+        return super().on_deactivate(state)
+
+    def leave(self) -> None:
+        """The arm is told to hold before this node goes."""
+        self._hold()
+        self._closing.set()
+        self._worker.join(timeout=1.0)
+
+    def _prepare(self) -> None:
+        if not self._folder.name:
+            raise ConfigError("parameter policy is empty; give the policy folder of a run.")
+        runtime = PolicyRuntime(self._folder, self._config)
+        interface = runtime.interface
+        missing = [c.name for c in interface.cameras if c.name not in self._cameras]
+        if missing:
+            raise HardwareError(
+                f"the policy needs the cameras {', '.join(missing)}; parameter cameras names "
+                f"{', '.join(self._cameras) or 'none'}."
+            )
+        require_proprio(interface.proprio)
+        self._map = ActionMap(interface)
+        self._assembler = StateAssembler(self._joints)
+        self._slot = ObservationSlot(interface, self._max_skew_s)
+        self._runtime = runtime
+        for camera in interface.cameras:
+            self.create_subscription(
+                Image, f"{self._cameras[camera.name]}/image_raw", partial(self._see, camera.name),
+                graph.IMAGE_IN,
+            )  # fmt: skip
+        for kind, message, topic in (
+            ("joints", JointState, graph.JOINT_STATES),
+            ("pose", PoseStamped, graph.TCP_POSE),
+            ("twist", TwistStamped, graph.TCP_TWIST),
+        ):
+            self.create_subscription(message, topic, partial(self._take_state, kind), graph.STATE)
+        self._worker = threading.Thread(target=self._work, name="inference", daemon=True)
+        self._worker.start()
+
+    # ------------------------------------------------------------------ inputs
+
+    def _see(self, camera: str, message: Image) -> None:
+        stamp_s = to_seconds(message.header.stamp)
+        self._slot.frame(camera, Frame(image=to_image(message), stamp_s=stamp_s))
+
+    def _take_state(self, kind: str, message: JointState | PoseStamped | TwistStamped) -> None:
+        state = self._assembler.offer(kind, message)
+        if state is not None:
+            self._slot.state(state)
+
+    def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._forget()
+        response.success, response.message = True, "a new episode"
+        return response
+
+    def _forget(self) -> None:
+        if self._runtime is not None:
+            self._runtime.reset()
+            self._slot.clear()
+
+    # ------------------------------------------------------------------ worker
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            taken = self._slot.take(timeout_s=0.1)
+            if taken is None or not self._active.is_set():
+                continue
+            try:
+                self._decide(*taken)
+            except RobotRLError as error:
+                self._fail(str(error))
+
+    def _decide(self, obs, stamp_s: float, state: ArmState) -> None:  # noqa: ANN001
+        assert self._runtime is not None
+        age_s = time.time() - stamp_s
+        if not -self._max_skew_s <= age_s <= self._max_age_s:
+            self._refused += 1
+            self._send(_STILL, state.gripper_m)
+            return
+        decision = self._runtime.act(obs, stamp_s)
+        # Deactivated while thinking: the hold has been sent and must stay the last word.
+        if not self._active.is_set():
+            return
+        velocity = _STILL if decision.action is None else self._map.velocity(decision.action)
+        self._send(velocity, state.gripper_m)
+
+    def _send(self, velocity: tuple[float, ...], gripper_m: float) -> None:
+        stamp_s = time.time()
+        assert self._runtime is not None
+        period_s = 1.0 / self._runtime.interface.control_rate_hz
+        self._gripper.publish(to_gripper(velocity[3], gripper_m, period_s, stamp_s))
+        self._twist.publish(to_twist(velocity, stamp_s, _BASE))
+
+    def _hold(self) -> None:
+        self._active.clear()
+        self._twist.publish(to_twist(_STILL, time.time(), _BASE))
+
+    def _fail(self, error: str) -> None:
+        self._hold()
+        self._failed = error
+        self.get_logger().error(f"{error} The policy holds until it is activated again.")
+
+    def _diagnose(self) -> None:
+        stats = self._runtime.stats.as_dict() if self._runtime else {}
+        values = [*stats.items(), ("refused_observations", self._refused)]
+        text = self._failed or ("active" if self._active.is_set() else "inactive")
+        level = DiagnosticStatus.ERROR if self._failed else DiagnosticStatus.OK
+        self._diagnostics.publish(to_diagnostics("policy", text, values, time.time(), level))
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, namespace = text.partition("=")
+        if not equals or not namespace.startswith("/"):
+            raise ConfigError(f"parameter cameras holds '{text}'; it needs NAME=/NAMESPACE.")
+        pairs[name] = namespace
+    return pairs
+
+
+def main() -> None:
+    sys.exit(run(lambda: PolicyNode().start()))
+
+
+if __name__ == "__main__":
+    main()

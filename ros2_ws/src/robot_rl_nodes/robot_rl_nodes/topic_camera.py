@@ -1,0 +1,41 @@
+"""Another driver's image topic as a `Camera`: to crop, resize and watch what it sends."""
+
+import threading
+
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from hardware.camera import CameraFeatures, Frame
+from robot_rl.errors import HardwareError
+from robot_rl_nodes import graph
+from robot_rl_nodes.messages import to_image, to_seconds
+
+
+class TopicCamera:
+    """Frames of `topic`, with the stamps that its driver gave them."""
+
+    def __init__(self, node: Node, topic: str, features: CameraFeatures) -> None:
+        self.features = features
+        self._topic = topic
+        self._newest: Image | None = None
+        self._arrived = threading.Condition()
+        self._subscription = node.create_subscription(Image, topic, self._take, graph.IMAGE_IN)
+
+    def connect(self) -> None:
+        """Nothing to open: the subscription waits for whoever publishes."""
+
+    def read(self, timeout_s: float) -> Frame:
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: self._newest is not None, timeout_s):
+                raise HardwareError(f"no image on {self._topic} within {timeout_s:g} s.")
+            message, self._newest = self._newest, None
+        assert message is not None
+        return Frame(image=to_image(message), stamp_s=to_seconds(message.header.stamp))
+
+    def disconnect(self) -> None:
+        """The subscription goes with its node."""
+
+    def _take(self, message: Image) -> None:
+        with self._arrived:
+            self._newest = message
+            self._arrived.notify_all()
