@@ -52,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     _export(commands)
     _plot(commands)
     _bench(commands)
+    _episodes(commands)
+    _launch(commands)
     listing = _add(commands, "list", "list tasks, agents, sizes, experiments or settings")
     listing.add_argument("what", choices=("tasks", "agents", "sizes", "experiments", "settings"))
     _add(commands, "doctor", "check Python, torch, CUDA, EGL, memory and disk")
@@ -89,6 +91,29 @@ def _bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     bench = _add(commands, "bench", "measure speed: rendering, replay, learner")
     bench.add_argument("name", nargs="?", default="all", help="which benchmark; default all")
     bench.add_argument("--csv", metavar="FILE", help="also write the figures there")
+
+
+def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    episodes = _add(commands, "episodes", "turn recorded bags into replay episodes and use them")
+    actions = episodes.add_subparsers(dest="action", required=True, metavar="ACTION")
+    bags = _add(actions, "import", "bags into replay episodes, aligned by header stamps")
+    bags.add_argument("bags", nargs="+", metavar="BAG")
+    bags.add_argument("--policy", required=True, help="whose interface the episodes shall have")
+    bags.add_argument("--out", required=True, metavar="FOLDER")
+    bags.add_argument(
+        "--camera", action="append", dest="cameras", metavar="NAME=/NAMESPACE",
+        help="default: the first camera is /camera, others /NAME_camera",
+    )  # fmt: skip
+    judge = _add(actions, "evaluate", "a policy's actions beside those that were applied")
+    judge.add_argument("episodes", metavar="FOLDER")
+    judge.add_argument("--policy", required=True)
+
+
+def _launch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    launch = _add(commands, "launch", "start the ROS 2 nodes of a launch file")
+    launch.add_argument("file", help="a launch file, or the name of one of robot_rl_bringup")
+    launch.add_argument("arguments", nargs="*", metavar="KEY:=VALUE")
+    launch.add_argument("--show", action="store_true", help="list its arguments and nodes only")
 
 
 def _add(

@@ -20,6 +20,9 @@ Metrics = dict[str, float]
 IMAGE_PREFIX = "image/"
 PROPRIO = "proprio"
 
+# Who chose an applied action. Stored by place, so append only.
+SOURCES = ("policy", "human", "random", "expert", "nobody")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CameraField:

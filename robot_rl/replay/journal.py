@@ -18,7 +18,7 @@ import numpy as np
 from robot_rl.errors import CorruptFileError, OutOfSpaceError
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.storage import Step
-from robot_rl.types import PROPRIO, Interface, Observation
+from robot_rl.types import PROPRIO, SOURCES, Interface, Observation
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ _HEADER = struct.Struct("<4sIIBBf")
 _MAGIC = b"RRL1"
 _BEGIN, _STEP = 0, 1
 _TERMINATED, _TRUNCATED = 1, 2
+_SOURCE_SHIFT = 2  # the flags' upper bits: who chose the action
 _SEGMENT_ROWS = 10_000
 
 
@@ -47,6 +48,7 @@ class Journal:
 
     def add(self, step: Step, next_obs: Observation) -> None:
         flags = _TERMINATED * step.terminated + _TRUNCATED * step.truncated
+        flags |= SOURCES.index(step.source) << _SOURCE_SHIFT
         self._write(_STEP, flags, step.reward, step.action, next_obs)
 
     def restore(self, replay: Replay) -> int:
@@ -55,16 +57,21 @@ class Journal:
         A torn record at the end is cut off with a warning; one in the middle raises
         `CorruptFileError`.
         """
+        for step, obs in self.read():
+            if step is None:
+                replay.begin(self._lane, obs)
+            else:
+                replay.add(self._lane, step, obs)
+        return self._steps
+
+    def read(self) -> Iterator[tuple[Step | None, Observation]]:
+        """Every record from the first: (None, first observation) opens an episode."""
         segments = self.segments()
         for path in segments:
             self._steps = _first_step(path)
             for kind, step, obs in self._records(path, last=path == segments[-1]):
-                if kind == _BEGIN:
-                    replay.begin(self._lane, obs)
-                else:
-                    replay.add(self._lane, step, obs)
-                    self._steps += 1
-        return self._steps
+                self._steps += kind == _STEP
+                yield (step if kind == _STEP else None), obs
 
     def segments(self) -> list[Path]:
         return sorted(self._directory.glob(f"lane{self._lane:02d}-*.rows"))
@@ -152,6 +159,7 @@ class Journal:
             reward=reward,
             terminated=bool(flags & _TERMINATED),
             truncated=bool(flags & _TRUNCATED),
+            source=SOURCES[flags >> _SOURCE_SHIFT],
         )
         return kind, step, obs
 

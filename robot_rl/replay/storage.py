@@ -21,12 +21,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Step:
-    """What an action brought. Stored in the row of the observation it was chosen in."""
+    """What an action brought. Stored in the row of the observation it was chosen in.
+
+    `source` is who chose the action: one of `types.SOURCES`.
+    """
 
     action: np.ndarray
     reward: float
     terminated: bool
     truncated: bool
+    source: str = "policy"
 
 
 def row_bytes(interface: Interface) -> int:

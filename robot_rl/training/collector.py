@@ -53,6 +53,7 @@ class Collector:
         self._length = np.zeros(len(journals), np.int64)
         self._success = [False] * len(journals)
         self._action_size = action_size
+        self._source = "policy"
 
     @property
     def lanes(self) -> int:
@@ -66,6 +67,7 @@ class Collector:
 
     def act(self, random: bool) -> None:
         """Choose actions and send them. Raises `NotFiniteError` on a NaN action."""
+        self._source = "random" if random else "policy"
         if random:
             actions = self._rng.uniform(-1, 1, (self.lanes, self._action_size)).astype(np.float32)
         else:
@@ -86,7 +88,9 @@ class Collector:
             journal.close()
 
     def _store(self, lane: int, result: EnvStep) -> Episode | None:
-        step = Step(result.applied_action, result.reward, result.terminated, result.truncated)
+        step = Step(
+            result.applied_action, result.reward, result.terminated, result.truncated, self._source
+        )
         # To disk first: what the learner has seen is then never lost.
         self._journals[lane].add(step, result.obs)
         self._replay.add(lane, step, result.obs)

@@ -11,16 +11,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import Arm, ArmState
 from hardware.guarded_arm import ArmMode, GuardedArm
+from hardware.ros_messages import CommandPairing, to_seconds
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import (
-    CommandPairing,
-    to_diagnostics,
-    to_joint_state,
-    to_pose,
-    to_seconds,
-    to_time,
-    to_twist,
-)
+from robot_rl_nodes.messages import to_diagnostics, to_joint_state, to_pose, to_time, to_twist
 from robot_rl_nodes.parameters import Parameters
 
 _GRAPH_CHECK_S = 0.1

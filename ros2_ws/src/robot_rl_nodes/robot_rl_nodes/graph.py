@@ -32,8 +32,6 @@ SIM_RESET = "/sim/reset"
 SIM_SUCCESS = "/sim/success"
 SIM_FAULT = "/sim/fault"
 
-GRIPPER_JOINT = "gripper"
-
 
 def _profile(reliability: ReliabilityPolicy, depth: int, latched: bool = False) -> QoSProfile:
     durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE

@@ -15,18 +15,12 @@ from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import ArmState, require_proprio
 from hardware.camera import Frame
+from hardware.ros_messages import StateAssembler, to_image, to_seconds
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, HardwareError, RobotRLError
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import (
-    StateAssembler,
-    to_diagnostics,
-    to_gripper,
-    to_image,
-    to_seconds,
-    to_twist,
-)
+from robot_rl_nodes.messages import to_diagnostics, to_gripper, to_twist
 from robot_rl_nodes.observation import ObservationSlot
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import run

@@ -19,19 +19,12 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import ArmState
+from hardware.ros_messages import CommandPairing, StateAssembler, to_seconds
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
 from robot_rl.deploy.safety import Command, SafetyFilter, SafetyLimits, Verdict
 from robot_rl.deploy.supervisor import HUMAN, POLICY, Now, Supervisor, SupervisorLimits
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import (
-    CommandPairing,
-    StateAssembler,
-    to_diagnostics,
-    to_gripper,
-    to_seconds,
-    to_time,
-    to_twist,
-)
+from robot_rl_nodes.messages import to_diagnostics, to_gripper, to_time, to_twist
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import run
 

@@ -6,9 +6,9 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from hardware.camera import CameraFeatures, Frame
+from hardware.ros_messages import to_image, to_seconds
 from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import to_image, to_seconds
 
 
 class TopicCamera:

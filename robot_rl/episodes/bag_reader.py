@@ -1,0 +1,200 @@
+"""A recorded bag as an episode of observations and applied actions, aligned by header stamps."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hardware.arm import ArmState, proprio
+from hardware.camera import fit
+from hardware.ros_messages import StateAssembler, to_image, to_jpeg_image, to_seconds
+from robot_rl.deploy.actions import ActionMap
+from robot_rl.episodes.bags import custom_data, require_rosbags, typestore
+from robot_rl.errors import CorruptFileError
+from robot_rl.replay.storage import Step
+from robot_rl.types import PROPRIO, SOURCES, Interface, Observation
+
+STATE_TOPICS = {"joints": "/joint_states", "pose": "/tcp_pose", "twist": "/tcp_twist"}
+STEP_TOPIC = "/safety/step"
+_MAX_SKEW_S = 0.05
+
+
+@dataclass
+class Recording:
+    """`obs` has one more entry than `steps`. `gaps` counts periods without a usable frame."""
+
+    obs: list[Observation] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    stamps_s: list[float] = field(default_factory=list)
+    gaps: int = 0
+    success: bool | None = None
+
+
+@dataclass
+class _Messages:
+    """What a bag holds, each list in the order of its header stamps."""
+
+    frames: dict[str, list[tuple[float, np.ndarray]]] = field(default_factory=dict)
+    states: list[ArmState] = field(default_factory=list)
+    applied: list[tuple[float, tuple[float, ...], str]] = field(default_factory=list)
+
+
+def read_recording(bag: Path, interface: Interface, cameras: Mapping[str, str]) -> list[Recording]:
+    """The episode in `bag`, cut in two wherever a control period has no frame.
+
+    `cameras` gives the namespace of each camera of `interface`. Raises `CorruptFileError` where
+    the bag is unfinished or lacks a topic.
+    """
+    require_rosbags()
+    noted = custom_data(bag)
+    messages = _read(bag, interface, cameras)
+    recordings = _align(messages, interface)
+    success = {"true": True, "false": False}.get(noted.get("success", ""))
+    if recordings:
+        _finish(recordings[-1], success)
+    return recordings
+
+
+def _read(bag: Path, interface: Interface, cameras: Mapping[str, str]) -> _Messages:
+    from rosbags.rosbag2 import Reader, ReaderError
+
+    store, found = typestore(), _Messages()
+    assembler = StateAssembler()
+    try:
+        with Reader(bag) as reader:
+            readers = _handlers(set(reader.topics), bag, interface, cameras, found, assembler)
+            wanted = [c for c in reader.connections if c.topic in readers]
+            for connection, _, raw in reader.messages(connections=wanted):
+                message = store.deserialize_cdr(raw, connection.msgtype)
+                readers[connection.topic](message)
+    except (ReaderError, OSError, ValueError) as error:
+        raise CorruptFileError(f"{bag} cannot be read to its end: {error}") from error
+    for frames in found.frames.values():
+        frames.sort(key=lambda pair: pair[0])
+    found.states.sort(key=lambda state: state.stamp_s)
+    found.applied.sort(key=lambda step: step[0])
+    return found
+
+
+def _handlers(
+    topics: set[str], bag: Path, interface: Interface, cameras: Mapping[str, str],
+    found: _Messages, assembler: StateAssembler,
+) -> dict[str, Any]:  # fmt: skip
+    """What to do with a message of each topic."""
+    handlers: dict[str, Any] = {}
+
+    def see(name: str, decode: Any, message: Any) -> None:
+        camera = next(c for c in interface.cameras if c.name == name)
+        image = fit(decode(message), (), camera.height, camera.width)
+        frames = found.frames.setdefault(name, [])
+        frames.append((to_seconds(message.header.stamp), np.array(image)))
+
+    for camera in interface.cameras:
+        raw = f"{cameras[camera.name]}/image_raw"
+        topic, decode = (raw, to_image) if raw in topics else (f"{raw}/compressed", to_jpeg_image)
+        handlers[topic] = lambda m, n=camera.name, d=decode: see(n, d, m)
+    for kind, topic in STATE_TOPICS.items():
+        handlers[topic] = lambda m, k=kind: _keep_state(assembler.offer(k, m), found)
+    handlers[STEP_TOPIC] = lambda m: found.applied.append(_applied(m))
+    missing = sorted(set(handlers) - topics)
+    if missing:
+        raise CorruptFileError(
+            f"{bag} has no messages on {', '.join(missing)}; it holds {', '.join(sorted(topics))}."
+        )
+    return handlers
+
+
+def _keep_state(state: ArmState | None, found: _Messages) -> None:
+    if state is not None:
+        found.states.append(state)
+
+
+def _applied(message: Any) -> tuple[float, tuple[float, ...], str]:
+    status = message.status[0]
+    values = {pair.key: pair.value for pair in status.values}
+    velocity = tuple(map(float, values["applied"].split()))
+    source = status.message if status.message in SOURCES else "nobody"
+    return to_seconds(message.header.stamp), velocity, source
+
+
+# ------------------------------------------------------------------- alignment
+
+
+def _align(messages: _Messages, interface: Interface) -> list[Recording]:
+    mapping = ActionMap(interface)
+    period_s = 1.0 / interface.control_rate_hz
+    recordings = [Recording()]
+    last_s = -np.inf
+    for stamp_s, _ in messages.frames.get(interface.cameras[0].name, []):
+        if stamp_s - last_s < 0.75 * period_s:
+            continue
+        obs = _observation(messages, interface, stamp_s)
+        if obs is None or stamp_s - last_s > 1.5 * period_s:
+            recordings[-1].gaps += bool(recordings[-1].obs)
+            recordings.append(Recording())
+        elif recordings[-1].obs:
+            applied = _within(messages.applied, last_s, stamp_s)
+            recordings[-1].steps.append(_step(applied, mapping))
+        last_s = stamp_s
+        if obs is not None:
+            recordings[-1].obs.append(obs)
+            recordings[-1].stamps_s.append(stamp_s)
+    trimmed = (_without_idle_ends(recording) for recording in recordings)
+    return [recording for recording in trimmed if recording.steps]
+
+
+def _observation(messages: _Messages, interface: Interface, stamp_s: float) -> Observation | None:
+    obs: Observation = {}
+    for camera in interface.cameras:
+        frame = _nearest(messages.frames.get(camera.name, []), stamp_s, lambda pair: pair[0])
+        if frame is None:
+            return None
+        obs[camera.key] = frame[1]
+    if interface.proprio:
+        state = _nearest(messages.states, stamp_s, lambda state: state.stamp_s)
+        if state is None:
+            return None
+        obs[PROPRIO] = proprio(state, interface.proprio)
+    return obs
+
+
+def _nearest(items: list[Any], stamp_s: float, stamp_of: Any) -> Any:
+    best = min(items, key=lambda item: abs(stamp_of(item) - stamp_s), default=None)
+    if best is None or abs(stamp_of(best) - stamp_s) > _MAX_SKEW_S:
+        return None
+    return best
+
+
+def _within(
+    applied: Iterable[tuple[float, tuple[float, ...], str]], from_s: float, to_s: float
+) -> tuple[tuple[float, ...], str] | None:
+    inside = [(velocity, source) for at_s, velocity, source in applied if from_s <= at_s < to_s]
+    return inside[-1] if inside else None
+
+
+def _step(applied: tuple[tuple[float, ...], str] | None, mapping: ActionMap) -> Step:
+    velocity, source = applied or ((0.0,) * 4, "nobody")
+    return Step(mapping.action(velocity), 0.0, False, False, source)
+
+
+def _without_idle_ends(recording: Recording) -> Recording:
+    """Cut what came before the first command and after the last."""
+    busy = [i for i, step in enumerate(recording.steps) if step.source != "nobody"]
+    if not busy:
+        return Recording(gaps=recording.gaps)
+    first, last = busy[0], busy[-1]
+    return Recording(
+        recording.obs[first : last + 2], recording.steps[first : last + 1],
+        recording.stamps_s[first : last + 2], recording.gaps,
+    )  # fmt: skip
+
+
+def _finish(recording: Recording, success: bool | None) -> None:
+    """Success ends the episode and pays 1; anything else only cuts it off."""
+    end = recording.steps[-1]
+    recording.success = success
+    recording.steps[-1] = Step(
+        end.action, float(bool(success)), bool(success), not success, end.source
+    )

@@ -1,0 +1,1 @@
+"""Launch files and settings of the graph, and the demo that runs it."""
