@@ -49,7 +49,7 @@ class Supervisor:
         self._reading: ArmReading | None = None
         self._policy_s = self._deadman_s = -1e9
         self._held = False
-        self._policy_moves = self._human_moves = False
+        self._policy_moves = False
         self._clock_offset_s: float | None = None
 
     @property
@@ -81,7 +81,6 @@ class Supervisor:
         self.proposed[HUMAN] = command.velocity
         if not self._held:
             return None
-        self._human_moves = any(command.velocity)
         return self._judge(command, now)
 
     def deadman(self, held: bool, now: Now) -> Verdict | None:
@@ -90,8 +89,15 @@ class Supervisor:
         released, self._held = self._held and not held, held
         if not released:
             return None
-        self._human_moves = False
         self.proposed.pop(HUMAN, None)
+        return self._nothing(now)
+
+    def operator_lost(self, now: Now) -> Verdict | None:
+        """The device itself vanished with the dead-man held: nobody let go on purpose."""
+        if not self._held:
+            return None
+        self._held = False
+        self.safety.stop(Reason.OPERATOR_LOST)
         return self._nothing(now)
 
     def arm(self, reading: ArmReading) -> None:
@@ -112,7 +118,7 @@ class Supervisor:
 
     def reset(self, now: Now) -> tuple[bool, str]:
         """Clear the latch where nothing is wrong any more, and say what still is."""
-        self._policy_moves = self._human_moves = False
+        self._policy_moves = False
         if self._held:
             return False, "let go of the dead-man switch first"
         if self._reading is None:
@@ -135,9 +141,7 @@ class Supervisor:
     def _watch(self, now: Now) -> None:
         self._watch_clock(now)
         if self._held and now.mono_s - self._deadman_s > self.limits.deadman_silence_s:
-            if self._human_moves:
-                self.safety.stop(Reason.OPERATOR_LOST)
-            self._held = self._human_moves = False
+            self.operator_lost(now)
         # The first cause is the one to show; what follows from the stop is not news.
         if self.latched or not self._policy_moves or self._held:
             return

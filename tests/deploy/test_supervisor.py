@@ -5,7 +5,7 @@ import pytest
 
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
 from robot_rl.deploy.safety import ArmReading, Command, Reason, SafetyFilter
-from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Now, Supervisor, SupervisorLimits
+from robot_rl.deploy.supervisor import HUMAN, POLICY, Now, Supervisor, SupervisorLimits
 from tests.deploy.test_safety import LIMITS
 
 GO = (0.1, 0.0, 0.0, 0.0)
@@ -112,13 +112,23 @@ def test_an_operator_who_vanishes_in_motion_latches(scene):
     assert scene.supervisor.source != HUMAN
 
 
-def test_an_operator_who_vanishes_at_rest_does_not(scene):
+def test_an_operator_who_vanishes_at_rest_does_not_hand_back(scene):
+    scene.step()
     scene.supervisor.deadman(True, scene.now)
     scene.human(STILL)
+    scene.policy()
     scene.later(0.16)
     assert scene.supervisor.tick(scene.now).hold
-    assert why(scene) == []
-    assert scene.supervisor.source == NOBODY
+    assert why(scene) == [Reason.OPERATOR_LOST]
+    assert scene.policy().hold
+
+
+def test_a_device_that_says_it_is_lost_latches_at_once(scene):
+    assert scene.supervisor.operator_lost(scene.now) is None
+    scene.supervisor.deadman(True, scene.now)
+    scene.human()
+    assert scene.supervisor.operator_lost(scene.now).hold
+    assert why(scene) == [Reason.OPERATOR_LOST]
 
 
 def test_a_lost_camera_stops_the_policy_but_not_the_human(scene):

@@ -50,9 +50,7 @@ def generate_launch_description():
                         "source": as_text("camera"),
                         "width": size,
                         "height": size,
-                        "rate_hz": ParameterValue(
-                            LaunchConfiguration("rate_hz"), value_type=float
-                        ),
+                        "rate_hz": ParameterValue(LaunchConfiguration("rate_hz"), value_type=float),
                     }
                 ],
             ),

@@ -114,7 +114,10 @@ class SafetyNode(Node):
         self._publish(judge(command, Now.read()))
 
     def _deadman(self, message: Header) -> None:
-        self._publish(self._supervisor.deadman(message.frame_id == "held", Now.read()))
+        if message.frame_id == "lost":
+            self._publish(self._supervisor.operator_lost(Now.read()))
+        else:
+            self._publish(self._supervisor.deadman(message.frame_id == "held", Now.read()))
         self._tell()
 
     def _take_state(self, kind: str, message: JointState | PoseStamped | TwistStamped) -> None:

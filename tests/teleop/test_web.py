@@ -1,0 +1,92 @@
+"""The operator's page in a real browser."""
+
+import shutil
+import time
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+         "--disable-component-update", "--no-first-run"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium")
+    assert chromium, "install Debian's chromium: make setup does"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def until(condition, timeout_s: float = 3.0) -> bool:
+    end_s = time.monotonic() + timeout_s
+    while time.monotonic() < end_s:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_the_page_shows_picture_state_and_numbers(browser, served):
+    page = browser.new_page()
+    page.goto(served.page.url)
+    page.wait_for_function("document.querySelector('#picture').naturalWidth === 64")
+    page.wait_for_function("document.querySelector('#safety').textContent === 'stopped'")
+    assert page.inner_text("#why") == "camera frozen"
+    assert page.inner_text("#source") == "policy"
+    assert "0.300 → 0.150 m/s" in page.inner_text("#actions")
+    assert "1.250 rad" in page.inner_text("#joints")
+    assert "2.5 ms" in page.inner_text("#latencies")
+    page.click("#estop")
+    page.wait_for_function("document.querySelector('#answer').textContent === 'stopped by hand'")
+    assert served.pressed == ["stop"]
+    page.close()
+
+
+def test_axes_count_only_while_the_deadman_is_held(browser, served):
+    page = browser.new_page()
+    page.goto(served.page.url)
+    page.wait_for_function("document.querySelector('#safety').textContent === 'stopped'")
+    page.keyboard.down("w")
+    time.sleep(0.2)
+    assert not served.operator.wish().held
+    assert served.operator.wish().axes == (0, 0, 0, 0)
+    page.keyboard.up("w")
+    page.keyboard.down("Shift")
+    page.keyboard.down("w")
+    assert until(lambda: served.operator.wish().axes == (0.5, 0, 0, 0))
+    assert served.operator.wish().held
+    page.keyboard.up("Shift")
+    assert until(lambda: not served.operator.wish().held)
+    assert not served.operator.lost
+    page.close()
+
+
+def test_the_deadman_button_is_held_with_the_pointer(browser, served):
+    page = browser.new_page()
+    page.goto(served.page.url)
+    page.wait_for_function("document.querySelector('#safety').textContent === 'stopped'")
+    box = page.locator("#deadman").bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    assert until(lambda: served.operator.wish().held)
+    page.mouse.up()
+    assert until(lambda: not served.operator.wish().held)
+    page.close()
+
+
+def test_a_lost_connection_is_not_a_release(browser, served):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(served.page.url)
+    page.wait_for_function("document.querySelector('#safety').textContent === 'stopped'")
+    page.keyboard.down("Shift")
+    assert until(lambda: served.operator.wish().held)
+    context.set_offline(True)
+    # Offline emulation leaves open sockets alone, so the page's own sending is stopped too.
+    page.evaluate("socket.send = () => {}")
+    assert until(lambda: served.operator.lost, 1.0)
+    assert not served.operator.wish().held
+    context.close()
