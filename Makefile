@@ -1,19 +1,23 @@
 # make train   set up, then learn arm/reach from pixels
 # make test    set up, then run the tests
 # make lint    ruff and pyright
+# make robot-demo   a trained policy on the simulated robot through ROS 2
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN ?= runs/arm-reach
 
-.PHONY: train test lint setup clean
+.PHONY: train test lint setup robot-demo clean
 
 train: $(READY)
 	$(BIN)/robot-rl train run_dir=$(RUN)
 
-test: $(READY)
+test: $(READY) $(VENV)/.ready-tests
 	$(BIN)/pytest
+
+robot-demo: $(READY)
+	$(BIN)/robot_demo --run $(RUN)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -22,8 +26,14 @@ lint: $(READY)
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt scripts/setup.sh
+BRINGUP := $(wildcard ros2_ws/src/*/setup.py ros2_ws/src/robot_rl_bringup/*/*)
+
+$(READY): pyproject.toml constraints.txt scripts/setup.sh $(BRINGUP)
 	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh
+	touch $@
+
+$(VENV)/.ready-tests: scripts/setup.sh $(READY)
+	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh tests
 	touch $@
 
 clean:

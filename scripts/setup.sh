@@ -3,6 +3,8 @@
 set -euo pipefail
 
 debian_packages=(libegl1 libgl1-mesa-dri libgles2 libosmesa6)
+# For the tests of the operator's web page, and of a network that is cut.
+[ "${1:-}" = tests ] && debian_packages+=(chromium iproute2)
 
 "$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || {
     echo "$PYTHON is $("$PYTHON" --version 2>&1); Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12" >&2
@@ -18,11 +20,16 @@ done
 if [ ${#missing[@]} -gt 0 ]; then
     sudo=""
     [ "$(id -u)" -eq 0 ] || sudo="sudo"
-    echo "installing for headless rendering: ${missing[*]}"
+    echo "installing Debian packages: ${missing[*]}"
     $sudo apt-get update -qq
     $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
+[ "${1:-}" = tests ] && exit
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[robosuite,onnx,dev]"
+"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[robosuite,onnx,ros,teleop,dev]"
 "$VENV/bin/pip" install --quiet --no-deps robosuite==1.5.2
+"$VENV/bin/pip" install --quiet --no-deps --no-build-isolation --editable ros2_ws/src/robot_rl_nodes
+# Not editable, and from scratch: pip links no launch files, and setuptools keeps old ones.
+rm -rf ros2_ws/src/robot_rl_bringup/build
+"$VENV/bin/pip" install --quiet --no-deps --no-build-isolation ros2_ws/src/robot_rl_bringup

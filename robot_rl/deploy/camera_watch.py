@@ -19,7 +19,7 @@ class CameraLimits:
 
     max_age_s: float = 0.15
     future_tolerance_s: float = 0.05
-    frozen_travel_m: float = 0.01
+    frozen_travel_m: float = 0.005
     blank_span: int = 8
 
 

@@ -1,12 +1,13 @@
 """A simulated robot with the topics of a real one: sim_robot, cameras, policy, safety, recorder."""
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
 
 CAMERAS = {"front": "/camera", "wrist": "/wrist_camera"}
 

@@ -22,7 +22,9 @@ from robot_rl_nodes import graph
 from robot_rl_nodes.parameters import Parameters
 
 _HELD_OUT_SEED = 2**32  # robot_rl.training.evaluate counts from here too
+_START_TIMEOUT_S = 60.0
 _CALL_TIMEOUT_S = 10.0
+_SETTLE_S = 2.0
 
 
 class EvaluateNode(Node):
@@ -46,12 +48,17 @@ class EvaluateNode(Node):
         self._get = self.create_client(GetState, "/policy_node/get_state")
 
     def prepare(self) -> None:
-        """Bring the policy node to `inactive`, wherever it stands."""
+        """Wait for the whole graph, and bring the policy node to `inactive`."""
+        needed = [self._triggers[graph.SIM_RESET], self._triggers[graph.SAFETY_RESET]]
+        needed += [self._mark] if self.record else []
+        for client in needed:
+            self._require(client, client.service_name)
         at = self._call(self._get, GetState.Request(), "/policy_node/get_state").current_state.id
         if at == State.PRIMARY_STATE_UNCONFIGURED:
             self._transition(Transition.TRANSITION_CONFIGURE)
         elif at == State.PRIMARY_STATE_ACTIVE:
             self._transition(Transition.TRANSITION_DEACTIVATE)
+        time.sleep(_SETTLE_S)  # discovery of the last topics, and the start-up load, to pass
 
     def run_episode(self, index: int) -> bool:
         """Whether the task's own success test passed in time. A latched stop ends the episode."""
@@ -99,9 +106,12 @@ class EvaluateNode(Node):
         if not self._call(self._change, request, "/policy_node/change_state").success:
             raise HardwareError("the policy node refused to change its state.")
 
-    def _call(self, client: Any, request: Any, name: str) -> Any:
-        if not client.wait_for_service(_CALL_TIMEOUT_S):
+    def _require(self, client: Any, name: str) -> None:
+        if not client.wait_for_service(_START_TIMEOUT_S):
             raise HardwareError(f"nobody offers {name}. Is its node running?")
+
+    def _call(self, client: Any, request: Any, name: str) -> Any:
+        self._require(client, name)
         answer = client.call(request, timeout_sec=_CALL_TIMEOUT_S)
         if answer is None:
             raise HardwareError(f"{name} did not answer within {_CALL_TIMEOUT_S:g} s.")

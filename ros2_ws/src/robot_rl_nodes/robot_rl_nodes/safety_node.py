@@ -243,7 +243,7 @@ def _watches(cameras: list[str], parameters: Parameters) -> dict[str, CameraWatc
             "max_observation_age_s", 0.15, "older frames stop a policy, s", 0.02, 2.0
         ),
         frozen_travel_m=parameters.number(
-            "frozen_travel_m", 0.01, "travel under equal frames that counts as frozen, m", 1e-4, 1
+            "frozen_travel_m", 0.005, "travel under equal frames that counts as frozen, m", 1e-4, 1
         ),
     )
     return {camera: CameraWatch(limits) for camera in cameras}

@@ -1,0 +1,206 @@
+"""A graph of real node processes and a probe that watches it, for benchmarks and tests."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from robot_rl.config import TrainConfig
+from robot_rl.deploy.artefact import PolicyFolder
+from robot_rl.networks.policy import NetworkConfig, make_policy
+from robot_rl.types import ActionField, CameraField, Interface, ProprioField
+
+START_S = 60.0
+
+
+def steady_policy(root: Path, action: tuple[float, float, float], size: int = 64) -> Path:
+    """The folder of a policy for arm/reach, front camera only, that always takes `action`."""
+    interface = Interface(
+        task="arm/reach", control_rate_hz=10.0,
+        cameras=(CameraField(name="front", height=size, width=size, rate_hz=10.0),),
+        proprio=(
+            ProprioField(name="tcp_pos", unit="m", size=3),
+            ProprioField(name="tcp_vel", unit="m/s", size=3),
+            ProprioField(name="gripper_opening", unit="m", size=1),
+        ),
+        actions=tuple(
+            ActionField(name=f"tcp_d{axis}", unit="m", scale=0.03, control="delta")
+            for axis in "xyz"
+        ),
+    )  # fmt: skip
+    network = NetworkConfig(hidden_dim=16, frame_stack=1)
+    policy = make_policy(network, interface)
+    with torch.no_grad():
+        policy.actor.out.weight.zero_()
+        policy.actor.out.bias.copy_(torch.atanh(torch.tensor(action)))
+    folder = PolicyFolder(root / "policy")
+    folder.write(policy, network, interface, TrainConfig(), {})
+    return folder.root
+
+
+class Graph:
+    """Node processes on a ROS domain of their own, each with a log file."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        os.environ.update(environment or {})
+        self.root = Path(tempfile.mkdtemp(prefix="ros-graph-"))
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._arguments: dict[str, tuple[Any, ...]] = {}
+
+    def start(
+        self, name: str, parameters: Mapping[str, Any] | None = None, namespace: str = "",
+        prefix: tuple[str, ...] = (), executable: str = "",
+        before: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        """`name` is also the program unless `executable` says otherwise."""
+        self._arguments[name] = (parameters, namespace, prefix, executable, before)
+        file = self.root / f"{name}.yaml"
+        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(parameters or {})}}))
+        program = Path(sys.executable).with_name(executable or name)
+        remap = ["-r", f"__ns:={namespace}"] if namespace else []
+        command = [*prefix, str(program), "--ros-args", *remap]
+        command += ["--params-file", str(file)] if parameters else []
+        with self.log(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, preexec_fn=before
+            )
+
+    def restart(self, name: str) -> None:
+        self.start(name, *self._arguments[name])
+
+    def signal(self, name: str, number: int) -> None:
+        os.killpg(self.processes[name].pid, number)
+
+    def kill(self, name: str) -> None:
+        self.signal(name, signal.SIGKILL)
+        self.processes[name].wait()
+
+    def log(self, name: str) -> Path:
+        return self.root / f"{name}.log"
+
+    def close(self) -> None:
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            for process in self.processes.values():
+                if process.poll() is None:
+                    os.killpg(process.pid, number)
+        end_s = time.monotonic() + 5.0
+        for process in self.processes.values():
+            try:
+                process.wait(max(0.1, end_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def __enter__(self) -> "Graph":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Probe:
+    """A node in this process: it notes what the arm was told and calls services."""
+
+    def __init__(self) -> None:
+        import rclpy
+        from geometry_msgs.msg import PoseStamped, TwistStamped
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.node import Node
+        from rclpy.signals import SignalHandlerOptions
+        from std_msgs.msg import Bool, Header
+
+        from robot_rl_nodes import graph
+
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = Node("probe", context=self.context)
+        self.modes: list[tuple[float, str]] = []
+        self.twists: list[tuple[float, Any]] = []
+        self.positions: list[tuple[float, float, float]] = []
+        self.stopped = True
+        self.node.create_subscription(Header, graph.ARM_MODE, self._mode, graph.LATCHED)
+        self.node.create_subscription(TwistStamped, graph.ARM_TWIST, self._twist, graph.STATE)
+        self.node.create_subscription(PoseStamped, graph.TCP_POSE, self._pose, graph.STATE)
+        self.node.create_subscription(Bool, graph.ESTOP, self._estop, graph.LATCHED)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    @property
+    def mode(self) -> str:
+        return self.modes[-1][1] if self.modes else "unknown"
+
+    def until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Raises `TimeoutError` that names `what` was waited for."""
+        end_s = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"{what} did not happen within {timeout_s:g} s")
+            time.sleep(0.002)
+
+    def trigger(self, name: str) -> tuple[bool, str]:
+        from std_srvs.srv import Trigger
+
+        answer = self.call(Trigger, name, Trigger.Request())
+        return answer.success, answer.message
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        client = self.node.create_client(kind, name)
+        try:
+            if not client.wait_for_service(START_S):
+                raise TimeoutError(f"nobody offers {name}")
+            answer = client.call(request, timeout_sec=START_S)
+        finally:
+            self.node.destroy_client(client)
+        if answer is None:
+            raise TimeoutError(f"{name} did not answer")
+        return answer
+
+    def set_parameter(self, node: str, name: str, value: int | str) -> None:
+        from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+        from rcl_interfaces.srv import SetParameters
+
+        held = (
+            ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=value)
+            if isinstance(value, int)
+            else ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+        )
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=held)])
+        (result,) = self.call(SetParameters, f"/{node}/set_parameters", request).results
+        if not result.successful:
+            raise ValueError(result.reason)
+
+    def close(self) -> None:
+        import rclpy
+
+        self._executor.shutdown()
+        self._thread.join(timeout=2.0)
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+    def _mode(self, message: Any) -> None:
+        stamp_s = message.stamp.sec + 1e-9 * message.stamp.nanosec
+        self.modes.append((stamp_s, message.frame_id))
+
+    def _twist(self, message: Any) -> None:
+        self.twists.append((time.time(), message.twist.linear))
+
+    def _pose(self, message: Any) -> None:
+        at = message.pose.position
+        self.positions.append((at.x, at.y, at.z))
+
+    def _estop(self, message: Any) -> None:
+        self.stopped = message.data
