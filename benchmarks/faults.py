@@ -52,8 +52,11 @@ class Robot:
 
         self.probe.set_parameter("sim_robot_node", "seed", 3)
         self.probe.trigger(graph.SIM_RESET)
-        self.recover()
-        self.probe.until(self.moving, START_S, "motion")
+        end_s = time.monotonic() + START_S
+        while not self.moving() and time.monotonic() < end_s:
+            self.recover()
+            time.sleep(0.3)
+        self.probe.until(self.moving, 1.0, "motion")
         time.sleep(0.5)
 
     def recover(self) -> None:
@@ -90,6 +93,7 @@ class Robot:
 def robot(
     policy: bool = True, teleop: bool = False, recorder: Callable[[], None] | None = None,
     environment: dict[str, str] | None = None, prefix: tuple[str, ...] = (),
+    safety: dict[str, Any] | None = None,
 ) -> Iterator[Robot]:  # fmt: skip
     """A simulated robot with camera and safety; `prefix` runs all but the robot elsewhere."""
     with Graph(environment) as graph:
@@ -97,7 +101,7 @@ def robot(
         camera = {"driver": "topic", "source": "/sim/front/image_raw", "width": 64, "height": 64,
                   "rate_hz": 10.0}  # fmt: skip
         graph.start("camera_node", camera, prefix=prefix)
-        graph.start("safety_node", prefix=prefix)
+        graph.start("safety_node", safety, prefix=prefix)
         if policy:
             folder = steady_policy(graph.root, _DRIFT)
             graph.start("policy_node", {"policy": str(folder)}, prefix=prefix)
@@ -156,24 +160,31 @@ def nan_action() -> Finding:
     with robot(policy=False) as r, _Publisher(r, "/policy/delta_twist_cmds") as publisher:
         publisher.velocity = (0.0, 0.09, 0.0)
         r.move()
-        fault_s = publisher.send((float("nan"), 0.0, 0.0))
+        publisher.velocity = (float("nan"), 0.0, 0.0)
+        fault_s = publisher.send(publisher.velocity)
+        r.stop_after(fault_s)
         publisher.velocity = (0.0, 0.09, 0.0)
         return _finding(r, "NaN action", fault_s)
 
 
 def out_of_workspace() -> Finding:
     """Clipped rather than stopped: the arm comes to rest at the edge of its box."""
-    with robot(policy=False) as r, _Publisher(r, "/policy/delta_twist_cmds") as publisher:
-        publisher.velocity = (0.0, 0.2, 0.0)
+    edge_m = 0.15
+    with (
+        robot(policy=False, safety={"position_high": [0.6, edge_m, 0.4, 0.05]}) as r,
+        _Publisher(r, "/policy/delta_twist_cmds") as publisher,
+    ):
+        publisher.velocity = (0.0, 0.01, 0.0)
         r.move()
+        publisher.velocity = (0.0, 10.0, 0.0)
+        fault_s = publisher.send(publisher.velocity)
         r.probe.until(lambda: not r.moving(), 10.0, "the edge of the box")
-        ended_s = r.probe.modes[-1][0]
-        reached = [y for _, y, _ in r.probe.positions]
-        clipped = [t for t, v in r.probe.twists if t <= ended_s and 0 < v.y < 0.199]
-        stop_ms = 1e3 * (ended_s - clipped[0]) if clipped else 0.0
+        time.sleep(0.5)
+        furthest_m = max(y for _, y, _ in r.probe.positions)
+        stop_ms = 1e3 * (r.probe.modes[-1][0] - fault_s)
         publisher.velocity = (0.0, -0.1, 0.0)
         r.probe.until(r.moving, 5.0, "motion back inside")
-        told = f"clipped at the edge, tcp went to y = {max(reached):.3f} m of 0.300 m"
+        told = f"clipped: 10 m/s asked, tcp rests at y = {furthest_m:.3f} m of {edge_m} m"
         return Finding("action out of the workspace", stop_ms, told, False, True)
 
 
@@ -214,11 +225,11 @@ def disk_full() -> Finding:
         whole = _record_one(r)
         r.move()
         r.probe.trigger(graph.EPISODE_START)
-        partial = r.graph.root / "recordings" / ".partial"
-        r.probe.until(lambda: _size(partial) >= 0.98 * limit or not r.moving(), 30.0, "a full disk")
-        stop_ms, told_by = r.stop_after(time.time() - 0.05, 10.0)
+        r.probe.until(lambda: r.probe.recorder_failed_s is not None, 30.0, "a full disk")
+        assert r.probe.recorder_failed_s is not None
+        stop_ms, told_by = r.stop_after(r.probe.recorder_failed_s)
         kept = whole.exists() and (whole / "metadata.yaml").exists()
-        found = _after(r, "disk full while recording", max(0.0, stop_ms - 50.0), told_by)
+        found = _after(r, "disk full while recording", stop_ms, told_by)
         return Finding(**{**asdict(found), "recovered": found.recovered and kept})
 
 
@@ -405,10 +416,6 @@ def _record_one(r: Robot) -> Path:
     time.sleep(0.3)
     r.probe.trigger(graph.EPISODE_STOP)
     return Path(path)
-
-
-def _size(folder: Path) -> int:
-    return max((path.stat().st_size for path in folder.rglob("*.mcap")), default=0)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from robot_rl.networks.policy import NetworkConfig, make_policy
 from robot_rl.types import ActionField, CameraField, Interface, ProprioField
 
 START_S = 60.0
+PROFILE = Path(sys.prefix) / "share" / "robot_rl_bringup" / "config" / "fastdds_shm.xml"
 
 
 def steady_policy(root: Path, action: tuple[float, float, float], size: int = 64) -> Path:
@@ -54,6 +55,7 @@ class Graph:
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(PROFILE)
         os.environ.update(environment or {})
         self.root = Path(tempfile.mkdtemp(prefix="ros-graph-"))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -115,6 +117,7 @@ class Probe:
 
     def __init__(self) -> None:
         import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray
         from geometry_msgs.msg import PoseStamped, TwistStamped
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
@@ -130,10 +133,14 @@ class Probe:
         self.twists: list[tuple[float, Any]] = []
         self.positions: list[tuple[float, float, float]] = []
         self.stopped = True
+        self.recorder_failed_s: float | None = None
         self.node.create_subscription(Header, graph.ARM_MODE, self._mode, graph.LATCHED)
         self.node.create_subscription(TwistStamped, graph.ARM_TWIST, self._twist, graph.STATE)
         self.node.create_subscription(PoseStamped, graph.TCP_POSE, self._pose, graph.STATE)
         self.node.create_subscription(Bool, graph.ESTOP, self._estop, graph.LATCHED)
+        self.node.create_subscription(
+            DiagnosticArray, graph.DIAGNOSTICS, self._diagnostics, graph.STATE
+        )
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
@@ -204,3 +211,9 @@ class Probe:
 
     def _estop(self, message: Any) -> None:
         self.stopped = message.data
+
+    def _diagnostics(self, message: Any) -> None:
+        (status,) = message.status
+        if status.name == "recorder" and status.level != b"\x00":
+            stamp = message.header.stamp
+            self.recorder_failed_s = self.recorder_failed_s or stamp.sec + 1e-9 * stamp.nanosec

@@ -219,7 +219,10 @@ class SafetyFilter:
     def _limited(
         self, velocity: Vector, reading: ArmReading, source: str
     ) -> tuple[Vector, list[Reason]]:
-        """Each limit in turn. The box comes last: it only ever moves a velocity towards zero."""
+        """Each limit in turn. The box comes last: it only ever moves a velocity towards zero.
+
+        The last command may not have been carried out yet, so its displacement counts as done.
+        """
         limits, period_s = self.limits, self.limits.period_s
         creeping = source == "human" and self._near_joint_limit(reading.joints_rad)
         scale = limits.creep if creeping else 1.0
@@ -239,12 +242,12 @@ class SafetyFilter:
             (
                 Reason.WORKSPACE,
                 tuple(
-                    min(0.0, (low - x) / period_s)
-                    for low, x in zip(limits.position_low, reading.position, strict=True)
+                    min(0.0, (low - min(x, x + v * period_s)) / period_s)
+                    for low, x, v in zip(limits.position_low, reading.position, last, strict=True)
                 ),
                 tuple(
-                    max(0.0, (high - x) / period_s)
-                    for high, x in zip(limits.position_high, reading.position, strict=True)
+                    max(0.0, (high - max(x, x + v * period_s)) / period_s)
+                    for high, x, v in zip(limits.position_high, reading.position, last, strict=True)
                 ),
             ),
         ]

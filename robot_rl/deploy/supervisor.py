@@ -51,6 +51,7 @@ class Supervisor:
         self._held = False
         self._policy_moves = False
         self._clock_offset_s: float | None = None
+        self._publishers = 0
 
     @property
     def source(self) -> str:
@@ -108,9 +109,10 @@ class Supervisor:
         tcp_pos = self._reading.position[:3] if self._reading else ()
         self.cameras[name].see(frame, stamp_s, tcp_pos)
 
-    def publishers(self, count: int) -> None:
-        """How many nodes publish on one command topic."""
-        if count > 1:
+    def publishers(self, most: int) -> None:
+        """The largest number of nodes that publish on one command topic."""
+        self._publishers = most
+        if most > 1:
             self.safety.stop(Reason.TWO_PUBLISHERS)
 
     def trigger(self) -> None:
@@ -125,6 +127,8 @@ class Supervisor:
             return False, "the arm has not reported its state yet"
         if now.system_s - self._reading.stamp_s > self.safety.limits.max_state_age_s:
             return False, "the arm's state is old: is the arm node running?"
+        if self._publishers > 1:
+            return False, f"{Reason.TWO_PUBLISHERS}; a killed one is forgotten after some seconds"
         self._clock_offset_s = now.system_s - now.mono_s
         self.safety.latch.reset()
         return True, "armed"

@@ -43,9 +43,10 @@ def within(velocity, last, reading) -> bool:
             limits.action_bound[i], limits.max_velocity[i], limits.max_step[i] / limits.period_s
         )
         gain = limits.max_acceleration[i] * limits.period_s
-        ahead = reading.position[i] + v * limits.period_s
-        outward = (v > 0 and ahead > limits.position_high[i] + 1e-9) or (
-            v < 0 and ahead < limits.position_low[i] - 1e-9
+        under_way = last[i] * limits.period_s
+        low, high = (pick(0.0, under_way) + v * limits.period_s for pick in (min, max))
+        outward = (v > 0 and reading.position[i] + high > limits.position_high[i] + 1e-9) or (
+            v < 0 and reading.position[i] + low < limits.position_low[i] - 1e-9
         )
         speeding_up = abs(v) > 1e-12 and not (last[i] - gain - 1e-9 <= v <= last[i] + gain + 1e-9)
         if not math.isfinite(v) or abs(v) > top + 1e-9 or outward or speeding_up:

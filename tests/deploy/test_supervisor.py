@@ -180,6 +180,9 @@ def test_a_second_publisher_and_a_trigger_latch(scene):
     scene.supervisor.trigger()
     assert why(scene) == [Reason.TWO_PUBLISHERS, Reason.TRIGGERED]
     assert scene.supervisor.safety.counts[Reason.TWO_PUBLISHERS] == 1
+    assert not scene.supervisor.reset(scene.now)[0]
+    scene.supervisor.publishers(1)
+    assert scene.supervisor.reset(scene.now) == (True, "armed")
 
 
 def test_reset_refuses_while_the_deadman_is_held_or_the_arm_is_silent(scene):

@@ -118,6 +118,7 @@ class RecorderNode(Node):
 
     def _failed(self, error: str) -> None:
         self._error = error
+        self._diagnose()
         if self._stop_arm:
             self._trigger.call_async(Trigger.Request())
 

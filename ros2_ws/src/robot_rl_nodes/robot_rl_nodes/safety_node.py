@@ -152,8 +152,7 @@ class SafetyNode(Node):
         )
 
     def _count_publishers(self) -> None:
-        for topic in _WATCHED:
-            self._supervisor.publishers(self.count_publishers(topic))
+        self._supervisor.publishers(max(map(self.count_publishers, _WATCHED)))
 
     def _diagnose(self) -> None:
         safety = self._supervisor.safety
