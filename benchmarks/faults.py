@@ -181,7 +181,8 @@ def out_of_workspace() -> Finding:
         r.probe.until(lambda: not r.moving(), 10.0, "the edge of the box")
         time.sleep(0.5)
         furthest_m = max(y for _, y, _ in r.probe.positions)
-        stop_ms = 1e3 * (r.probe.modes[-1][0] - fault_s)
+        limited = [at_s for at_s, v in r.probe.twists if at_s > fault_s and abs(v.y) <= 0.3]
+        stop_ms = 1e3 * (limited[0] - fault_s)
         publisher.velocity = (0.0, -0.1, 0.0)
         r.probe.until(r.moving, 5.0, "motion back inside")
         told = f"clipped: 10 m/s asked, tcp rests at y = {furthest_m:.3f} m of {edge_m} m"

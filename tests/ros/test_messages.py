@@ -1,0 +1,106 @@
+"""Messages: filled, read back, paired and joined."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sensor_msgs.msg import JointState
+
+from hardware.arm import ArmFeatures, ArmState
+from hardware.camera import CameraFeatures
+from hardware.ros_messages import CommandPairing, StateAssembler, to_image, to_seconds
+from robot_rl.errors import HardwareError
+from robot_rl_nodes.camera_node import camera_info
+from robot_rl_nodes.messages import (
+    ImageMessage,
+    to_gripper,
+    to_joint_state,
+    to_pose,
+    to_time,
+    to_twist,
+)
+
+FEATURES = ArmFeatures(
+    name="a", joint_names=("one", "two"), joint_low_rad=(-1, -1), joint_high_rad=(1, 1)
+)
+STATE = ArmState(
+    joint_pos_rad=(0.1, 0.2), joint_vel_rad_s=(0.3, 0.4), tcp_pos_m=(0.5, 0.6, 0.7),
+    tcp_vel_m_s=(0.01, 0.02, 0.03), gripper_m=0.04, stamp_s=1234.5,
+)  # fmt: skip
+
+
+@given(st.floats(0, 4e9))
+def test_stamps_survive_to_the_microsecond(stamp_s):
+    assert to_seconds(to_time(stamp_s)) == pytest.approx(stamp_s, abs=1e-6)
+
+
+def test_an_image_message_carries_every_new_frame():
+    features = CameraFeatures(name="c", height=6, width=8, rate_hz=10.0)
+    message = ImageMessage(features)
+    rng = np.random.default_rng(0)
+    for stamp_s in (1.0, 2.0):
+        frame = rng.integers(0, 256, (6, 8, 3), np.uint8)
+        sent = message.fill(frame, stamp_s)
+        np.testing.assert_array_equal(to_image(sent), frame)
+        assert to_seconds(sent.header.stamp) == stamp_s
+
+
+def test_padding_and_byte_order_of_images_are_honoured():
+    message = ImageMessage(CameraFeatures(name="c", height=2, width=2, rate_hz=1.0)).message
+    message.step, message.encoding = 8, "bgr8"
+    message.data = bytes([1, 2, 3, 4, 5, 6, 99, 99, 7, 8, 9, 10, 11, 12, 99, 99])
+    assert to_image(message).tolist() == [[[3, 2, 1], [6, 5, 4]], [[9, 8, 7], [12, 11, 10]]]
+    message.encoding = "mono8"
+    with pytest.raises(HardwareError, match="mono8"):
+        to_image(message)
+
+
+def test_a_command_is_a_twist_and_the_gripper_of_the_same_stamp():
+    pairing = CommandPairing()
+    velocity = (0.1, -0.2, 0.3, -0.04)
+    assert pairing.velocity(to_twist(velocity, 5.0, "base")) == (0.1, -0.2, 0.3, 0.0)
+    pairing.gripper(to_gripper(velocity[3], 0.03, 0.1, 6.0))
+    assert pairing.velocity(to_twist(velocity, 6.0, "base")) == velocity
+    assert pairing.velocity(to_twist(velocity, 7.0, "base"))[3] == 0.0
+    assert pairing.unpaired == 1
+
+
+def test_the_gripper_is_told_where_to_stand_and_when():
+    (point,) = to_gripper(-0.2, 0.03, 0.1, 1.0).points
+    assert point.positions[0] == pytest.approx(0.01)
+    assert point.time_from_start.nanosec == 100_000_000
+
+
+def _parts(state: ArmState) -> dict[str, object]:
+    return {
+        "joints": to_joint_state(state, FEATURES),
+        "pose": to_pose(state, "base"),
+        "twist": to_twist(state.tcp_vel_m_s, state.stamp_s, "base"),
+    }
+
+
+@pytest.mark.parametrize("order", [("joints", "pose", "twist"), ("twist", "joints", "pose")])
+def test_a_state_is_whole_once_its_three_parts_have_come(order):
+    assembler = StateAssembler()
+    parts = _parts(STATE)
+    assert [assembler.offer(kind, parts[kind]) for kind in order] == [None, None, STATE]
+
+
+def test_joints_are_found_by_name_and_missing_ones_are_named():
+    joints = to_joint_state(STATE, FEATURES)
+    shuffled = JointState(header=joints.header, name=["gripper", "other", "two", "one"])
+    shuffled.position, shuffled.velocity = [0.04, 9.0, 0.2, 0.1], [0.0, 9.0, 0.4, 0.3]
+    parts = {**_parts(STATE), "joints": shuffled}
+    assembler = StateAssembler(("one", "two"))
+    assert [assembler.offer(kind, part) for kind, part in parts.items()][-1] == STATE
+    strict = StateAssembler(("elbow",))
+    *first, (last_kind, last) = parts.items()
+    assert [strict.offer(kind, part) for kind, part in first] == [None, None]
+    with pytest.raises(HardwareError, match="elbow is not among the joints"):
+        strict.offer(last_kind, last)
+
+
+def test_camera_info_puts_the_field_of_view_into_the_focal_length():
+    info = camera_info(CameraFeatures(name="c", height=480, width=640, rate_hz=30.0, fovy_deg=90.0))
+    assert info.k[0] == pytest.approx(240.0)
+    assert (info.k[2], info.k[5]) == (320.0, 240.0)

@@ -1,0 +1,188 @@
+"""Real node processes: bad input in one line, a last hold on every signal, parity, recording."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.faults import robot
+from benchmarks.ros_graph import Graph, steady_policy
+from robot_rl.cli import main
+from robot_rl.deploy.artefact import PolicyFolder
+from robot_rl.episodes.bag_reader import read_recording
+from robot_rl_nodes import graph
+
+ACTION = (0.01, 0.3, 0.0)
+
+
+def run_node(name: str, *parameters: str) -> subprocess.CompletedProcess[str]:
+    """A node that should refuse to start."""
+    options = [part for parameter in parameters for part in ("-p", parameter)]
+    environment = {**os.environ, "ROS_DOMAIN_ID": "99", "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"}
+    program = Path(sys.executable).with_name(name)
+    return subprocess.run(
+        [program, "--ros-args", *options], capture_output=True, text=True, timeout=60,
+        env=environment,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory) -> Path:
+    return steady_policy(tmp_path_factory.mktemp("policy"), ACTION)
+
+
+def refuse(done: subprocess.CompletedProcess[str], text: str) -> None:
+    complaint = [line for line in done.stderr.splitlines() if line.startswith("robot-rl: ")]
+    assert done.returncode == 1, done.stderr
+    assert len(complaint) == 1, done.stderr
+    assert text in complaint[0]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("node", "parameters", "text"),
+    [
+        ("camera_node", ["width:=5"], "width of camera_node must be a whole number in [16, 4096]"),
+        ("camera_node", ["driver:=magic"], "choose one of opencv, topic"),
+        ("camera_node", ["crop:=['1','2']"], "parameter crop"),
+        ("arm_node", ["watchdog_s:=1.0"], "watchdog_s of arm_node must be a number in [0.1, 0.2]"),
+        ("arm_node", ["driver:=no.such:Arm"], "the arm driver 'no.such:Arm' cannot be made"),
+        ("safety_node", ["max_step:=[0.1]"], "parameter max_step has 1 numbers; it needs 4"),
+        ("safety_node", ["cameras:=3"], "cameras of safety_node must be a list of texts"),
+        (
+            "sim_robot_node",
+            ["task:=arm/liift"],
+            "unknown task 'arm/liift'. Choose one of: arm/lift",
+        ),
+        ("sim_robot_node", ["cameras:=[top]"], "unknown camera 'top'"),
+        ("policy_node", [], "parameter policy is empty"),
+        ("policy_node", ["policy:=/nowhere"], "/nowhere/interface.json is not an interface file"),
+        ("teleop_node", ["device:=keyboard"], "the keyboard needs a terminal"),
+        ("recorder_node", ["root:=/proc/nothing"], "cannot record to /proc/nothing"),
+    ],
+)
+def test_a_wrong_parameter_is_one_clear_line(node, parameters, text):
+    refuse(run_node(node, *parameters), text)
+
+
+def test_a_policy_that_does_not_fit_is_one_clear_line(policy, tmp_path):
+    done = run_node("policy_node", f"policy:={policy}", "cameras:=[top=/camera]")
+    refuse(done, "the policy needs the cameras front; parameter cameras names top")
+    broken = shutil.copytree(policy, tmp_path / "broken")
+    weights = broken / "policy.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-50])
+    refuse(run_node("policy_node", f"policy:={broken}"), "policy.safetensors is damaged")
+    other = shutil.copytree(policy, tmp_path / "other")
+    interface = json.loads((other / "interface.json").read_text())
+    interface["actions"][0]["name"] = "joint_1"
+    (other / "interface.json").write_text(json.dumps(interface))
+    refuse(run_node("policy_node", f"policy:={other}"), "acts on joint_1")
+
+
+def test_an_unknown_joint_is_one_clear_line(policy):
+    with Graph() as nodes:
+        nodes.start("sim_robot_node")
+        nodes.start("safety_node", {"joint_names": ["elbow", "knee"]})
+        assert nodes.processes["safety_node"].wait(60) == 1
+        assert "robot-rl: knee is not among the joints" in nodes.log("safety_node").read_text()
+
+
+@pytest.mark.parametrize(
+    ("node", "topic"),
+    [
+        ("policy_node", graph.POLICY_TWIST),
+        ("safety_node", graph.ARM_TWIST),
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_node_that_leaves_publishes_a_hold_first(node, topic, number):
+    from geometry_msgs.msg import TwistStamped
+
+    with robot() as r:
+        seen = []
+        r.probe.node.create_subscription(
+            TwistStamped, topic, lambda m: seen.append(m.twist.linear.y), graph.STATE
+        )
+        r.move()
+        r.probe.until(lambda: seen and seen[-1] > 0, 5.0, "commands")
+        r.graph.signal(node, number)
+        assert r.graph.processes[node].wait(10) == 0
+        r.probe.until(lambda: seen[-1] == 0.0, 2.0, "a last hold")
+        assert not r.moving()
+
+
+def test_the_arms_own_node_holds_before_it_leaves():
+    with robot() as r:
+        r.move()
+        r.graph.signal("sim_robot_node", signal.SIGTERM)
+        assert r.graph.processes["sim_robot_node"].wait(10) == 0
+        r.probe.until(lambda: r.probe.mode == "disabled: leaving", 2.0, "the last mode")
+
+
+def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, capsys):
+    """Through ROS and directly, the same observations give the same actions."""
+    with robot(recorder=lambda: None) as r:
+        r.move()
+        r.probe.trigger(graph.EPISODE_START)
+        time.sleep(1.2)
+        from std_srvs.srv import SetBool
+
+        r.probe.call(SetBool, graph.EPISODE_SUCCESS, SetBool.Request(data=True))
+        stopped, path = r.probe.trigger(graph.EPISODE_STOP)
+        assert stopped
+        bag = shutil.copytree(path, tmp_path / "bag")
+    interface = PolicyFolder(policy).interface()
+    (recording,) = read_recording(bag, interface, {"front": "/camera"})
+    assert 6 <= len(recording.steps) <= 13
+    assert {step.source for step in recording.steps} == {"policy"}
+    assert (recording.success, recording.steps[-1].terminated) == (True, True)
+    assert [step.reward for step in recording.steps[-2:]] == [0.0, 1.0]
+    assert np.diff(recording.stamps_s) == pytest.approx(0.1, abs=0.04)
+    for step in recording.steps[1:-1]:
+        np.testing.assert_allclose(step.action, ACTION, atol=1e-5)
+    tcp_y = [obs["proprio"][1] for obs in recording.obs]
+    assert np.all(np.diff(tcp_y) > 0)
+
+    out = tmp_path / "episodes"
+    assert main(["episodes", "import", str(bag), "--policy", str(policy), "--out", str(out)]) == 0
+    assert "by policy), success" in capsys.readouterr().out
+    assert main(["episodes", "evaluate", str(out), "--policy", str(policy)]) == 0
+    numbers = capsys.readouterr().out.splitlines()[1].split()
+    assert numbers[0] == "policy"
+    assert max(map(float, numbers[2:])) < 0.05
+    # What is missing or unfinished is one clear line.
+    assert main(["episodes", "import", str(bag), "--policy", str(policy), "--out", str(out)]) == 1
+    assert "is not empty" in capsys.readouterr().err
+    wanted = ["--policy", str(policy), "--out", str(tmp_path / "new")]
+    assert main(["episodes", "import", str(bag), *wanted, "--camera", "front=/top"]) == 1
+    assert "no messages on /top/image_raw/compressed" in capsys.readouterr().err
+    (bag / "metadata.yaml").unlink()
+    assert main(["episodes", "import", str(bag), *wanted]) == 1
+    assert "is not a finished bag" in capsys.readouterr().err
+
+
+def test_a_human_takes_over_and_hands_back():
+    from std_msgs.msg import Bool
+
+    from benchmarks.faults import _Hand
+
+    with robot(teleop=True) as r:
+        active = []
+        r.probe.node.create_subscription(
+            Bool, graph.INTERVENTION, lambda m: active.append(m.data), graph.LATCHED
+        )
+        r.move()
+        with _Hand(r):
+            r.probe.until(lambda: active and active[-1], 20.0, "the takeover")
+            r.probe.until(lambda: abs(r.probe.twists[-1][1].x) < 1e-9, 2.0, "the human's motion")
+            assert r.moving()
+        r.probe.until(lambda: r.probe.stopped or not active[-1], 5.0, "the end of it")
+        # The page went without letting go: that is a lost operator, not a hand-back.
+        assert r.probe.stopped

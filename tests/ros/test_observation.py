@@ -1,0 +1,58 @@
+"""The slot between callbacks and inference: newest only, of one moment, at the control rate."""
+
+import numpy as np
+
+from hardware.camera import Frame
+from robot_rl_nodes.observation import ObservationSlot
+from tests.conftest import make_interface
+from tests.ros.test_messages import STATE
+
+INTERFACE = make_interface(cameras=2, proprio=0)
+
+
+def frame(stamp_s: float, value: int = 0) -> Frame:
+    return Frame(image=np.full((36, 36, 3), value, np.uint8), stamp_s=stamp_s)
+
+
+def state(stamp_s: float):
+    return type(STATE)(**{**STATE.__dict__, "stamp_s": stamp_s})
+
+
+def test_an_observation_needs_all_cameras_and_a_state_of_the_same_moment():
+    slot = ObservationSlot(INTERFACE, max_skew_s=0.03)
+    slot.frame("cam0", frame(10.0))
+    assert slot.take(0.01) is None
+    slot.frame("cam1", frame(9.9))
+    slot.state(state(10.01))
+    assert slot.take(0.01) is None  # the second camera is a frame behind
+    slot.frame("cam1", frame(10.0, 7))
+    obs, stamp_s, found = slot.take(0.01)
+    assert stamp_s == 10.0
+    assert found.stamp_s == 10.01
+    assert obs["image/cam1"][0, 0, 0] == 7
+
+
+def test_only_the_newest_frame_counts_and_only_once():
+    slot = ObservationSlot(INTERFACE, max_skew_s=0.03)
+    for stamp_s, value in ((10.0, 1), (10.1, 2), (10.2, 3)):
+        for camera in ("cam0", "cam1"):
+            slot.frame(camera, frame(stamp_s, value))
+        slot.state(state(stamp_s))
+    obs, stamp_s, _ = slot.take(0.01)
+    assert (stamp_s, obs["image/cam0"][0, 0, 0]) == (10.2, 3)
+    assert slot.take(0.01) is None
+
+
+def test_a_faster_camera_is_thinned_to_the_control_rate():
+    slot = ObservationSlot(INTERFACE, max_skew_s=0.03)
+    period_s = 1.0 / INTERFACE.control_rate_hz
+    taken = []
+    for i in range(31):
+        stamp_s = 10.0 + i * period_s / 3
+        slot.state(state(stamp_s))
+        for camera in ("cam0", "cam1"):
+            slot.frame(camera, frame(stamp_s))
+        found = slot.take(0.0)
+        taken += [found[1]] if found else []
+    assert np.allclose(np.diff(taken), period_s, atol=1e-6)
+    assert len(taken) == 11
