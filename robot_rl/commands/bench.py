@@ -6,7 +6,9 @@ from pathlib import Path
 
 from robot_rl.errors import UnknownNameError
 
-BENCHMARKS = ("startup", "render", "replay", "learner", "growth")
+BENCHMARKS = (
+    "startup", "render", "replay", "learner", "growth", "runtime", "latency", "transport",
+)  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
