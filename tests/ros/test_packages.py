@@ -1,6 +1,8 @@
 """colcon accepts the workspace."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,3 +27,15 @@ def test_colcon_builds_the_workspace(tmp_path):
     share = install / "robot_rl_bringup/share/robot_rl_bringup"
     assert (share / "launch/sim.launch.py").exists()
     assert (share / "config/fastdds_shm.xml").exists()
+
+
+def test_the_foxglove_layout_shows_recorded_topics_only():
+    from robot_rl_nodes.recorder_node import TOPICS
+
+    text = Path("ros2_ws/src/robot_rl_bringup/config/foxglove_layout.json").read_text()
+    layout = json.loads(text)
+    shown = set(re.findall(r'"(/[a-z_/]+)[."]', text))
+    assert len(shown) >= 7
+    assert shown <= {*TOPICS, "/camera/image_raw"}
+    placed = set(re.findall(r'"(\w+!\w+)"', json.dumps(layout["layout"])))
+    assert placed == set(layout["configById"])

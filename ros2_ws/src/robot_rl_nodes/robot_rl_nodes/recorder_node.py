@@ -20,7 +20,7 @@ from robot_rl_nodes.messages import to_diagnostics
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import run
 
-_TOPICS = {
+TOPICS = {
     graph.JOINT_STATES: JointState,
     graph.TCP_POSE: PoseStamped,
     graph.TCP_TWIST: TwistStamped,
@@ -57,7 +57,7 @@ class RecorderNode(Node):
         )
         self._note = parameters.text("note", "", "kept in the metadata of every episode")
         self._stop_arm = parameters.flag("stop_on_failure", True, "stop the arm if recording fails")
-        topics = dict(_TOPICS)
+        topics = dict(TOPICS)
         for camera in cameras:
             topics[f"{camera}/camera_info"] = CameraInfo
             if images == "raw":

@@ -205,6 +205,7 @@ class SafetyNode(Node):
         if latched != self._told_latched:
             self._told_latched = latched
             self._estop.publish(Bool(data=latched))
+            self._diagnose()
             reasons = "; ".join(map(str, self._supervisor.safety.latch.reasons))
             self.get_logger().warning(
                 f"stopped: {reasons}. Call {graph.SAFETY_RESET}." if latched else "armed"

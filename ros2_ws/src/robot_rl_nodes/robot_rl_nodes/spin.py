@@ -31,28 +31,34 @@ def run(make_node: Callable[[], Leaving]) -> int:
     try:
         node = make_node()
     except RobotRLError as error:
-        return _end(None, f"{error}")
+        return _end(str(error))
     stop = threading.Event()
     executor = SingleThreadedExecutor()
     executor.add_node(node)  # type: ignore[arg-type]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: (stop.set(), executor.wake()))
+    error = _spin(executor, stop)
+    node.leave()
+    executor.shutdown()
+    node.destroy_node()
+    return _end(error)
+
+
+def _spin(executor: SingleThreadedExecutor, stop: threading.Event) -> str:
+    """What went wrong, empty where nothing did."""
     try:
         while not stop.is_set():
             executor.spin_once(timeout_sec=0.2)
     except RobotRLError as error:
-        return _end(node, f"{error}")
+        return str(error)
     except Exception as error:
         if os.environ.get("ROBOT_RL_DEBUG"):
             traceback.print_exc()
-        return _end(node, f"unexpected {type(error).__name__}: {error}")
-    return _end(node, "")
+        return f"unexpected {type(error).__name__}: {error}"
+    return ""
 
 
-def _end(node: Leaving | None, error: str) -> int:
-    if node is not None:
-        node.leave()
-        node.destroy_node()
+def _end(error: str) -> int:
     rclpy.try_shutdown()
     if error:
         print(f"robot-rl: {' '.join(error.split())}", file=sys.stderr, flush=True)

@@ -76,7 +76,8 @@ class TeleopNode(Node):
         if kind == "joy":
             return JoyDevice(self, self._operator, p)
         camera = p.text("camera", "/camera", "namespace of the image shown")
-        page = PageState(self, camera, self._speed)
+        bars = p.numbers("bar_m_s", [0.3, 0.3, 0.3, 0.2], "full length of the action bars, m/s", 4)
+        page = PageState(self, camera, bars)
         host = p.text("host", "127.0.0.1", "0.0.0.0 lets other machines in")
         port = p.count("port", 8090, "port of the page; 0 takes a free one", 0, 65535)
         token = p.text("token", "", "empty draws a new one at every start")
