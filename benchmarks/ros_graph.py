@@ -19,13 +19,17 @@ from robot_rl.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.networks.policy import NetworkConfig, make_policy
 from robot_rl.types import ActionField, CameraField, Interface, ProprioField
+from robot_rl_nodes.transport import profile
 
 START_S = 60.0
-PROFILE = Path(sys.prefix) / "share" / "robot_rl_bringup" / "config" / "fastdds_shm.xml"
 
 
-def steady_policy(root: Path, action: tuple[float, float, float], size: int = 64) -> Path:
-    """The folder of a policy for arm/reach, front camera only, that always takes `action`."""
+def steady_policy(root: Path, action: tuple[float, float, float], spread: float = 0.0) -> Path:
+    """The folder of a policy for arm/reach, front camera only, that takes `action`.
+
+    `spread` is the scale of what its actions add by what it sees.
+    """
+    size = 64
     interface = Interface(
         task="arm/reach", control_rate_hz=10.0,
         cameras=(CameraField(name="front", height=size, width=size, rate_hz=10.0),),
@@ -42,7 +46,7 @@ def steady_policy(root: Path, action: tuple[float, float, float], size: int = 64
     network = NetworkConfig(hidden_dim=16, frame_stack=1)
     policy = make_policy(network, interface)
     with torch.no_grad():
-        policy.actor.out.weight.zero_()
+        policy.actor.out.weight.mul_(spread)
         policy.actor.out.bias.copy_(torch.atanh(torch.tensor(action)))
     folder = PolicyFolder(root / "policy")
     folder.write(policy, network, interface, TrainConfig(), {})
@@ -54,8 +58,7 @@ class Graph:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(PROFILE)
+        os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(profile("local"))
         os.environ.update(environment or {})
         self.root = Path(tempfile.mkdtemp(prefix="ros-graph-"))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

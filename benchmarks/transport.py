@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from benchmarks.ros_graph import PROFILE
 from benchmarks.timing import Row
+from robot_rl_nodes.transport import profile
 
 TITLE = "large images"
 _FRAMES = 300
@@ -19,19 +19,19 @@ _IDLE_S = 3.0
 
 def run() -> list[Row]:
     rows = []
-    for name, profile in (("shipped profile", str(PROFILE)), ("default transports", "")):
-        for index, found in enumerate(_send(profile)):
-            bar = f"{_FRAMES}" if profile else ""
+    for name, file in (("shipped profile", str(profile("local"))), ("default transports", "")):
+        for index, found in enumerate(_send(file)):
+            bar = f"{_FRAMES}" if file else ""
             what = f"640x480 raw, {name}, subscriber {index + 1}"
             rows.append(Row(f"{what}, received of {_FRAMES}", found["received"], "frames", bar))
             rows.append(Row(f"{what}, latency p99", found["p99_ms"], "ms"))
     return rows
 
 
-def _send(profile: str) -> list[dict[str, float]]:
+def _send(file: str) -> list[dict[str, float]]:
     environment = {k: v for k, v in os.environ.items() if k != "FASTDDS_DEFAULT_PROFILES_FILE"}
-    environment |= {"ROS_DOMAIN_ID": "77", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    environment |= {"FASTDDS_DEFAULT_PROFILES_FILE": profile} if profile else {}
+    environment |= {"ROS_DOMAIN_ID": "77"}
+    environment |= {"FASTDDS_DEFAULT_PROFILES_FILE": file} if file else {}
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.transport", role], env=environment, text=True,

@@ -1,9 +1,12 @@
 """The runtime: the policy's own actions, on time, with its memory."""
 
+import pickle
+import re
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +123,37 @@ def test_a_damaged_folder_and_wrong_names_say_so(folder):
     (folder / "policy.onnx").write_bytes(b"nothing")
     with pytest.raises(CorruptFileError, match="--onnx"):
         PolicyRuntime(folder, RuntimeConfig(engine="onnx"))
+
+
+class Evil:
+    """Unpickling this leaves a file behind."""
+
+    def __init__(self, trace: Path) -> None:
+        self._trace = trace
+
+    def __reduce__(self):
+        return (Path.touch, (self._trace,))
+
+
+def test_a_pickle_in_the_folder_is_never_opened(folder, tmp_path):
+    trace = tmp_path / "trace"
+    for name in ("policy.safetensors", "policy.onnx", "interface.json", "config.yaml"):
+        broken = shutil.copytree(folder, tmp_path / name)
+        (broken / name).write_bytes(pickle.dumps(Evil(trace)))
+        engine = "onnx" if name == "policy.onnx" else "torch"
+        with pytest.raises(CorruptFileError):
+            PolicyRuntime(broken, RuntimeConfig(engine=engine))
+    assert not trace.exists()
+
+
+def test_no_code_of_ours_reads_pickles():
+    for package in ("robot_rl", "sim", "hardware", "ros2_ws"):
+        for path in Path(package).rglob("*.py"):
+            text = path.read_text()
+            assert not re.search(r"import (pickle|dill|joblib|shelve|marshal)", text), path
+            assert "torch.load(" not in text, path
+            assert "allow_pickle=True" not in text, path
+            assert not re.search(r"yaml\.(load|unsafe_load|full_load)\(", text), path
 
 
 def test_the_runtime_is_light_to_import():

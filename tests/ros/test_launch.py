@@ -43,7 +43,7 @@ def test_arguments_conditions_namespaces_and_types():
         "policy": "some/run", "autostart": True,
         "cameras": ["front=/camera", "wrist=/wrist_camera"],
     }  # fmt: skip
-    assert plan.processes[0].environment["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("shm.xml")
+    assert plan.processes[0].environment == {"ROBOT_RL_NETWORK": "false"}
     assert "teleop_node" not in [p.name for p in plan_of("sim", "policy:=x").processes]
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.faults import robot
+from benchmarks.faults import Robot, robot
 from benchmarks.ros_graph import Graph, steady_policy
 from robot_rl.cli import main
 from robot_rl.deploy.artefact import PolicyFolder
+from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.episodes.bag_reader import read_recording
 from robot_rl_nodes import graph
 
@@ -25,7 +26,7 @@ ACTION = (0.01, 0.3, 0.0)
 def run_node(name: str, *parameters: str) -> subprocess.CompletedProcess[str]:
     """A node that should refuse to start."""
     options = [part for parameter in parameters for part in ("-p", parameter)]
-    environment = {**os.environ, "ROS_DOMAIN_ID": "99", "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"}
+    environment = {**os.environ, "ROS_DOMAIN_ID": "99"}
     program = Path(sys.executable).with_name(name)
     return subprocess.run(
         [program, "--ros-args", *options], capture_output=True, text=True, timeout=60,
@@ -35,7 +36,7 @@ def run_node(name: str, *parameters: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory) -> Path:
-    return steady_policy(tmp_path_factory.mktemp("policy"), ACTION)
+    return steady_policy(tmp_path_factory.mktemp("policy"), ACTION, spread=0.05)
 
 
 def refuse(done: subprocess.CompletedProcess[str], text: str) -> None:
@@ -128,7 +129,7 @@ def test_the_arms_own_node_holds_before_it_leaves():
 
 def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, capsys):
     """Through ROS and directly, the same observations give the same actions."""
-    with robot(recorder=lambda: None) as r:
+    with robot(recorder=lambda: None, policy=policy) as r:
         r.move()
         r.probe.trigger(graph.EPISODE_START)
         time.sleep(1.2)
@@ -145,8 +146,11 @@ def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, cap
     assert (recording.success, recording.steps[-1].terminated) == (True, True)
     assert [step.reward for step in recording.steps[-2:]] == [0.0, 1.0]
     assert np.diff(recording.stamps_s) == pytest.approx(0.1, abs=0.04)
-    for step in recording.steps[1:-1]:
-        np.testing.assert_allclose(step.action, ACTION, atol=1e-5)
+    runtime = PolicyRuntime(policy, RuntimeConfig(deadline_s=1.0))
+    for obs, step in zip(recording.obs, recording.steps[:-1], strict=False):
+        np.testing.assert_allclose(step.action, runtime.act(obs).action, atol=1e-5)
+    spread = np.ptp([step.action for step in recording.steps[:-1]], axis=0)
+    assert spread.max() > 1e-3  # it does look at what it sees
     tcp_y = [obs["proprio"][1] for obs in recording.obs]
     assert np.all(np.diff(tcp_y) > 0)
 
@@ -168,6 +172,65 @@ def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, cap
     assert "is not a finished bag" in capsys.readouterr().err
 
 
+def test_a_joystick_drives_while_its_button_is_held():
+    from sensor_msgs.msg import Joy
+
+    with robot(policy=None) as r:
+        r.graph.start("teleop_node", {"device": "joy", "silence_s": 0.2})
+        r.recover()
+        sticks = r.probe.node.create_publisher(Joy, "/joy", graph.COMMAND)
+        r.probe.until(lambda: sticks.get_subscription_count() == 1, 30.0, "the node")
+
+        def hold(button: int, seconds: float) -> None:
+            end_s = time.monotonic() + seconds
+            while time.monotonic() < end_s:
+                buttons = [0, 0, 0, 0, button, 0]
+                sticks.publish(Joy(axes=[0.05, 1.0, 0.0, 0.0, 0.0], buttons=buttons))
+                time.sleep(0.05)
+
+        hold(0, 0.5)
+        assert not r.moving()
+        hold(1, 0.8)
+        assert r.moving()
+        assert r.probe.twists[-1][1].x == pytest.approx(0.15)
+        assert r.probe.twists[-1][1].y == 0.0  # inside the dead zone
+        r.graph.signal("teleop_node", signal.SIGTERM)
+        assert r.graph.processes["teleop_node"].wait(10) == 0
+        r.probe.until(lambda: not r.moving(), 2.0, "a last hold")
+
+
+def test_frames_of_another_size_hold_and_say_so(policy):
+    with robot(policy=policy, size=32) as r:
+        log = r.graph.log("policy_node")
+        r.probe.until(lambda: "holds until it is activated" in log.read_text(), 30.0, "a refusal")
+        assert "image/front is uint8 (32, 32, 3); needed: uint8 (64, 64, 3)" in log.read_text()
+        r.recover()
+        assert not r.moving()
+
+
+def test_nothing_listens_beyond_this_machine():
+    import psutil
+
+    with robot(teleop=True) as r:
+        r.move()
+        found = [
+            (name, connection.laddr.ip)
+            for name, process in r.graph.processes.items()
+            for connection in psutil.Process(process.pid).net_connections("inet")
+            if connection.status in ("LISTEN", "NONE") and connection.laddr
+        ]
+        assert len(found) > 10
+        local = ("127.0.0.1", "239.255.0.1")  # the second: multicast, on the loopback alone
+        assert [pair for pair in found if pair[1] not in local] == []
+
+
+def _armed(r: Robot) -> bool:
+    """Armed, or armed again: a busy machine may have stopped the policy meanwhile."""
+    if r.probe.stopped:
+        r.recover()
+    return not r.probe.stopped
+
+
 def test_a_human_takes_over_and_hands_back():
     from std_msgs.msg import Bool
 
@@ -180,7 +243,7 @@ def test_a_human_takes_over_and_hands_back():
         )
         r.move()
         with _Hand(r):
-            r.probe.until(lambda: active and active[-1], 20.0, "the takeover")
+            r.probe.until(lambda: _armed(r) and active and active[-1], 30.0, "the takeover")
             r.probe.until(lambda: abs(r.probe.twists[-1][1].x) < 1e-9, 2.0, "the human's motion")
             assert r.moving()
         r.probe.until(lambda: r.probe.stopped or not active[-1], 5.0, "the end of it")

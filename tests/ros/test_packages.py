@@ -26,7 +26,8 @@ def test_colcon_builds_the_workspace(tmp_path):
     assert {"safety_node", "policy_node", "camera_node", "arm_node", "teleop_node"} <= nodes
     share = install / "robot_rl_bringup/share/robot_rl_bringup"
     assert (share / "launch/sim.launch.py").exists()
-    assert (share / "config/fastdds_shm.xml").exists()
+    assert (share / "config/sim_arm.yaml").exists()
+    assert list(install.rglob("robot_rl_nodes/profiles/local.xml"))
 
 
 def test_the_foxglove_layout_shows_recorded_topics_only():

@@ -38,9 +38,10 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "camera_name", default_value="front", description="the policy's name of the camera"
             ),
-            SetEnvironmentVariable(
-                "FASTDDS_DEFAULT_PROFILES_FILE", PathJoinSubstitution([config, "fastdds_shm.xml"])
+            DeclareLaunchArgument(
+                "network", default_value="false", description="let other machines reach the nodes"
             ),
+            SetEnvironmentVariable("ROBOT_RL_NETWORK", LaunchConfiguration("network")),
             Node(
                 package="robot_rl_nodes",
                 executable="camera_node",

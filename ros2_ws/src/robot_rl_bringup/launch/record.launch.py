@@ -1,6 +1,6 @@
 """The recorder for a running graph: /episode/start and /episode/stop bound an episode."""
 
-from launch.actions import DeclareLaunchArgument
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -24,6 +24,10 @@ def generate_launch_description():
                 description="which images are kept",
             ),
             DeclareLaunchArgument("note", default_value="", description="kept with every episode"),
+            DeclareLaunchArgument(
+                "network", default_value="false", description="let other machines reach the node"
+            ),
+            SetEnvironmentVariable("ROBOT_RL_NETWORK", LaunchConfiguration("network")),
             Node(
                 package="robot_rl_nodes",
                 executable="recorder_node",

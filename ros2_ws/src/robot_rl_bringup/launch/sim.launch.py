@@ -47,9 +47,10 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "record", default_value="recordings", description="folder of the episodes"
             ),
-            SetEnvironmentVariable(
-                "FASTDDS_DEFAULT_PROFILES_FILE", PathJoinSubstitution([config, "fastdds_shm.xml"])
+            DeclareLaunchArgument(
+                "network", default_value="false", description="let other machines reach the nodes"
             ),
+            SetEnvironmentVariable("ROBOT_RL_NETWORK", LaunchConfiguration("network")),
             Node(
                 package="robot_rl_nodes",
                 executable="sim_robot_node",

@@ -1,6 +1,6 @@
 """An operator for a running graph: web page, keyboard or a joystick's /joy."""
 
-from launch.actions import DeclareLaunchArgument
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -21,6 +21,10 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "camera", default_value="/camera", description="namespace of the image shown"
             ),
+            DeclareLaunchArgument(
+                "network", default_value="false", description="let other machines reach the node"
+            ),
+            SetEnvironmentVariable("ROBOT_RL_NETWORK", LaunchConfiguration("network")),
             Node(
                 package="robot_rl_nodes",
                 executable="teleop_node",

@@ -66,7 +66,6 @@ def _trained_policy(run_dir: Path) -> PolicyFolder:
 def _graph(folder: PolicyFolder, recordings: Path) -> Iterator[None]:
     """The nodes of sim.launch.py, on a domain of their own."""
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     interface = folder.interface()
     command = [
         _program("robot-rl"), "launch", "sim", f"policy:={folder.root}", "autostart:=false",

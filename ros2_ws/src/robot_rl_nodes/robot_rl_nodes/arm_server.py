@@ -15,6 +15,7 @@ from hardware.ros_messages import CommandPairing, to_seconds
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import to_diagnostics, to_joint_state, to_pose, to_time, to_twist
 from robot_rl_nodes.parameters import Parameters
+from robot_rl_nodes.spin import flush
 
 _GRAPH_CHECK_S = 0.1
 
@@ -64,6 +65,7 @@ class ArmServer:
     def leave(self) -> None:
         """The arm holds before its node goes."""
         self.guarded.close()
+        flush(self._mode)
 
     def publish_state(self, state: ArmState) -> None:
         features = self.guarded.arm.features

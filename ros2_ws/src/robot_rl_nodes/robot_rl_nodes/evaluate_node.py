@@ -20,6 +20,7 @@ from std_srvs.srv import SetBool, Trigger
 from robot_rl.errors import HardwareError, RobotRLError
 from robot_rl_nodes import graph
 from robot_rl_nodes.parameters import Parameters
+from robot_rl_nodes.transport import choose_profile
 
 _HELD_OUT_SEED = 2**32  # robot_rl.training.evaluate counts from here too
 _START_TIMEOUT_S = 60.0
@@ -131,6 +132,7 @@ def evaluate(node: EvaluateNode) -> list[bool]:
 
 
 def main() -> None:
+    choose_profile()
     rclpy.init(args=sys.argv)
     executor = SingleThreadedExecutor()
     spinning = threading.Thread(target=executor.spin, daemon=True)

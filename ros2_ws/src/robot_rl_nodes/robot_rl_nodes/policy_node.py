@@ -23,7 +23,7 @@ from robot_rl_nodes import graph
 from robot_rl_nodes.messages import to_diagnostics, to_gripper, to_twist
 from robot_rl_nodes.observation import ObservationSlot
 from robot_rl_nodes.parameters import Parameters
-from robot_rl_nodes.spin import run
+from robot_rl_nodes.spin import flush, run
 
 _BASE = "base_link"
 _STILL = (0.0,) * 4
@@ -93,6 +93,7 @@ class PolicyNode(LifecycleNode):
         self._hold()
         self._closing.set()
         self._worker.join(timeout=1.0)
+        flush(self._twist)
 
     def _prepare(self) -> None:
         if not self._folder.name:

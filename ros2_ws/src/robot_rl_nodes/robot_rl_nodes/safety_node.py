@@ -26,7 +26,7 @@ from robot_rl.deploy.supervisor import HUMAN, POLICY, Now, Supervisor, Superviso
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import to_diagnostics, to_gripper, to_time, to_twist
 from robot_rl_nodes.parameters import Parameters
-from robot_rl_nodes.spin import run
+from robot_rl_nodes.spin import flush, run
 
 _TICK_S = 0.02
 _HEARTBEAT_S = 0.05
@@ -68,6 +68,7 @@ class SafetyNode(Node):
         """The arm holds before this node goes."""
         self._supervisor.trigger()
         self._publish(self._supervisor.tick(Now.read()))
+        flush(self._twist)
 
     def _advertise(self) -> None:
         self._twist = self.create_publisher(TwistStamped, graph.ARM_TWIST, graph.COMMAND)

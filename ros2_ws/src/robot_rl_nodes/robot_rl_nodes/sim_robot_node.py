@@ -100,12 +100,12 @@ class SimRobotNode(Node):
         return response
 
     def _inject(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._fault = str(self.get_parameter("fault").value)
         self._frozen.clear()
+        self._fault, began_s = str(self.get_parameter("fault").value), time.time()
+        response.success, response.message = True, f"{self._fault} at {began_s:.6f}"
         if self._fault == "stall_executor":
             time.sleep(_STALL_S)
             self._fault = "none"
-        response.success, response.message = True, self._fault
         return response
 
 

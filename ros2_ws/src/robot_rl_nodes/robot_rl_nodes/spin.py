@@ -9,10 +9,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.publisher import Publisher
 from rclpy.signals import SignalHandlerOptions
 
 from robot_rl.errors import RobotRLError
+from robot_rl_nodes.transport import choose_profile
+
+_FLUSH_S = 0.3
 
 
 class Leaving(Protocol):
@@ -22,11 +27,17 @@ class Leaving(Protocol):
     def destroy_node(self) -> None: ...
 
 
+def flush(publisher: Publisher) -> None:
+    """Wait until what was published has arrived: destroying a publisher drops what has not."""
+    publisher.wait_for_all_acked(Duration(seconds=_FLUSH_S))
+
+
 def run(make_node: Callable[[], Leaving]) -> int:
     """Spin until SIGINT or SIGTERM, then `leave`. 1 after an error, said in one line.
 
     rclpy's own handlers would end the context before anything can be published.
     """
+    choose_profile()
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()

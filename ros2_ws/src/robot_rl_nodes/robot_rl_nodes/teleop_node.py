@@ -22,7 +22,7 @@ from robot_rl_nodes import graph
 from robot_rl_nodes.messages import to_gripper, to_time, to_twist
 from robot_rl_nodes.page_state import PageState
 from robot_rl_nodes.parameters import Parameters
-from robot_rl_nodes.spin import run
+from robot_rl_nodes.spin import flush, run
 
 _TICK_S = 0.02
 _ANSWER_S = 3.0
@@ -67,6 +67,8 @@ class TeleopNode(Node):
         self._device.close()
         self._send(_STILL)
         self._beat("released")
+        flush(self._twist)
+        flush(self._deadman)
 
     # ----------------------------------------------------------------- devices
 
