@@ -38,6 +38,7 @@ class Finding:
     told_by: str
     moved_by_itself_after: bool
     recovered: bool
+    recording_kept: bool
 
 
 @dataclass
@@ -46,19 +47,48 @@ class Robot:
 
     graph: Graph
     probe: Probe
+    recorded: Path | None = None
+
+    def record_one(self) -> None:
+        """A short episode that must survive whatever comes later."""
+        from robot_rl_nodes import graph
+
+        self.probe.trigger(graph.EPISODE_START)
+        time.sleep(0.3)
+        stopped, path = self.probe.trigger(graph.EPISODE_STOP)
+        self.recorded = Path(path) if stopped else None
+
+    def recording_kept(self) -> bool:
+        """Whether that episode can be read to its end."""
+        from rosbags.rosbag2 import Reader
+
+        if self.recorded is None:
+            return False
+        with Reader(self.recorded) as reader:
+            return sum(1 for _ in reader.messages()) == reader.message_count > 0
 
     def move(self) -> None:
-        """Back to the start state, armed, and in motion for half a second."""
+        """Back to the start state, armed, and in steady motion, with one episode recorded."""
         from robot_rl_nodes import graph
 
         self.probe.set_parameter("sim_robot_node", "seed", 3)
-        self.probe.trigger(graph.SIM_RESET)
         end_s = time.monotonic() + START_S
-        while not self.moving() and time.monotonic() < end_s:
+        while not self._steady():
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"the arm does not move: {self.probe.mode}")
+            self.probe.trigger(graph.SIM_RESET)
             self.recover()
             time.sleep(0.3)
-        self.probe.until(self.moving, 1.0, "motion")
-        time.sleep(0.5)
+        if self.recorded is None:
+            self.record_one()
+
+    def _steady(self) -> bool:
+        """In motion, and still so a moment later: a busy machine may stop a policy at its start."""
+        if not self.moving():
+            return False
+        changes = len(self.probe.modes)
+        time.sleep(0.3)
+        return self.moving() and len(self.probe.modes) == changes
 
     def recover(self) -> None:
         """What an operator does after a fault: explicit, both for the arm and for safety."""
@@ -108,9 +138,8 @@ def robot(
             graph.start("policy_node", {"policy": str(folder)}, prefix=prefix)
         if teleop:
             graph.start("teleop_node", {"device": "web", "port": 0, "token": "secret"})
-        if recorder:
-            root = str(graph.root / "recordings")
-            graph.start("recorder_node", {"root": root}, before=recorder)
+        root = str(graph.root / "recordings")
+        graph.start("recorder_node", {"root": root}, before=recorder)
         probe = Probe()
         try:
             yield Robot(graph, probe)
@@ -187,7 +216,8 @@ def out_of_workspace() -> Finding:
         publisher.velocity = (0.0, -0.1, 0.0)
         r.probe.until(r.moving, 5.0, "motion back inside")
         told = f"clipped: 10 m/s asked, tcp rests at y = {furthest_m:.3f} m of {edge_m} m"
-        return Finding("action out of the workspace", stop_ms, told, False, True)
+        kept = r.recording_kept()
+        return Finding("action out of the workspace", stop_ms, told, False, True, kept)
 
 
 def two_publishers() -> Finding:
@@ -224,15 +254,12 @@ def disk_full() -> Finding:
     with robot(recorder=small_disk) as r:
         from robot_rl_nodes import graph
 
-        whole = _record_one(r)
         r.move()
         r.probe.trigger(graph.EPISODE_START)
         r.probe.until(lambda: r.probe.recorder_failed_s is not None, 30.0, "a full disk")
         assert r.probe.recorder_failed_s is not None
         stop_ms, told_by = r.stop_after(r.probe.recorder_failed_s)
-        kept = whole.exists() and (whole / "metadata.yaml").exists()
-        found = _after(r, "disk full while recording", stop_ms, told_by)
-        return Finding(**{**asdict(found), "recovered": found.recovered and kept})
+        return _after(r, "disk full while recording", stop_ms, told_by)
 
 
 def traffic_cut() -> Finding:
@@ -296,7 +323,7 @@ def _after(r: Robot, name: str, stop_ms: float, told_by: str, wait_s: float = 0.
     time.sleep(_QUIET_S)
     moved = any(mode.startswith("moving") for _, mode in r.probe.modes[began:])
     recovered = _comes_back(r)
-    return Finding(name, stop_ms, told_by, moved, recovered)
+    return Finding(name, stop_ms, told_by, moved, recovered, r.recording_kept())
 
 
 def _comes_back(r: Robot) -> bool:
@@ -403,18 +430,7 @@ class _Hand:
 def _armed(graph: Graph) -> bool:
     """The hand presses once safety is armed: a reset is refused while the dead-man is held."""
     log = graph.log("safety_node").read_text()
-    return log.rfind("armed") > log.rfind("stopped: ")
-
-
-def _record_one(r: Robot) -> Path:
-    """A short episode that must survive what comes later."""
-    from robot_rl_nodes import graph
-
-    r.move()
-    _, path = r.probe.trigger(graph.EPISODE_START)
-    time.sleep(0.3)
-    r.probe.trigger(graph.EPISODE_STOP)
-    return Path(path)
+    return log.rfind("]: armed") > log.rfind("]: stopped")
 
 
 @contextmanager
@@ -451,7 +467,8 @@ def run_all(names: list[str]) -> list[dict[str, Any]]:
         row = rows[-1]
         print(f"{row['fault']:45s}{row['stop_ms']:8.0f} ms  {row['told_by']}  "
               f"{'MOVED AGAIN' if row['moved_by_itself_after'] else 'stayed'}  "
-              f"{'recovered' if row['recovered'] else 'NOT RECOVERED'}", flush=True)  # fmt: skip
+              f"{'recovered' if row['recovered'] else 'NOT RECOVERED'}  "
+              f"{'kept' if row['recording_kept'] else 'RECORDING LOST'}", flush=True)  # fmt: skip
     return rows
 
 

@@ -89,7 +89,7 @@ def _plot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     bench = _add(commands, "bench", "measure speed: rendering, replay, learner, runtime, ROS 2")
-    bench.add_argument("name", nargs="?", default="all", help="which benchmark; default all")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; default all")
     bench.add_argument("--csv", metavar="FILE", help="also write the figures there")
 
 

@@ -12,10 +12,10 @@ BENCHMARKS = (
 
 
 def run(arguments: argparse.Namespace) -> int:
-    names = BENCHMARKS if arguments.name == "all" else (arguments.name,)
+    names = arguments.names or BENCHMARKS
     for name in names:
         if name not in BENCHMARKS:
-            raise UnknownNameError("benchmark", name, ("all", *BENCHMARKS))
+            raise UnknownNameError("benchmark", name, BENCHMARKS)
     from benchmarks.timing import Row, show, write_csv
 
     measured: dict[str, list[Row]] = {}

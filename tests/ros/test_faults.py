@@ -25,3 +25,4 @@ def test_a_fault_holds_the_arm_until_someone_says_so(name, told_by):
     assert found.told_by.startswith(told_by)
     assert not found.moved_by_itself_after
     assert found.recovered
+    assert found.recording_kept

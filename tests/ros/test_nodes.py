@@ -51,10 +51,10 @@ def refuse(done: subprocess.CompletedProcess[str], text: str) -> None:
     ("node", "parameters", "text"),
     [
         ("camera_node", ["width:=5"], "width of camera_node must be a whole number in [16, 4096]"),
-        ("camera_node", ["driver:=magic"], "choose one of opencv, topic"),
+        ("camera_node", ["driver:=magic"], "the driver 'magic' cannot be made"),
         ("camera_node", ["crop:=['1','2']"], "parameter crop"),
         ("arm_node", ["watchdog_s:=1.0"], "watchdog_s of arm_node must be a number in [0.1, 0.2]"),
-        ("arm_node", ["driver:=no.such:Arm"], "the arm driver 'no.such:Arm' cannot be made"),
+        ("arm_node", ["driver:=no.such:Arm"], "the driver 'no.such:Arm' cannot be made"),
         ("safety_node", ["max_step:=[0.1]"], "parameter max_step has 1 numbers; it needs 4"),
         ("safety_node", ["cameras:=3"], "cameras of safety_node must be a list of texts"),
         (
@@ -129,7 +129,7 @@ def test_the_arms_own_node_holds_before_it_leaves():
 
 def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, capsys):
     """Through ROS and directly, the same observations give the same actions."""
-    with robot(recorder=lambda: None, policy=policy) as r:
+    with robot(policy=policy) as r:
         r.move()
         r.probe.trigger(graph.EPISODE_START)
         time.sleep(1.2)

@@ -1,6 +1,5 @@
 """Any arm on ROS 2: `driver` is `sim`, or `package.module:Class` of an `hardware.arm.Arm`."""
 
-import importlib
 import json
 import sys
 
@@ -8,6 +7,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
 from hardware.arm import Arm
+from hardware.drivers import load_driver
 from hardware.sim import SimulatedArm, SimWorld
 from robot_rl.cameras import CameraSpec
 from robot_rl.environment import TaskConfig
@@ -36,18 +36,13 @@ class ArmNode(Node):
 
 def make_arm(driver: str, settings: str) -> Arm:
     """Raises `ConfigError` where the driver cannot be found or does not take the settings."""
+    if driver != "sim":
+        return load_driver(driver, settings)
     try:
-        values = json.loads(settings)
-        if driver == "sim":
-            task = TaskConfig(cameras={"front": CameraSpec()}, **values)
-            return SimulatedArm(SimWorld(task))
-        module, _, name = driver.partition(":")
-        return getattr(importlib.import_module(module), name)(**values)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"the arm driver '{driver}' cannot be made ({error}). Choose sim, or "
-            "package.module:Class with driver_settings as JSON."
-        ) from error
+        task = TaskConfig(cameras={"front": CameraSpec()}, **json.loads(settings))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"driver_settings of the simulated arm: {error}.") from error
+    return SimulatedArm(SimWorld(task))
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
+from hardware.drivers import load_driver
 from hardware.opencv_camera import OpenCVCamera
 from robot_rl.errors import ConfigError, HardwareError
 from robot_rl.types import CameraField
@@ -45,7 +46,8 @@ class CameraNode(Node):
         self._thread.start()
 
     def _make_camera(self, parameters: Parameters) -> Camera:
-        driver = parameters.text("driver", "opencv", "who takes the pictures", ("opencv", "topic"))
+        driver = parameters.text("driver", "opencv", "opencv, topic, or package.module:Class")
+        settings = parameters.text("driver_settings", "{}", "JSON passed to the driver's class")
         source = parameters.text("source", "0", "device number, stream, file, or image topic")
         rate_hz = parameters.number("rate_hz", 30.0, "frames per second", 1.0, 240.0)
         width = parameters.count("width", 640, "width that is published, px", 16, 4096)
@@ -62,8 +64,10 @@ class CameraNode(Node):
         inner: Camera
         if driver == "topic":
             inner = TopicCamera(self, source, features)
-        else:
+        elif driver == "opencv":
             inner = OpenCVCamera(source, name, rate_hz=rate_hz)
+        else:
+            inner = load_driver(driver, settings)
         return CroppedCamera(inner, field)
 
     def leave(self) -> None:
