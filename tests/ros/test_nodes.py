@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.faults import Robot, robot
 from benchmarks.ros_graph import Graph, steady_policy
+from benchmarks.ros_robot import Hand, Robot, robot
 from robot_rl.cli import main
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
@@ -234,15 +234,13 @@ def _armed(r: Robot) -> bool:
 def test_a_human_takes_over_and_hands_back():
     from std_msgs.msg import Bool
 
-    from benchmarks.faults import _Hand
-
     with robot(teleop=True) as r:
         active = []
         r.probe.node.create_subscription(
             Bool, graph.INTERVENTION, lambda m: active.append(m.data), graph.LATCHED
         )
         r.move()
-        with _Hand(r):
+        with Hand(r):
             r.probe.until(lambda: _armed(r) and active and active[-1], 30.0, "the takeover")
             r.probe.until(lambda: abs(r.probe.twists[-1][1].x) < 1e-9, 2.0, "the human's motion")
             assert r.moving()

@@ -1,0 +1,234 @@
+"""A moving simulated robot made of real processes, and what can be done to it."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ros_graph import START_S, Graph, Probe, steady_policy
+
+_DRIFT = (0.01, 0.3, 0.0)  # 9 cm/s across the table: two seconds and more until the edge
+
+
+@dataclass
+class Robot:
+    """A moving robot: nodes, the probe, and what brings it back."""
+
+    graph: Graph
+    probe: Probe
+    recorded: Path | None = None
+
+    def record_one(self) -> None:
+        """A short episode that must survive whatever comes later."""
+        from robot_rl_nodes import graph
+
+        self.probe.trigger(graph.EPISODE_START)
+        time.sleep(0.3)
+        stopped, path = self.probe.trigger(graph.EPISODE_STOP)
+        self.recorded = Path(path) if stopped else None
+
+    def recording_kept(self) -> bool:
+        """Whether that episode can be read to its end."""
+        from rosbags.rosbag2 import Reader
+
+        if self.recorded is None:
+            return False
+        with Reader(self.recorded) as reader:
+            return sum(1 for _ in reader.messages()) == reader.message_count > 0
+
+    def move(self) -> None:
+        """Back to the start state, armed, and in steady motion, with one episode recorded."""
+        from robot_rl_nodes import graph
+
+        self.probe.set_parameter("sim_robot_node", "seed", 3)
+        end_s = time.monotonic() + START_S
+        while not self._steady():
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"the arm does not move: {self.probe.mode}")
+            self.probe.trigger(graph.SIM_RESET)
+            self.recover()
+            time.sleep(0.3)
+        if self.recorded is None:
+            self.record_one()
+
+    def _steady(self) -> bool:
+        """In motion, and still so a moment later: a busy machine may stop a policy at its start."""
+        if not self.moving():
+            return False
+        changes = len(self.probe.modes)
+        time.sleep(0.3)
+        return self.moving() and len(self.probe.modes) == changes
+
+    def recover(self) -> None:
+        """What an operator does after a fault: explicit, both for the arm and for safety."""
+        from robot_rl_nodes import graph
+
+        self.probe.trigger(graph.ARM_RECOVER)
+        end_s = time.monotonic() + 20.0
+        while not self.probe.trigger(graph.SAFETY_RESET)[0] and time.monotonic() < end_s:
+            time.sleep(0.1)
+
+    def moving(self) -> bool:
+        return self.probe.mode.startswith("moving")
+
+    def fault(self, name: str) -> None:
+        from robot_rl_nodes import graph
+
+        self.probe.set_parameter("sim_robot_node", "fault", name)
+        self.probe.trigger(graph.SIM_FAULT)
+
+    def stop_after(self, fault_s: float, timeout_s: float = 5.0) -> tuple[float, str]:
+        """(ms from `fault_s` to the order, mode and reason)."""
+        self.probe.until(lambda: self._order(fault_s) is not None, timeout_s, "a hold")
+        order = self._order(fault_s)
+        assert order is not None
+        return 1e3 * (order[0] - fault_s), order[1]
+
+    def _order(self, fault_s: float) -> tuple[float, str] | None:
+        after = [m for m in self.probe.modes if m[0] >= fault_s and not m[1].startswith("moving")]
+        return after[0] if after else None
+
+
+@contextmanager
+def robot(
+    policy: Path | bool | None = True, teleop: bool = False, size: int = 64,
+    recorder: Callable[[], None] | None = None, environment: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (), safety: dict[str, Any] | None = None,
+) -> Iterator[Robot]:  # fmt: skip
+    """A simulated robot with camera and safety; `prefix` runs all but the robot elsewhere."""
+    with Graph(environment) as graph:
+        graph.start("sim_robot_node", {"noise_std": 1.0, "image_size": size})
+        camera = {"driver": "topic", "source": "/sim/front/image_raw", "rate_hz": 10.0}
+        camera |= {"width": size, "height": size}
+        graph.start("camera_node", camera, prefix=prefix)
+        graph.start("safety_node", safety, prefix=prefix)
+        if policy:
+            folder = policy if isinstance(policy, Path) else steady_policy(graph.root, _DRIFT)
+            graph.start("policy_node", {"policy": str(folder)}, prefix=prefix)
+        if teleop:
+            graph.start("teleop_node", {"device": "web", "port": 0, "token": "secret"})
+        root = str(graph.root / "recordings")
+        graph.start("recorder_node", {"root": root}, before=recorder)
+        probe = Probe()
+        try:
+            yield Robot(graph, probe)
+        finally:
+            probe.close()
+
+
+class Publisher:
+    """Twists at 10 Hz from the probe, as a policy or a rogue would send them."""
+
+    def __init__(self, r: Robot, topic: str) -> None:
+        from geometry_msgs.msg import TwistStamped
+
+        from robot_rl_nodes import graph
+
+        self._node = r.probe.node
+        self._out = self._node.create_publisher(TwistStamped, topic, graph.COMMAND)
+        self.velocity = (0.0, 0.0, 0.0)
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._stream, daemon=True)
+
+    def send(self, velocity: tuple[float, float, float]) -> float:
+        from robot_rl_nodes.messages import to_twist
+
+        with self._lock:
+            stamp_s = time.time()
+            self._out.publish(to_twist(velocity, stamp_s, "base_link"))
+        return stamp_s
+
+    def __enter__(self) -> "Publisher":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+        self._node.destroy_publisher(self._out)
+
+    def _stream(self) -> None:
+        while not self._closing.wait(0.1):
+            self.send(self.velocity)
+
+
+class Hand:
+    """An operator on the web page who holds the dead-man and pushes y."""
+
+    def __init__(self, r: Robot) -> None:
+        self._graph = r.graph
+        self._lost = threading.Event()
+        self._closing = threading.Event()
+        self._last_s = 0.0
+        self._thread = threading.Thread(target=self._drive, daemon=True)
+
+    def lose(self) -> float:
+        """Stop sending with the socket open, as a cable does. When the last message left."""
+        self._lost.set()
+        time.sleep(0.05)
+        return self._last_s
+
+    def __enter__(self) -> "Hand":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    def _drive(self) -> None:
+        import asyncio
+
+        asyncio.run(self._talk())
+
+    async def _talk(self) -> None:
+        import asyncio
+
+        import aiohttp
+
+        url = self._address()
+        async with aiohttp.ClientSession() as session:
+            socket = await session.ws_connect(f"{url}/ws?token=secret", headers={"Origin": url})
+            while not self._closing.is_set() and not socket.closed:
+                if not self._lost.is_set():
+                    self._last_s = time.time()
+                    await socket.send_json({"held": _armed(self._graph), "axes": [0, 0.6, 0, 0]})
+                await asyncio.sleep(0.033)
+
+    def _address(self) -> str:
+        end_s = time.monotonic() + START_S
+        while time.monotonic() < end_s:
+            text = self._graph.log("teleop_node").read_text()
+            if "http://" in text:
+                return "http://" + text.split("http://")[1].split("/")[0]
+            time.sleep(0.1)
+        raise TimeoutError("the teleop node printed no address")
+
+
+def _armed(graph: Graph) -> bool:
+    """The hand presses once safety is armed: a reset is refused while the dead-man is held."""
+    log = graph.log("safety_node").read_text()
+    return log.rfind("]: armed") > log.rfind("]: stopped")
+
+
+@contextmanager
+def second_host() -> Iterator[tuple[str, str]]:
+    """(name of a network namespace, link on our side), joined by a virtual cable."""
+    name, link = f"rrl{os.getpid()}", f"rrl{os.getpid() % 10000}"
+    for command in (
+        f"ip netns add {name}", f"ip link add {link} type veth peer name eth0 netns {name}",
+        f"ip addr add 10.77.0.1/24 dev {link}", f"ip link set {link} up",
+        f"ip netns exec {name} ip addr add 10.77.0.2/24 dev eth0",
+        f"ip netns exec {name} ip link set eth0 up", f"ip netns exec {name} ip link set lo up",
+    ):  # fmt: skip
+        subprocess.run(command.split(), check=True)
+    try:
+        yield name, link
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False)
