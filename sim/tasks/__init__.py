@@ -2,9 +2,10 @@
 
 from sim.tasks.base import ArmTask
 from sim.tasks.lift import Lift
+from sim.tasks.peg_insert import PegInsert
 from sim.tasks.push import Push
 from sim.tasks.reach import Reach
 
-ARM_TASKS: dict[str, type[ArmTask]] = {task.name: task for task in (Reach, Push, Lift)}
+ARM_TASKS: dict[str, type[ArmTask]] = {task.name: task for task in (Reach, Push, Lift, PegInsert)}
 
 __all__ = ["ARM_TASKS", "ArmTask", "Lift", "Push", "Reach"]
