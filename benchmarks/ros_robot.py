@@ -47,14 +47,15 @@ class Robot:
 
         self.probe.set_parameter("sim_robot_node", "seed", 3)
         end_s = time.monotonic() + START_S
-        while not self._steady():
+        while not self._steady() or self.recorded is None:
             if time.monotonic() > end_s:
                 raise TimeoutError(f"the arm does not move: {self.probe.mode}")
+            if self.moving() and self.recorded is None:
+                self.record_one()
+                continue
             self.probe.trigger(graph.SIM_RESET)
             self.recover()
             time.sleep(0.3)
-        if self.recorded is None:
-            self.record_one()
 
     def _steady(self) -> bool:
         """In motion, and still so a moment later: a busy machine may stop a policy at its start."""
