@@ -93,6 +93,19 @@ def suites() -> Check:
     return Check("tasks", found, missing)
 
 
+def ros() -> Check:
+    """Only deployment needs it, so its absence is not something to mend."""
+    from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
+
+    if find_spec("rclpy") is None:
+        return Check("ROS 2", "not installed; to deploy: pip install 'robot-rl[ros]'")
+    try:
+        return Check("ROS 2", f"rclpy {version('ros-rclpy')} (wheels)")
+    except PackageNotFoundError:
+        return Check("ROS 2", "rclpy of a sourced installation")
+
+
 CHECKS: tuple[Callable[[], Check], ...] = (
-    python, torch_and_cuda, rendering, memory, disk, suites,
+    python, torch_and_cuda, rendering, memory, disk, suites, ros,
 )  # fmt: skip
