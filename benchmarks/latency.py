@@ -116,8 +116,8 @@ class _Body:
             self._joints.publish(to_joint_state(state, arm))
             self._pose.publish(to_pose(state, arm.base_frame))
             self._twist.publish(to_twist(state.tcp_vel_m_s, stamp_s, arm.base_frame))
-            self._stamp_s = stamp_s
-            self._image.publish(self._message.fill(frames[count % 16], stamp_s))
+            self._stamp_s = time.time()  # a camera exposes on its own, not after the arm's reports
+            self._image.publish(self._message.fill(frames[count % 16], self._stamp_s))
             count += 1
             due_s += 1.0 / _RATE_HZ
             time.sleep(max(0.0, due_s - time.monotonic()))

@@ -48,7 +48,7 @@ def policy_folder(root: Path, network: NetworkConfig, size: int, rate_hz: float)
 
 def _measure(name: str, folder: Path) -> list[Row]:
     """The two take turns, so that both meet the same machine."""
-    runtime = PolicyRuntime(folder, RuntimeConfig(deadline_s=1.0))
+    runtime = PolicyRuntime(folder, RuntimeConfig(deadline_s=1.0, own_thread=False))
     policy = PolicyFolder(folder).load()
     (camera,) = runtime.interface.cameras
     rng = np.random.default_rng(0)

@@ -36,12 +36,17 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeConfig:
-    """`deadline_s` 0 takes half a control period. `device` is `auto`, `cpu` or `cuda`."""
+    """`deadline_s` 0 takes half a control period. `device` is `auto`, `cpu` or `cuda`.
+
+    With `own_thread` a late inference is left behind and `act` returns at the deadline; without,
+    `act` saves the change of threads, and a late result is refused when it comes.
+    """
 
     engine: Literal["torch", "onnx"] = "torch"
     device: str = "auto"
     threads: int = 1
     deadline_s: float = 0.0
+    own_thread: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +126,20 @@ class PolicyRuntime:
         inputs = {key: frames[None] for key, frames in self._carry.items()}
         if PROPRIO in obs:
             inputs[PROPRIO] = obs[PROPRIO][None]
+        if not self.config.own_thread:
+            return self._inline(inputs)
         self._running = self._worker.submit(self._engine, inputs)
         try:
             return self._running.result(self._deadline_s)
         except TimeoutError:
             return None
+
+    def _inline(self, inputs: Arrays) -> np.ndarray | None:
+        if torch.get_num_threads() != self.config.threads:
+            torch.set_num_threads(self.config.threads)  # a setting of the calling thread
+        started = time.perf_counter()
+        action = self._engine(inputs)
+        return action if time.perf_counter() - started <= self._deadline_s else None
 
     def _check(self, obs: Observation) -> None:
         for camera in self.interface.cameras:

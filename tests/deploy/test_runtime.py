@@ -45,9 +45,11 @@ def episode(steps: int):
     return [random_obs(INTERFACE, rng) for _ in range(steps)]
 
 
-@pytest.mark.parametrize("engine", ["torch", "onnx"])
-def test_actions_and_memory_are_those_of_the_policy(folder, engine):
-    runtime = PolicyRuntime(folder, RuntimeConfig(engine=engine, **PATIENT))
+@pytest.mark.parametrize(
+    ("engine", "own_thread"), [("torch", True), ("torch", False), ("onnx", True)]
+)
+def test_actions_and_memory_are_those_of_the_policy(folder, engine, own_thread):
+    runtime = PolicyRuntime(folder, RuntimeConfig(engine=engine, own_thread=own_thread, **PATIENT))
     policy, carry = PolicyFolder(folder).load(), [None]
     for obs in episode(5):
         wanted, carry = policy.act([obs], carry)
@@ -84,6 +86,16 @@ def test_a_missed_deadline_gives_no_action_and_is_counted(folder):
     assert runtime.act(obs).action is not None
     assert runtime.stats.deadline_misses == 2
     assert runtime.stats.decisions == 3
+
+
+def test_without_a_thread_of_its_own_a_late_result_is_refused(folder):
+    runtime = PolicyRuntime(folder, RuntimeConfig(deadline_s=0.05, own_thread=False))
+    fast = runtime._engine
+    runtime._engine = lambda inputs: time.sleep(0.1) or fast(inputs)
+    assert runtime.act(episode(1)[0]).action is None
+    runtime._engine = fast
+    assert runtime.act(episode(1)[0]).action is not None
+    assert runtime.stats.deadline_misses == 1
 
 
 def test_the_age_of_the_observation_is_reported(folder):

@@ -45,6 +45,7 @@ class PolicyNode(LifecycleNode):
             device=p.text("device", "auto", "where it runs", ("auto", "cpu", "cuda")),
             threads=p.count("threads", 1, "threads of the network on a CPU", 1, 64),
             deadline_s=p.number("deadline_s", 0.0, "0: half a control period", 0.0, 1.0),
+            own_thread=False,  # this node has a worker already, and safety watches its silence
         )
         self._max_age_s = p.number("max_obs_age_s", 0.1, "older observations hold, s", 0.005, 2.0)
         self._max_skew_s = p.number("max_skew_s", 0.03, "frames and joints of one obs, s", 0, 0.5)
