@@ -1,6 +1,7 @@
 """A recorded bag as an episode of observations and applied actions, aligned by header stamps."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def read_recording(bag: Path, interface: Interface, cameras: Mapping[str, str]) 
     messages = _read(bag, interface, cameras)
     recordings = _align(messages, interface)
     success = {"true": True, "false": False}.get(noted.get("success", ""))
-    if recordings:
-        _finish(recordings[-1], success)
+    for recording in recordings:
+        _finish(recording, success if recording is recordings[-1] else None)
     return recordings
 
 
@@ -161,17 +162,24 @@ def _observation(messages: _Messages, interface: Interface, stamp_s: float) -> O
 
 
 def _nearest(items: list[Any], stamp_s: float, stamp_of: Any) -> Any:
-    best = min(items, key=lambda item: abs(stamp_of(item) - stamp_s), default=None)
+    """Of `items`, sorted by their stamps, the closest within the allowed skew."""
+    place = bisect_left(items, stamp_s, key=stamp_of)
+    around = items[max(0, place - 1) : place + 1]
+    best = min(around, key=lambda item: abs(stamp_of(item) - stamp_s), default=None)
     if best is None or abs(stamp_of(best) - stamp_s) > _MAX_SKEW_S:
         return None
     return best
 
 
 def _within(
-    applied: Iterable[tuple[float, tuple[float, ...], str]], from_s: float, to_s: float
+    applied: list[tuple[float, tuple[float, ...], str]], from_s: float, to_s: float
 ) -> tuple[tuple[float, ...], str] | None:
-    inside = [(velocity, source) for at_s, velocity, source in applied if from_s <= at_s < to_s]
-    return inside[-1] if inside else None
+    """The last command in [`from_s`, `to_s`)."""
+    place = bisect_left(applied, to_s, key=lambda step: step[0])
+    if place == 0 or applied[place - 1][0] < from_s:
+        return None
+    _, velocity, source = applied[place - 1]
+    return velocity, source
 
 
 def _step(applied: tuple[tuple[float, ...], str] | None, mapping: ActionMap) -> Step:
