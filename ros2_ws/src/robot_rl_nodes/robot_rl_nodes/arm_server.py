@@ -42,14 +42,14 @@ class ArmServer:
         )
         state_hz = parameters.number("state_rate_hz", 50.0, "rate of joint states", 1.0, 500.0)
         self._pairing = CommandPairing()
-        self._refused = self._mono_offset_s = 0.0
-        self._pairs = [(JointState, graph.JOINT_STATES), (PoseStamped, graph.TCP_POSE),
-                       (TwistStamped, graph.TCP_TWIST), (WrenchStamped, graph.WRENCH)]  # fmt: skip
-        self._joints, self._pose, self._twist, self._wrench = (
-            node.create_publisher(kind, topic, graph.STATE) for kind, topic in self._pairs
-        )
+        self._refused = 0
+        self._joints = node.create_publisher(JointState, graph.JOINT_STATES, graph.STATE)
+        self._pose = node.create_publisher(PoseStamped, graph.TCP_POSE, graph.STATE)
+        self._twist = node.create_publisher(TwistStamped, graph.TCP_TWIST, graph.STATE)
+        self._wrench = node.create_publisher(WrenchStamped, graph.WRENCH, graph.STATE)
         self._mode = node.create_publisher(Header, graph.ARM_MODE, graph.LATCHED)
         self.guarded.start()
+        self._features = arm.features
         node.create_subscription(
             JointTrajectory, graph.ARM_GRIPPER, self._pairing.gripper, graph.COMMAND
         )
@@ -68,7 +68,7 @@ class ArmServer:
         flush(self._mode)
 
     def publish_state(self, state: ArmState) -> None:
-        features = self.guarded.arm.features
+        features = self._features
         self._joints.publish(to_joint_state(state, features))
         self._pose.publish(to_pose(state, features.base_frame))
         self._twist.publish(to_twist(state.tcp_vel_m_s, state.stamp_s, features.base_frame))
@@ -121,6 +121,6 @@ class ArmServer:
 
     def diagnostics(self):  # noqa: ANN201
         mode = self.guarded.mode
-        values = (("refused_commands", int(self._refused)),
+        values = (("refused_commands", self._refused),
                   ("unpaired_gripper_commands", self._pairing.unpaired))  # fmt: skip
         return to_diagnostics("arm", str(mode), values, time.time())
