@@ -1,18 +1,21 @@
 """Between ROS messages and the library's types."""
 
 import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped, TwistStamped
+from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures
-from hardware.ros_messages import GRIPPER_JOINT
+from hardware.ros_messages import GRIPPER_JOINT, StateAssembler
+from robot_rl_nodes import graph
 
 _NS = 1_000_000_000
 
@@ -87,6 +90,25 @@ def to_pose(state: ArmState, frame_id: str) -> PoseStamped:
     position = message.pose.position
     position.x, position.y, position.z = state.tcp_pos_m
     return message
+
+
+def subscribe_state(
+    node: Node, joint_names: Sequence[str], take: Callable[[ArmState], None]
+) -> None:
+    """Call `take` with every state whose three parts have come."""
+    assembler = StateAssembler(joint_names)
+
+    def offer(kind: str, message: JointState | PoseStamped | TwistStamped) -> None:
+        state = assembler.offer(kind, message)
+        if state is not None:
+            take(state)
+
+    for kind, message, topic in (
+        ("joints", JointState, graph.JOINT_STATES),
+        ("pose", PoseStamped, graph.TCP_POSE),
+        ("twist", TwistStamped, graph.TCP_TWIST),
+    ):
+        node.create_subscription(message, topic, partial(offer, kind), graph.STATE)
 
 
 # ----------------------------------------------------------------- diagnostics

@@ -7,20 +7,20 @@ from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseStamped, TwistStamped
+from geometry_msgs.msg import TwistStamped
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import ArmState, require_proprio
 from hardware.camera import Frame
-from hardware.ros_messages import StateAssembler, to_image, to_seconds
+from hardware.ros_messages import to_image, to_seconds
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, HardwareError, RobotRLError
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import to_diagnostics, to_gripper, to_twist
+from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_twist
 from robot_rl_nodes.observation import ObservationSlot
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import flush, run
@@ -109,7 +109,6 @@ class PolicyNode(LifecycleNode):
             )
         require_proprio(interface.proprio)
         self._map = ActionMap(interface)
-        self._assembler = StateAssembler(self._joints)
         self._slot = ObservationSlot(interface, self._max_skew_s)
         self._runtime = runtime
         for camera in interface.cameras:
@@ -117,12 +116,7 @@ class PolicyNode(LifecycleNode):
                 Image, f"{self._cameras[camera.name]}/image_raw", partial(self._see, camera.name),
                 graph.IMAGE_IN,
             )  # fmt: skip
-        for kind, message, topic in (
-            ("joints", JointState, graph.JOINT_STATES),
-            ("pose", PoseStamped, graph.TCP_POSE),
-            ("twist", TwistStamped, graph.TCP_TWIST),
-        ):
-            self.create_subscription(message, topic, partial(self._take_state, kind), graph.STATE)
+        subscribe_state(self, self._joints, self._slot.state)
         self._worker = threading.Thread(target=self._work, name="inference", daemon=True)
         self._worker.start()
 
@@ -131,11 +125,6 @@ class PolicyNode(LifecycleNode):
     def _see(self, camera: str, message: Image) -> None:
         stamp_s = to_seconds(message.header.stamp)
         self._slot.frame(camera, Frame(image=to_image(message), stamp_s=stamp_s))
-
-    def _take_state(self, kind: str, message: JointState | PoseStamped | TwistStamped) -> None:
-        state = self._assembler.offer(kind, message)
-        if state is not None:
-            self._slot.state(state)
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._forget()

@@ -9,22 +9,22 @@ from dataclasses import replace
 from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
+from geometry_msgs.msg import TwistStamped, WrenchStamped
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import ArmState
-from hardware.ros_messages import CommandPairing, StateAssembler, to_seconds
+from hardware.ros_messages import CommandPairing, to_seconds
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
 from robot_rl.deploy.safety import Command, SafetyFilter, SafetyLimits, Verdict
 from robot_rl.deploy.supervisor import HUMAN, POLICY, Now, Supervisor, SupervisorLimits
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import to_diagnostics, to_gripper, to_time, to_twist
+from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_time, to_twist
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import flush, run
 
@@ -47,7 +47,7 @@ class SafetyNode(Node):
             _silences(parameters),
         )  # fmt: skip
         self._pairings = {POLICY: CommandPairing(), HUMAN: CommandPairing()}
-        self._assembler = StateAssembler(parameters.texts("joint_names", [], "joints to guard"))
+        self._joints = parameters.texts("joint_names", [], "joints to guard")
         self._state: ArmState | None = None
         self._force_n = 0.0
         self._told_latched: bool | None = None
@@ -92,12 +92,7 @@ class SafetyNode(Node):
                 TwistStamped, twist, partial(self._command, source), graph.COMMAND
             )
         self.create_subscription(Header, graph.TELEOP_DEADMAN, self._deadman, graph.COMMAND)
-        for kind, message, topic in (
-            ("joints", JointState, graph.JOINT_STATES),
-            ("pose", PoseStamped, graph.TCP_POSE),
-            ("twist", TwistStamped, graph.TCP_TWIST),
-        ):
-            self.create_subscription(message, topic, partial(self._take_state, kind), graph.STATE)
+        subscribe_state(self, self._joints, self._take_state)
         self.create_subscription(WrenchStamped, graph.WRENCH, self._take_force, graph.STATE)
         for camera in cameras:
             self.create_subscription(
@@ -121,11 +116,9 @@ class SafetyNode(Node):
             self._publish(self._supervisor.deadman(message.frame_id == "held", Now.read()))
         self._tell()
 
-    def _take_state(self, kind: str, message: JointState | PoseStamped | TwistStamped) -> None:
-        state = self._assembler.offer(kind, message)
-        if state is not None:
-            self._state = state
-            self._supervisor.arm(replace(state.reading(), force_n=self._force_n))
+    def _take_state(self, state: ArmState) -> None:
+        self._state = state
+        self._supervisor.arm(replace(state.reading(), force_n=self._force_n))
 
     def _take_force(self, message: WrenchStamped) -> None:
         force = message.wrench.force
