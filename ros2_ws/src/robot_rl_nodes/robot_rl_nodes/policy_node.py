@@ -30,10 +30,11 @@ _STILL = (0.0,) * 4
 
 
 class PolicyNode(LifecycleNode):
-    """Configure loads and warms up; activate forgets the last episode and acts; deactivate holds.
+    """Loads and warms up at once, so that a wrong folder or camera ends in one clear line.
 
-    Inference runs on its own thread and only ever on the newest observation. An observation that
-    is too old, or a deadline that passes, is answered with a hold.
+    Activate forgets the last episode and acts; deactivate holds. Inference runs on its own thread
+    and only ever on the newest observation. An observation that is too old, or a deadline that
+    passes, is answered with a hold.
     """
 
     def __init__(self) -> None:
@@ -51,35 +52,23 @@ class PolicyNode(LifecycleNode):
         self._max_skew_s = p.number("max_skew_s", 0.03, "frames and joints of one obs, s", 0, 0.5)
         self._cameras = _pairs(p.texts("cameras", ["front=/camera"], "NAME=NAMESPACE of each"))
         self._joints = p.texts("joint_names", [], "joints to read; default all, in their order")
-        self._autostart = p.flag("autostart", True, "configure and activate at the start")
         self._active = threading.Event()
         self._closing = threading.Event()
         self._refused = 0
         self._failed = ""
-        self._runtime: PolicyRuntime | None = None
         self._twist = self.create_publisher(TwistStamped, graph.POLICY_TWIST, graph.COMMAND)
         self._gripper = self.create_publisher(JointTrajectory, graph.POLICY_GRIPPER, graph.COMMAND)
         self._diagnostics = self.create_publisher(DiagnosticArray, graph.DIAGNOSTICS, graph.STATE)
         self.create_service(Trigger, graph.POLICY_RESET, self._reset)
-        self.create_timer(1.0, self._diagnose)
-
-    def start(self) -> "PolicyNode":
-        """Load before anything else, so that a wrong folder or camera ends in one clear line."""
         self._prepare()
-        if self._autostart:
+        self.create_timer(1.0, self._diagnose)
+        if p.flag("autostart", True, "configure and activate at the start"):
             self.trigger_configure()
             self.trigger_activate()
-        return self
 
     # --------------------------------------------------------------- lifecycle
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        if self._runtime is None:
-            self._prepare()
-        return TransitionCallbackReturn.SUCCESS
-
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        assert self._runtime is not None
         self._failed = ""
         self._forget()
         self._active.set()
@@ -132,9 +121,8 @@ class PolicyNode(LifecycleNode):
         return response
 
     def _forget(self) -> None:
-        if self._runtime is not None:
-            self._runtime.reset()
-            self._slot.clear()
+        self._runtime.reset()
+        self._slot.clear()
 
     # ------------------------------------------------------------------ worker
 
@@ -149,7 +137,6 @@ class PolicyNode(LifecycleNode):
                 self._fail(str(error))
 
     def _decide(self, obs, stamp_s: float, state: ArmState) -> None:  # noqa: ANN001
-        assert self._runtime is not None
         age_s = time.time() - stamp_s
         if not -self._max_skew_s <= age_s <= self._max_age_s:
             self._refused += 1
@@ -164,7 +151,6 @@ class PolicyNode(LifecycleNode):
 
     def _send(self, velocity: tuple[float, ...], gripper_m: float) -> None:
         stamp_s = time.time()
-        assert self._runtime is not None
         period_s = 1.0 / self._runtime.interface.control_rate_hz
         self._gripper.publish(to_gripper(velocity[3], gripper_m, period_s, stamp_s))
         self._twist.publish(to_twist(velocity, stamp_s, _BASE))
@@ -179,8 +165,7 @@ class PolicyNode(LifecycleNode):
         self.get_logger().error(f"{error} The policy holds until it is activated again.")
 
     def _diagnose(self) -> None:
-        stats = self._runtime.stats.as_dict() if self._runtime else {}
-        values = [*stats.items(), ("refused_observations", self._refused)]
+        values = [*self._runtime.stats.as_dict().items(), ("refused_observations", self._refused)]
         text = self._failed or ("active" if self._active.is_set() else "inactive")
         level = DiagnosticStatus.ERROR if self._failed else DiagnosticStatus.OK
         self._diagnostics.publish(to_diagnostics("policy", text, values, time.time(), level))
@@ -197,7 +182,7 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 
 
 def main() -> None:
-    sys.exit(run(lambda: PolicyNode().start()))
+    sys.exit(run(PolicyNode))
 
 
 if __name__ == "__main__":
