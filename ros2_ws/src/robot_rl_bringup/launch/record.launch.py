@@ -1,44 +1,31 @@
 """The recorder for a running graph: /episode/start and /episode/stop bound an episode."""
 
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
+from launch.actions import DeclareLaunchArgument
 
 from launch import LaunchDescription
+from robot_rl_bringup.describe import arguments, network, node, value
+
+ARGUMENTS = {"root": "folder of the episodes", "note": "kept with every episode"}
 
 
 def generate_launch_description():
-    def as_text(name):
-        return ParameterValue(LaunchConfiguration(name), value_type=str)
-
+    images = DeclareLaunchArgument(
+        "images",
+        default_value="raw",
+        choices=["raw", "compressed"],
+        description="which images are kept",
+    )
+    recorder = {
+        "root": value("root"),
+        "images": value("images"),
+        "note": value("note"),
+        "cameras": ["/camera"],
+    }
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                "root", default_value="recordings", description="folder of the episodes"
-            ),
-            DeclareLaunchArgument(
-                "images",
-                default_value="raw",
-                choices=["raw", "compressed"],
-                description="which images are kept",
-            ),
-            DeclareLaunchArgument("note", default_value="", description="kept with every episode"),
-            DeclareLaunchArgument(
-                "network", default_value="false", description="let other machines reach the node"
-            ),
-            SetEnvironmentVariable("ROBOT_RL_NETWORK", LaunchConfiguration("network")),
-            Node(
-                package="robot_rl_nodes",
-                executable="recorder_node",
-                parameters=[
-                    {
-                        "root": as_text("root"),
-                        "images": LaunchConfiguration("images"),
-                        "note": as_text("note"),
-                        "cameras": ["/camera"],
-                    }
-                ],
-            ),
+            images,
+            *arguments(ARGUMENTS, root="recordings", note=""),
+            *network(),
+            node("recorder_node", recorder),
         ]
     )

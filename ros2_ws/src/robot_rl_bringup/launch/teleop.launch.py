@@ -1,40 +1,26 @@
 """An operator for a running graph: web page, keyboard or a joystick's /joy."""
 
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
+from launch.actions import DeclareLaunchArgument
 
 from launch import LaunchDescription
+from robot_rl_bringup.describe import arguments, network, node, value
+
+ARGUMENTS = {"port": "of the web page", "camera": "namespace of the image shown"}
 
 
 def generate_launch_description():
+    device = DeclareLaunchArgument(
+        "device",
+        default_value="web",
+        choices=["web", "joy", "keyboard"],
+        description="what the operator holds",
+    )
+    operator = {"device": value("device"), "port": value("port", int), "camera": value("camera")}
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                "device",
-                default_value="web",
-                choices=["web", "joy", "keyboard"],
-                description="what the operator holds",
-            ),
-            DeclareLaunchArgument("port", default_value="8090", description="of the web page"),
-            DeclareLaunchArgument(
-                "camera", default_value="/camera", description="namespace of the image shown"
-            ),
-            DeclareLaunchArgument(
-                "network", default_value="false", description="let other machines reach the node"
-            ),
-            SetEnvironmentVariable("ROBOT_RL_NETWORK", LaunchConfiguration("network")),
-            Node(
-                package="robot_rl_nodes",
-                executable="teleop_node",
-                parameters=[
-                    {
-                        "device": LaunchConfiguration("device"),
-                        "port": ParameterValue(LaunchConfiguration("port"), value_type=int),
-                        "camera": LaunchConfiguration("camera"),
-                    }
-                ],
-            ),
+            device,
+            *arguments(ARGUMENTS, port="8090", camera="/camera"),
+            *network(),
+            node("teleop_node", operator),
         ]
     )
