@@ -22,6 +22,8 @@ from robot_rl.types import ActionField, CameraField, Interface, ProprioField
 from robot_rl_nodes.transport import profile
 
 START_S = 60.0
+# A killed server is still in the graph for some seconds: a request to it is never answered.
+_ANSWER_S = 5.0
 
 
 def steady_policy(root: Path, action: tuple[float, float, float], spread: float = 0.0) -> Path:
@@ -172,7 +174,7 @@ class Probe:
         try:
             if not client.wait_for_service(START_S):
                 raise TimeoutError(f"nobody offers {name}")
-            answer = client.call(request, timeout_sec=START_S)
+            answer = client.call(request, timeout_sec=_ANSWER_S)
         finally:
             self.node.destroy_client(client)
         if answer is None:

@@ -69,10 +69,18 @@ class Robot:
         """What an operator does after a fault: explicit, both for the arm and for safety."""
         from robot_rl_nodes import graph
 
-        self.probe.trigger(graph.ARM_RECOVER)
         end_s = time.monotonic() + 20.0
-        while not self.probe.trigger(graph.SAFETY_RESET)[0] and time.monotonic() < end_s:
+        while time.monotonic() < end_s:
+            if self._answered(graph.ARM_RECOVER) and self._answered(graph.SAFETY_RESET):
+                return
             time.sleep(0.1)
+
+    def _answered(self, service: str) -> bool:
+        """Whether it said yes; a request that a killed server took with it is made again."""
+        try:
+            return self.probe.trigger(service)[0]
+        except TimeoutError:
+            return False
 
     def moving(self) -> bool:
         return self.probe.mode.startswith("moving")
