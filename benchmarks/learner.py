@@ -16,7 +16,7 @@ from robot_rl.networks.policy import NetworkConfig
 from robot_rl.training.clocks import SplitTimer
 
 TITLE = "learner"
-_PAPER = NetworkConfig(encoder="paper", hidden_dim=1024, layer_norm=False)
+PAPER = NetworkConfig(encoder="paper", hidden_dim=1024, layer_norm=False)
 _UPDATES = 30
 
 
@@ -28,7 +28,7 @@ def _compact() -> list[Row]:
     """Batch 128 while one environment process collects, as `robot-rl train` does it."""
     config = compose(("task=arm/reach", "agent.network.frame_stack=3", "~task.cameras.wrist"))
     envs = make_envs(config, 0)
-    agent = _agent(config.agent, size=64, precision="auto")
+    agent = agent_of(config.agent, size=64, precision="auto")
     replay = filled(5000, 5000, size=64, frame_stack=3, nstep=3)
     timer = SplitTimer()
     agent.split = timer
@@ -57,10 +57,10 @@ def _compact() -> list[Row]:
 
 def _paper() -> list[Row]:
     """Batch 256 at 84x84, published hyperparameters; the same weights and draws for both."""
-    config = DrQV2Config(network=_PAPER)
+    config = DrQV2Config(network=PAPER)
     replay = filled(3000, 3000, frame_stack=3, nstep=3)
     batch = replay.sample(config.batch_size)
-    exact = _agent(config, size=84, precision="float32")
+    exact = agent_of(config, size=84, precision="float32")
     book = Textbook(exact)
     gap = 0.0
     for seed in range(2):
@@ -70,7 +70,7 @@ def _paper() -> list[Row]:
         ours = exact.update(batch)
         pair = (float(ours["critic_loss"]), float(ours["actor_loss"]))
         gap = max(gap, *(abs(a - b) / abs(b) for a, b in zip(pair, theirs, strict=True)))
-    fast = _agent(config, size=84, precision="auto")
+    fast = agent_of(config, size=84, precision="auto")
     slow_s = median_s(lambda: book.update(replay.sample(256)), 8.0, warm_up=1)
     exact_s = median_s(lambda: exact.update(replay.sample(256)), 5.0, warm_up=1)
     fast_s = median_s(lambda: fast.update(replay.sample(256)), 5.0)
@@ -83,7 +83,7 @@ def _paper() -> list[Row]:
     ]
 
 
-def _agent(config: DrQV2Config, size: int, precision: str) -> DrQV2:
+def agent_of(config: DrQV2Config, size: int, precision: str) -> DrQV2:
     torch.manual_seed(0)
     agent = build_agent(config, interface(size), Compute.choose("auto", precision))
     assert isinstance(agent, DrQV2)
