@@ -22,6 +22,8 @@ PROPRIO = "proprio"
 
 # Who chose an applied action. Stored by place, so append only.
 SOURCES = ("policy", "human", "random", "expert", "nobody")
+# Sources to learn from by imitation.
+TAUGHT = ("human", "expert")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +137,7 @@ class Batch:
     obs, next_obs: `image/<camera>` uint8 [B, S, 3, H, W] (S stacked frames, oldest first) and
     `proprio` float32 [B, P]. action [B, A], reward [B] (n-step discounted sum), discount [B]
     (gamma^n, or 0 where the episode terminated inside the window).
+    `label` [B, A] is what the human would have done where that is known, else `action`.
     `sequence` is there when it was asked for. The leaves are numpy arrays or torch tensors.
     """
 
@@ -143,6 +146,7 @@ class Batch:
     reward: Any
     discount: Any
     next_obs: dict[str, Any]
+    label: Any
     sequence: "Sequence | None" = None
 
     def map(self, f: Any) -> "Batch":

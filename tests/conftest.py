@@ -67,9 +67,10 @@ def random_batch(
 
     a = interface.action_size
     steps = Sequence(vector(sequence, a), vector(sequence), obs(), np.ones(size, np.float32))
+    first, action = obs(), vector(a)
     return Batch(
-        obs=obs(), action=vector(a), reward=vector(),
-        discount=np.full(size, 0.9, np.float32), next_obs=obs(),
+        obs=first, action=action, reward=vector(),
+        discount=np.full(size, 0.9, np.float32), next_obs=obs(), label=action,
         sequence=steps if sequence else None,
     )  # fmt: skip
 

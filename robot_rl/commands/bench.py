@@ -7,7 +7,8 @@ from pathlib import Path
 from robot_rl.errors import UnknownNameError
 
 BENCHMARKS = (
-    "startup", "render", "replay", "learner", "compile", "growth", "runtime", "latency", "transport",
+    "startup", "render", "replay", "learner", "compile", "growth",
+    "runtime", "latency", "transport",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """`robot-rl episodes`: bags into replay episodes, and a policy judged on them without a robot."""
 
 import argparse
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,11 @@ import numpy as np
 from robot_rl.commands.eval import policy_folder
 from robot_rl.episodes.bag_reader import Recording, read_recording
 from robot_rl.errors import ConfigError, CorruptFileError, RunDirectoryError
-from robot_rl.replay.journal import Journal
+from robot_rl.replay.journal import KEEP_ALL, Journal
 from robot_rl.replay.storage import Step
 from robot_rl.types import Interface, Observation
 
 _INTERFACE = "interface.json"
-_KEEP_ROWS = 1_000_000_000
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def import_bags(arguments: argparse.Namespace) -> int:
     ]
     out.mkdir(parents=True, exist_ok=True)
     interface.save(out / _INTERFACE)
-    journal = Journal(out, 0, interface, _KEEP_ROWS)
+    journal = Journal(out, 0, interface, KEEP_ALL)
     for bag, recording in recordings:
         _write(journal, recording)
         print(f"{bag.name}: {_summary(recording)}")
@@ -95,12 +95,12 @@ def _summary(recording: Recording) -> str:
 
 def _pairs(root: Path, interface: Interface) -> Iterator[tuple[bool, Observation, Step]]:
     """(first of its episode, observation, the step taken in it)."""
-    journal = Journal(root, 0, interface, _KEEP_ROWS)
+    journal = Journal(root, 0, interface, KEEP_ALL)
     if not journal.segments():
         raise CorruptFileError(f"{root} holds no episodes; write some: robot-rl episodes import")
     obs: Observation = {}
     first = True
-    for step, seen in journal.read():
+    for step, seen in itertools.chain.from_iterable(journal.episodes()):
         if step is not None:
             yield first, obs, step
         first, obs = step is None, seen

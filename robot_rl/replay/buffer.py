@@ -1,7 +1,7 @@
 """The replay buffer: add steps as they happen, sample n-step transitions and sequences."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,19 +20,28 @@ class ReplayConfig:
     gamma: float = 0.99
     # Length K of the sequences that ride along with every batch; 0 for none.
     sequence: int = 0
+    # Share of a batch that is drawn from what a human or an expert did (RLPD's symmetric sampling
+    # at 0.5); the rest is drawn from what everyone else did. While one kind is missing, the other
+    # fills its place. 0 draws from all alike.
+    taught_fraction: float = 0.0
+    # `takeover` pays -1 for the policy's step at whose end a human took over, nothing else (RLIF).
+    reward: Literal["task", "takeover"] = "task"
 
     def __post_init__(self) -> None:
         if self.frame_stack < 1 or self.nstep < 1 or self.sequence < 0:
             raise ConfigError("replay needs frame_stack >= 1, nstep >= 1 and sequence >= 0.")
         if not 0.0 <= self.gamma <= 1.0:
             raise ConfigError(f"replay.gamma is {self.gamma}; a discount lies in [0, 1].")
+        if not 0.0 <= self.taught_fraction <= 1.0:
+            raise ConfigError(f"taught_fraction is {self.taught_fraction}; it lies in [0, 1].")
 
 
 class Replay:
     """Uniform over stored transitions, those of the running episode included.
 
-    A window never crosses an episode end: an n-step return stops there, with the discount of the
-    steps it has. Truncation bootstraps, termination does not.
+    A window never crosses an episode end, and an n-step return not a change of commander either:
+    it stops there, with the discount of the steps it has. Truncation bootstraps, termination does
+    not.
     """
 
     def __init__(
@@ -67,23 +76,32 @@ class Replay:
 
     def sample(self, n: int) -> Batch:
         """Raises `ConfigError` when nothing can be sampled yet."""
-        lane, row = self._draw(n)
-        return self.gather(lane, row)
+        if not self.config.taught_fraction:
+            return self.gather(*self._draw(n))
+        taught, others = self._kinds()
+        wanted = round(n * self.config.taught_fraction)
+        wanted = 0 if not len(taught) else wanted if len(others) else n
+        flat = [self._rng.choice(kind, size) if size else kind[:0]
+                for kind, size in ((taught, wanted), (others, n - wanted))]  # fmt: skip
+        return self.gather(*self._address(np.concatenate(flat)))
 
     def gather(self, lane: np.ndarray, row: np.ndarray) -> Batch:
         """The batch of given starts: `lane` [B] and absolute `row` [B]."""
         store, cfg = self.storage, self.config
         window = self._flat(lane[:, None], row[:, None] + np.arange(self._window))  # [B, W]
         alive = np.logical_and.accumulate(store.has_action[window], axis=1)
-        steps = alive[:, : cfg.nstep].sum(axis=1)
-        reward = (store.reward[window] * alive)[:, : cfg.nstep] @ self._gammas[:-1]
-        terminated = (store.terminated[window] & alive)[:, : cfg.nstep].any(axis=1)
+        one_commander = store.taught[window] == store.taught[window[:, :1]]
+        counted = np.logical_and.accumulate(alive & one_commander, axis=1)[:, : cfg.nstep]
+        steps = counted.sum(axis=1)
+        reward = (self._rewards(window[:, : cfg.nstep]) * counted) @ self._gammas[:-1]
+        terminated = (store.terminated[window[:, : cfg.nstep]] & counted).any(axis=1)
         return Batch(
             obs=self._observe(lane, row),
             action=store.action[window[:, 0]],
             reward=reward,
             discount=np.where(terminated, np.float32(0.0), self._gammas[steps]),
             next_obs=self._observe(lane, row + steps),
+            label=store.label[window[:, 0]],
             sequence=self._sequence(lane, row, window, alive) if cfg.sequence else None,
         )
 
@@ -93,6 +111,27 @@ class Replay:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._rng.bit_generator.state = state["rng"]
+
+    def _rewards(self, rows: np.ndarray) -> np.ndarray:
+        if self.config.reward == "takeover":
+            return -self.storage.takeover[rows].astype(np.float32)
+        return self.storage.reward[rows]
+
+    def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Flat rows that can be sampled: those taught, and the others."""
+        lane, row = self._address(np.flatnonzero(self.storage.has_action))
+        if not len(row):
+            raise ConfigError("the replay holds no transition yet; collect before sampling.")
+        oldest = np.maximum(self.storage.head - self.storage.lane_rows, 0)
+        flat = self._flat(lane, row)[self._valid(lane, row, oldest[lane])]
+        taught = self.storage.taught[flat]
+        return flat[taught], flat[~taught]
+
+    def _address(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(lane, absolute row) of flat rows."""
+        lane, place = np.divmod(flat, self.storage.lane_rows)
+        newest = self.storage.head[lane] - 1
+        return lane, newest - (newest - place) % self.storage.lane_rows
 
     def _draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         store = self.storage

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 
 from robot_rl.errors import ConfigError, OutOfSpaceError
-from robot_rl.types import PROPRIO, CameraField, Interface, Observation
+from robot_rl.types import PROPRIO, SOURCES, TAUGHT, CameraField, Interface, Observation
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 class Step:
     """What an action brought. Stored in the row of the observation it was chosen in.
 
-    `source` is who chose the action: one of `types.SOURCES`.
+    `action` is the one that was applied and `source` who chose it: one of `types.SOURCES`.
+    `policy_action` and `human_action` are what each of them wanted, None where nobody asked.
+    Steps in a row under one commander share a `segment`: the lane's count of steps at its start.
     """
 
     action: np.ndarray
@@ -31,12 +33,20 @@ class Step:
     terminated: bool
     truncated: bool
     source: str = "policy"
+    policy_action: np.ndarray | None = None
+    human_action: np.ndarray | None = None
+    segment: int = 0
+
+    @property
+    def label(self) -> np.ndarray:
+        """What the human would have done, where that is known, else what was done (DAgger)."""
+        return self.action if self.human_action is None else self.human_action
 
 
 def row_bytes(interface: Interface) -> int:
     """Bytes that one row takes."""
     frames = sum(3 * camera.height * camera.width for camera in interface.cameras)
-    return frames + 4 * (interface.proprio_size + interface.action_size + 2) + 2
+    return frames + 4 * (interface.proprio_size + 2 * interface.action_size + 2) + 5
 
 
 class HostFrames:
@@ -83,6 +93,10 @@ class Lanes:
         self.reward = np.zeros(rows, np.float32)
         self.terminated = np.zeros(rows, bool)
         self.has_action = np.zeros(rows, bool)
+        self.label = np.zeros((rows, interface.action_size), np.float32)
+        self.source = np.zeros(rows, np.uint8)
+        self.taught = np.zeros(rows, bool)  # a human or an expert chose the action
+        self.takeover = np.zeros(rows, bool)  # a policy's step at whose end the human took over
         self.episode_step = np.zeros(rows, np.int32)
         self.head = np.zeros(lanes, np.int64)  # rows ever written, by lane
 
@@ -101,7 +115,17 @@ class Lanes:
         self.reward[row] = step.reward
         self.terminated[row] = step.terminated
         self.has_action[row] = True
+        self.label[row] = step.label
+        self.source[row] = SOURCES.index(step.source)
+        self.taught[row] = step.source in TAUGHT
+        self._mark_takeover(lane, row)
         self._append(lane, next_obs, episode_step=int(self.episode_step[row]) + 1)
+
+    def _mark_takeover(self, lane: int, row: int) -> None:
+        if not self.taught[row] or self.episode_step[row] == 0 or self.head[lane] < 2:
+            return
+        before = lane * self.lane_rows + int(self.head[lane] - 2) % self.lane_rows
+        self.takeover[before] = not self.taught[before]
 
     def newest(self, lane: int) -> int:
         """Flat index of the newest row of `lane`."""
@@ -115,6 +139,8 @@ class Lanes:
             self.proprio[row] = obs[PROPRIO]
         self.has_action[row] = False
         self.terminated[row] = False
+        self.taught[row] = False
+        self.takeover[row] = False
         self.episode_step[row] = episode_step
         self.head[lane] += 1
 

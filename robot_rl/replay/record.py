@@ -1,0 +1,107 @@
+"""One record of the journal as bytes.
+
+A record is a header (magic, payload length, CRC-32, kind, flags, reward, segment) and a
+zlib-compressed payload: the action applied, the policy's and the human's own (NaN where there was
+none), proprio and frames, as the interface lays them out.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot_rl.errors import CorruptFileError
+from robot_rl.replay.storage import Step
+from robot_rl.types import PROPRIO, SOURCES, Interface, Observation
+
+BEGIN, STEP, DISCARD = 0, 1, 2
+_HEADER = struct.Struct("<4sIIBBfI")
+_META = struct.Struct("<BBfI")  # kind, flags, reward, segment: what the checksum covers as well
+_MAGIC = b"RRL2"
+_TERMINATED, _TRUNCATED = 1, 2
+_SOURCE_SHIFT = 2  # the flags' upper bits: who chose the action
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A record whose checksum held. `size` bytes on disk; `payload` is unpacked."""
+
+    kind: int
+    flags: int
+    reward: float
+    segment: int
+    payload: bytes
+    size: int
+
+
+def encode(kind: int, step: Step | None, obs: Observation | None, interface: Interface) -> bytes:
+    payload = zlib.compress(b"".join(_parts(step, obs, interface)), 1)
+    meta = _META.pack(kind, 0, 0.0, 0)
+    if step is not None:
+        meta = _META.pack(kind, _flags(step), step.reward, step.segment)
+    return struct.pack("<4sII", _MAGIC, len(payload), zlib.crc32(meta + payload)) + meta + payload
+
+
+def read_raw(data: bytes, place: int) -> Raw | None:
+    """The record at byte `place`, or None where it is torn."""
+    if place + _HEADER.size > len(data):
+        return None
+    magic, length, crc, kind, flags, reward, segment = _HEADER.unpack_from(data, place)
+    start = place + _HEADER.size
+    payload = data[start : start + length]
+    whole = magic == _MAGIC and len(payload) == length
+    if not whole or zlib.crc32(_META.pack(kind, flags, reward, segment) + payload) != crc:
+        return None
+    return Raw(kind, flags, reward, segment, zlib.decompress(payload), _HEADER.size + length)
+
+
+def decode(raw: Raw, interface: Interface, where: str) -> tuple[Step | None, Observation]:
+    """(None, first observation) opens an episode. Raises `CorruptFileError` for other layouts."""
+    actions = 3 * 4 * interface.action_size * (raw.kind == STEP)
+    sizes = [actions, 4 * interface.proprio_size]
+    sizes += [3 * camera.height * camera.width for camera in interface.cameras]
+    if sum(sizes) != len(raw.payload):
+        raise CorruptFileError(
+            f"the records in {where} hold {len(raw.payload)} bytes where the interface needs "
+            f"{sum(sizes)}: they were written by another task. Use a new folder."
+        )
+    chunks = np.split(np.frombuffer(raw.payload, np.uint8), np.cumsum(sizes)[:-1])
+    obs: Observation = {
+        camera.key: chunk.reshape(camera.height, camera.width, 3)
+        for camera, chunk in zip(interface.cameras, chunks[2:], strict=True)
+    }
+    if interface.proprio:
+        obs[PROPRIO] = chunks[1].view(np.float32)
+    return (_step(raw, chunks[0].view(np.float32)) if raw.kind == STEP else None), obs
+
+
+def _parts(step: Step | None, obs: Observation | None, interface: Interface) -> list[bytes]:
+    parts: list[bytes] = []
+    if step is not None:
+        nobody = np.full(interface.action_size, np.nan, np.float32)
+        for action in (step.action, step.policy_action, step.human_action):
+            parts.append(np.asarray(nobody if action is None else action, np.float32).tobytes())
+    if obs is not None:
+        parts += [obs[PROPRIO].tobytes()] if interface.proprio else []
+        parts += [np.ascontiguousarray(obs[c.key]).tobytes() for c in interface.cameras]
+    return parts
+
+
+def _flags(step: Step) -> int:
+    ends = _TERMINATED * step.terminated + _TRUNCATED * step.truncated
+    return ends | SOURCES.index(step.source) << _SOURCE_SHIFT
+
+
+def _step(raw: Raw, actions: np.ndarray) -> Step:
+    action, policy, human = actions.reshape(3, -1)
+    return Step(
+        action=action,
+        reward=raw.reward,
+        terminated=bool(raw.flags & _TERMINATED),
+        truncated=bool(raw.flags & _TRUNCATED),
+        source=SOURCES[raw.flags >> _SOURCE_SHIFT],
+        policy_action=None if np.isnan(policy).any() else policy,
+        human_action=None if np.isnan(human).any() else human,
+        segment=raw.segment,
+    )
