@@ -5,68 +5,50 @@ plugs into any of them.
 """
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from robot_rl.agents.base import Carry, Mode
+from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
 from robot_rl.agents.schedules import LinearSchedule
 from robot_rl.agents.taco import TacoConfig, TacoLoss
-from robot_rl.augment import random_shift
 from robot_rl.networks.actor_critic import Actor, ActorOutput, Critic
-from robot_rl.networks.compute import Compute, Split, no_split
+from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder, Features
 from robot_rl.networks.layers import polyak_, squashed_noise
-from robot_rl.networks.policy import NetworkConfig, Policy
-from robot_rl.types import Batch, Observation
+from robot_rl.types import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrQV2Config:
-    """Published values; the presets in `configs/` change what they must."""
+class DrQV2Config(AgentConfig):
+    """Published values."""
 
     name: str = "drqv2"
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    batch_size: int = 256
-    nstep: int = 3
-    gamma: float = 0.99
-    # Rewards are multiplied by this before learning. Adam moves a weight by about lr an update, so
-    # a Q of 200 takes thousands of them just to reach its scale.
-    reward_scale: float = 1.0
-    lr: float = 1e-4
     tau: float = 0.01
-    shift_pad: int = 4
     std: LinearSchedule = field(default_factory=LinearSchedule)
     std_clip: float = 0.3
     # Weight of the mean square of the actor's pre-tanh output: keeps it out of the flat corners.
     pre_tanh_penalty: float = 0.0
-    # Evaluation and export use a running average of the policy's weights over about
-    # 1 / (1 - decay) updates, which levels the swings of single updates; 0 uses the last weights.
-    policy_ema_decay: float = 0.995
     taco: TacoConfig = field(default_factory=TacoConfig)
 
+    @property
+    def sequence(self) -> int:
+        return self.taco.horizon if self.taco.weight > 0 else 0
 
-class DrQV2:
+
+class DrQV2(PixelAgent):
     """Off-policy actor-critic on augmented pixels. Symbols follow the paper's algorithm 1."""
+
+    config: DrQV2Config
 
     def __init__(
         self, config: DrQV2Config, encoder: Encoder, actor: Actor, critic: Critic,
         compute: Compute, taco: TacoLoss | None = None,
     ) -> None:  # fmt: skip
-        self.config = config
-        self.compute = compute
-        self.step = 0
-        self.split: Split = no_split
-        self.encoder = encoder.to(compute.device)
-        self.actor = actor.to(compute.device)
+        super().__init__(config, encoder, actor, compute)
         self.critic = critic.to(compute.device)
-        self._policy = Policy(self.encoder, self.actor, config.network.frame_stack)
-        self._policy_ema = copy.deepcopy(self._policy).requires_grad_(False)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
         self.taco = taco.to(compute.device) if taco is not None else None
         auxiliary = () if self.taco is None else (self.taco,)
@@ -75,18 +57,8 @@ class DrQV2:
         self.actor_opt = compute.adam(self.actor, lr=config.lr)
         self.critic_opt = compute.adam(self.critic, lr=config.lr)
 
-    # ------------------------------------------------------------------ acting
-
-    @torch.inference_mode()
-    def act(
-        self, obs: Sequence[Observation], carry: Sequence[Carry], mode: Mode
-    ) -> tuple[np.ndarray, list[Carry]]:
-        """The carry is the stack of the last frames."""
-        if mode == "eval":
-            mu, frames = self._policy_ema.act(obs, carry)
-            return mu.cpu().numpy(), frames
-        mu, frames = self._policy.act(obs, carry)
-        return squashed_noise(mu, self.exploration_std()).cpu().numpy(), frames
+    def _explore(self, out: ActorOutput) -> Tensor:
+        return squashed_noise(out.mu, self.exploration_std())
 
     def exploration_std(self) -> float:
         """Standard deviation of the exploration noise at the present step."""
@@ -95,23 +67,14 @@ class DrQV2:
     def exploration(self) -> dict[str, float]:
         return {"exploration_std": self.exploration_std()}
 
-    def policy(self) -> Policy:
-        return self._policy_ema
-
     def compile(self, backend: str = "inductor") -> None:
         """Encoder and critics; the actor stays eager, for DrM reads its neurons by hooks."""
         self.compute.compile(self.encoder, self.critic, self.critic_target, backend=backend)
 
     # ---------------------------------------------------------------- learning
 
-    def update(self, batch: Batch) -> dict[str, Tensor]:
-        batch = batch.map(self.compute.tensor)
-        return self._update(replace(batch, reward=batch.reward * self.config.reward_scale))
-
     def _update(self, batch: Batch) -> dict[str, Tensor]:
-        with self.split("augment"):
-            obs = random_shift(batch.obs, self.config.shift_pad)
-            next_obs = random_shift(batch.next_obs, self.config.shift_pad)
+        obs, next_obs = self._augmented(batch)
         with self.split("encode"), self.compute.autocast():
             h = self.encoder(obs)
         with self.split("targets"), torch.no_grad(), self.compute.autocast():
@@ -120,7 +83,7 @@ class DrQV2:
         metrics |= self._update_actor(h.detach())
         with self.split("targets"):
             polyak_(self.critic_target, self.critic, self.config.tau)
-            polyak_(self._policy_ema, self._policy, 1.0 - self.config.policy_ema_decay)
+            self._follow_policy()
         return metrics
 
     def _targets(self, batch: Batch, next_h: Features) -> tuple[Tensor, dict[str, Tensor]]:
@@ -166,51 +129,17 @@ class DrQV2:
 
     def _actor_regulariser(self, out: ActorOutput) -> Tensor:
         penalty = self.config.pre_tanh_penalty * out.pre_tanh.square().mean()
-        if out.balance_loss is None:
-            return penalty
-        return penalty + self.config.network.moe.balance_scale * out.balance_loss
+        return penalty + super()._actor_regulariser(out)
 
     def _latent(self, action: Tensor) -> Tensor:
         return action if self.taco is None else self.taco.tokenizer(action).float()
 
-    def _descend(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        with self.split("backward"):
-            loss.backward()
-        with self.split("optimiser"):
-            for optimizer in optimizers:
-                optimizer.step()
-
-    def end_episode(self, episode_return: float) -> None:
-        """DrQ-v2 learns from steps alone."""
-
     # ------------------------------------------------------------------- state
 
     def modules(self) -> dict[str, nn.Module]:
-        """Every network with weights of its own, by the name it is saved under."""
-        named: dict[str, nn.Module] = {
-            "encoder": self.encoder,
-            "actor": self.actor,
-            "critic": self.critic,
-            "critic_target": self.critic_target,
-            "policy_ema": self._policy_ema,
-        }
+        critics = {"critic": self.critic, "critic_target": self.critic_target}
+        named = {**super().modules(), **critics}
         return named if self.taco is None else {**named, "taco": self.taco}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"encoder": self.encoder_opt, "actor": self.actor_opt, "critic": self.critic_opt}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "modules": {name: module.state_dict() for name, module in self.modules().items()},
-            "optimizers": {name: opt.state_dict() for name, opt in self.optimizers().items()},
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step = state["step"]
-        for name, module in self.modules().items():
-            module.load_state_dict(state["modules"][name])
-        for name, optimizer in self.optimizers().items():
-            optimizer.load_state_dict(state["optimizers"][name])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robot_rl.errors import UnknownNameError
-from robot_rl.networks.actor_critic import Actor
+from robot_rl.networks.actor_critic import Actor, ActorOutput
 from robot_rl.networks.encoders import Encoder
 from robot_rl.networks.layers import orthogonal_init
 from robot_rl.networks.moe import MoEConfig
@@ -48,12 +48,21 @@ class Policy(nn.Module):
         self, obs: Sequence[Observation], carry: Sequence[Frames | None]
     ) -> tuple[Tensor, list[Frames]]:
         """Actions [N, A] for N environments; the carry is the stack of their last frames."""
+        out, frames = self.output(obs, carry)
+        return out.mu, frames
+
+    @torch.inference_mode()
+    def output(
+        self, obs: Sequence[Observation], carry: Sequence[Frames | None]
+    ) -> tuple[ActorOutput, list[Frames]]:
+        """The same with all that the actor says."""
         frames = [stack_frames(o, c, self.frame_stack) for o, c in zip(obs, carry, strict=True)]
         was_training = self.training
         self.eval()
-        mu = self(to_batch(obs, frames, next(self.parameters()).device))
+        batch = to_batch(obs, frames, next(self.parameters()).device)
+        out = self.actor(self.encoder(batch))
         self.train(was_training)
-        return mu, frames
+        return out, frames
 
 
 def make_encoder(config: NetworkConfig, interface: Interface) -> Encoder:
