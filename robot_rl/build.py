@@ -6,14 +6,19 @@ from pathlib import Path
 import torch
 
 from robot_rl.agents.base import Agent
+from robot_rl.agents.bc import BC, BCConfig
 from robot_rl.agents.drm import DrM, DrMConfig
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
 from robot_rl.agents.mentor import Mentor, MentorConfig
+from robot_rl.agents.pixel_agent import AgentConfig
+from robot_rl.agents.sac import SAC, SACConfig
 from robot_rl.agents.taco import TacoLoss
 from robot_rl.config import TrainConfig
 from robot_rl.environment import build_env
-from robot_rl.networks.actor_critic import Critic, Value
+from robot_rl.networks.actor_critic import Actor, Critic, Value
 from robot_rl.networks.compute import Compute
+from robot_rl.networks.encoders import Encoder
+from robot_rl.networks.ensemble import EnsembleCritic
 from robot_rl.networks.policy import make_actor, make_encoder
 from robot_rl.replay import Replay, ReplayConfig
 from robot_rl.replay.device import DeviceFrames, frames_fit
@@ -26,12 +31,26 @@ from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs
 from robot_rl.types import Interface
 
 
-def build_agent(config: DrQV2Config, interface: Interface, compute: Compute) -> Agent:
+def build_agent(config: AgentConfig, interface: Interface, compute: Compute) -> Agent:
     """Networks and agent. Weights come from torch's global generator."""
+    encoder = make_encoder(config.network, interface)
+    actor = make_actor(config.network, encoder, interface.action_size)
+    if isinstance(config, DrQV2Config):
+        return _drqv2_family(config, encoder, actor, interface.action_size, compute)
+    if isinstance(config, SACConfig):
+        critic = EnsembleCritic(
+            encoder, interface.action_size, config.network.feature_dim, config.network.hidden_dim,
+            config.network.layer_norm, config.ensemble_size,
+        )  # fmt: skip
+        return SAC(config, encoder, actor, critic, interface.action_size, compute)
+    assert isinstance(config, BCConfig)
+    return BC(config, encoder, actor, compute)
+
+
+def _drqv2_family(
+    config: DrQV2Config, encoder: Encoder, actor: Actor, action_dim: int, compute: Compute
+) -> Agent:
     net = config.network
-    action_dim = interface.action_size
-    encoder = make_encoder(net, interface)
-    actor = make_actor(net, encoder, action_dim)
     taco, critic_action_dim = None, action_dim
     if config.taco.weight > 0:
         taco = TacoLoss(config.taco, encoder, action_dim, net.feature_dim, config.gamma)
@@ -52,7 +71,9 @@ def build_replay(config: TrainConfig, interface: Interface, device: torch.device
         frame_stack=agent.network.frame_stack,
         nstep=agent.nstep,
         gamma=agent.gamma,
-        sequence=agent.taco.horizon if agent.taco.weight > 0 else 0,
+        sequence=agent.sequence,
+        taught_fraction=agent.taught_fraction,
+        reward=agent.reward,
     )
     store = HostFrames
     if frames_fit(interface, config.replay.capacity, device):

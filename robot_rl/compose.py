@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.config import AGENTS, TrainConfig, config_dir, options, train_config
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
 from robot_rl.schema import flatten
@@ -15,10 +16,13 @@ from robot_rl.schema import flatten
 def compose(overrides: Sequence[str]) -> TrainConfig:
     """The configuration that `overrides` describe. Each of them must have an effect."""
     config = train_config(compose_tree(overrides))
+    agent = config.agent
     unused = {
-        "agent.network.moe.": (config.agent.network.actor != "moe", "agent.network.actor=moe"),
-        "agent.taco.": (config.agent.taco.weight == 0, "agent.taco.weight=1"),
-    }
+        "agent.network.moe.": (agent.network.actor != "moe", "agent.network.actor=moe"),
+        "agent.taco.": (
+            isinstance(agent, DrQV2Config) and agent.taco.weight == 0, "agent.taco.weight=1"
+        ),
+    }  # fmt: skip
     for override in overrides:
         for prefix, (idle, remedy) in unused.items():
             if idle and override.lstrip("+").startswith(prefix):
@@ -47,7 +51,22 @@ def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
     except (HydraException, OmegaConfBaseException) as error:
         raise _reworded(error) from error
     assert isinstance(tree, dict)
-    return {str(key): value for key, value in tree.items()}
+    return _of_this_agent({str(key): value for key, value in tree.items()}, overrides)
+
+
+def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Sizes and tasks have values for every family of agents; this one takes those it knows.
+
+    What was typed stays, so that it is refused by name.
+    """
+    schema = AGENTS.get(tree["agent"].get("name", ""))
+    if schema is None:
+        return tree
+    known = {field.name for field in dataclasses.fields(schema)}
+    typed = {text.lstrip("+").partition("=")[0].split(".")[1]
+             for text in overrides if text.lstrip("+").startswith("agent.")}  # fmt: skip
+    kept = {key: value for key, value in tree["agent"].items() if key in known | typed}
+    return {**tree, "agent": kept}
 
 
 def _expand_task(override: str) -> list[str]:

@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from robot_rl.agents.bc import BCConfig
 from robot_rl.agents.drm import DrMConfig
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.agents.mentor import MentorConfig
+from robot_rl.agents.pixel_agent import AgentConfig
+from robot_rl.agents.rlif import RLIFConfig
+from robot_rl.agents.rlpd import RLPDConfig
+from robot_rl.agents.sac import SACConfig
 from robot_rl.environment import RenderConfig, TaskConfig
 from robot_rl.errors import UnknownNameError
 from robot_rl.schema import from_tree
@@ -37,14 +42,20 @@ class TrainConfig(LoopConfig):
     task: TaskConfig = field(default_factory=TaskConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     replay: ReplaySizeConfig = field(default_factory=ReplaySizeConfig)
-    agent: DrQV2Config = field(default_factory=DrQV2Config)
+    agent: AgentConfig = field(default_factory=DrQV2Config)
 
 
-AGENTS: dict[str, type[DrQV2Config]] = {
+AGENTS: dict[str, type[AgentConfig]] = {
     "drqv2": DrQV2Config,
     "drm": DrMConfig,
     "mentor": MentorConfig,
     "taco": DrQV2Config,
+    "sac": SACConfig,
+    "rlpd": RLPDConfig,
+    "rlif": RLIFConfig,
+    "bc": BCConfig,
+    "hg_dagger": BCConfig,
+    "iwr": BCConfig,
 }
 
 

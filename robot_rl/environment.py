@@ -15,6 +15,9 @@ class TaskConfig:
     reward: Literal["dense", "sparse"] = "dense"
     action_repeat: int = 1
     use_proprio: bool = True
+    # No cameras: proprio tells where the task's objects are. For quick studies of what is not
+    # about seeing.
+    state: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +29,16 @@ def build_env(task: TaskConfig, render: RenderConfig) -> Any:
     """A Gymnasium environment for `task`."""
     from sim.registry import make_env
 
-    if not task.cameras:
+    if not task.cameras and not task.state:
         raise ConfigError(f"task {task.name} has no camera. Add one: '+task.cameras.NAME={{}}'.")
 
+    cameras = {} if task.state else task.cameras
     return make_env(
         task.name,
-        tuple(camera.named(name, task.image_size) for name, camera in task.cameras.items()),
+        tuple(camera.named(name, task.image_size) for name, camera in cameras.items()),
         reward=task.reward,
         quality=render.quality,
         action_repeat=task.action_repeat,
         use_proprio=task.use_proprio,
+        state=task.state,
     )

@@ -130,6 +130,19 @@ def _short(value: Any) -> str:
     return repr(value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What someone who stands beside the robot sees at this moment; None where nobody can tell.
+
+    `expert_action` [A] is a scripted expert's, `progress` in [0, 1] how far the task is, `risk` in
+    [0, 1] how near the tool is to where it must not go.
+    """
+
+    expert_action: np.ndarray | None = None
+    progress: float | None = None
+    risk: float | None = None
+
+
 @dataclass
 class Batch:
     """A sampled batch, frames still uint8 and planar.

@@ -22,6 +22,7 @@ PROPRIO = (
     ProprioField(name="gripper_opening", unit="m", size=1),
 )
 GRIPPER_MAX_M = 0.04
+_BORDER_M = 0.05
 _TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
 _SEED_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, 0.0])
 
@@ -114,6 +115,12 @@ class Arm:
         )
         parts = (self.tcp_pos, self._velocity[3:], [self.gripper_opening])
         return np.concatenate(parts).astype(np.float32)
+
+    def nearness_to_border(self) -> float:
+        """0 where the tcp is 5 cm or more inside the sides and top of its workspace, 1 there."""
+        inside = np.minimum(self.tcp_pos - self._low, self._high - self.tcp_pos)
+        inside[2] = self._high[2] - self.tcp_pos[2]  # work is done near the table
+        return float(np.clip(1.0 - inside.min() / _BORDER_M, 0.0, 1.0))
 
     def reset(self, tcp_pos: np.ndarray, gripper_opening: float) -> None:
         """Put the tcp at `tcp_pos` [3] m, tool down and at rest. Objects go to their defaults."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from robot_rl.errors import ConfigError
 from robot_rl.spaces import action_space, observation_space
-from robot_rl.types import PROPRIO, ActionField, Interface, Observation, ProprioField
+from robot_rl.types import PROPRIO, ActionField, Interface, Observation, ProprioField, Scene
 from sim.rig import CameraRig
 
 
@@ -40,7 +40,7 @@ class Simulation(Protocol):
     def reset(self, rng: np.random.Generator) -> None: ...
     def step(self, action: np.ndarray) -> Outcome: ...
     def proprio(self) -> np.ndarray: ...
-    def expert_action(self) -> np.ndarray | None: ...
+    def scene(self) -> Scene: ...
     def close(self) -> None: ...
 
 
@@ -112,7 +112,11 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
 
     def expert_action(self) -> np.ndarray | None:
         """The scripted expert's action in this state, None where the task has no expert."""
-        return self.simulation.expert_action()
+        return self.simulation.scene().expert_action
+
+    def scene(self) -> Scene:
+        """What someone who stands beside the robot sees."""
+        return self.simulation.scene()
 
     def gl_renderer(self) -> str:
         return self._rig.gl_renderer()

@@ -4,7 +4,7 @@ import importlib
 from dataclasses import dataclass
 
 from robot_rl.cameras import CameraSpec
-from robot_rl.errors import UnknownNameError
+from robot_rl.errors import ConfigError, UnknownNameError
 from sim.env import SimEnv, Simulation
 from sim.renderer import Quality
 from sim.rig import CameraRig
@@ -32,12 +32,18 @@ def make_env(
     quality: Quality = "lean",
     action_repeat: int = 1,
     use_proprio: bool = True,
+    state: bool = False,
 ) -> SimEnv:
-    """An environment for `task`. Raises `UnknownNameError` with the closest names first."""
+    """An environment for `task`. `state` adds the objects as they are to proprio (arm suite only).
+
+    Raises `UnknownNameError` with the closest names first.
+    """
     require_task(task)
     suite, _, name = task.partition("/")
+    if state and suite != "arm":
+        raise ConfigError(f"{task} has no state=true; only tasks of the arm suite know theirs.")
     module = importlib.import_module(_SUITES[suite])
-    simulation: Simulation = module.make(name, reward)
+    simulation: Simulation = module.make(name, reward, **({"state": True} if state else {}))
 
     def make_rig(simulation: Simulation) -> CameraRig:
         return CameraRig(

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from robot_rl.cameras import CameraSpec
-from robot_rl.errors import ConfigError, UnknownNameError
+from robot_rl.errors import UnknownNameError
 from robot_rl.types import CameraField, Observation
 from sim.cameras import SimCamera
 from sim.renderer import Quality, Renderer
@@ -27,12 +27,10 @@ class CameraRig:
         film: str,
         hidden_geom_groups: tuple[int, ...] = (),
     ) -> None:
-        if not specs:
-            raise ConfigError("a task needs at least one camera.")
         for spec in specs:
             _place(model, spec)
         self._data = data
-        size = max(FILM_SIZE, *(max(spec.height, spec.width) for spec in specs))
+        size = max(FILM_SIZE, *(max(spec.height, spec.width) for spec in specs), 0)
         self._renderer = Renderer(model, size, size, quality, hidden_geom_groups)
         self._film = camera_id(model, film)
         self.fields: tuple[CameraField, ...] = tuple(s.field(control_rate_hz) for s in specs)

@@ -56,7 +56,6 @@ class DrM(DrQV2):
         self._meter = DormantMeter(self.actor, config.dormant_tau)
         self.beta = 1.0
         self.awake_step: int | None = None
-        self._updates = 0
 
     # ----------------------------------------------------- awakening exploration
 
@@ -85,7 +84,6 @@ class DrM(DrQV2):
         return lam * self.value(next_h) + (1.0 - lam) * super()._next_value(next_h)
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
-        self._updates += 1
         if self._updates % self.config.perturb_every_updates == 0:
             self.perturb(perturbation_factor(
                 self.beta, self.config.alpha_min, self.config.alpha_max
@@ -146,13 +144,11 @@ class DrM(DrQV2):
             **super().state_dict(),
             "beta": self.beta,
             "awake_step": self.awake_step,
-            "updates": self._updates,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.beta, self.awake_step = state["beta"], state["awake_step"]
-        self._updates = state["updates"]
 
 
 def expectile_loss(error: Tensor, expectile: float) -> Tensor:

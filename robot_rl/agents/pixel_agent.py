@@ -55,6 +55,7 @@ class PixelAgent:
         self.config = config
         self.compute = compute
         self.step = 0
+        self._updates = 0
         self.split: Split = no_split
         self.encoder = encoder.to(compute.device)
         self.actor = actor.to(compute.device)
@@ -92,6 +93,7 @@ class PixelAgent:
     # ---------------------------------------------------------------- learning
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
+        self._updates += 1
         batch = batch.map(self.compute.tensor)
         return self._update(replace(batch, reward=batch.reward * self.config.reward_scale))
 
@@ -99,7 +101,7 @@ class PixelAgent:
         raise NotImplementedError
 
     def _augmented(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """obs and next_obs, each shifted by its own draw."""
+        """`obs` and `next_obs`, each shifted by its own draw."""
         pad = self.config.shift_pad
         with self.split("augment"):
             return random_shift(batch.obs, pad), random_shift(batch.next_obs, pad)
@@ -134,12 +136,13 @@ class PixelAgent:
     def state_dict(self) -> dict[str, Any]:
         return {
             "step": self.step,
+            "updates": self._updates,
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
             "optimizers": {name: opt.state_dict() for name, opt in self.optimizers().items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step = state["step"]
+        self.step, self._updates = state["step"], state["updates"]
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
         for name, optimizer in self.optimizers().items():

@@ -9,21 +9,30 @@ from robot_rl.networks.encoders import Encoder, Features, Trunk
 from robot_rl.networks.layers import full_precision, hidden_layer, mlp, orthogonal_init
 from robot_rl.networks.moe import MoE, MoEConfig
 
+_LOG_STD_LOW, _LOG_STD_HIGH = -5.0, 1.0
+
 
 class ActorOutput(NamedTuple):
-    """`mu` = tanh(`pre_tanh`), both [B, A]. `balance_loss` is the mixture's, where there is one."""
+    """`mu` = tanh(`pre_tanh`), both [B, A]. `balance_loss` is the mixture's, where there is one.
+
+    `log_std` [B, A] is that of a Gaussian actor, before the tanh.
+    """
 
     mu: Tensor
     pre_tanh: Tensor
     balance_loss: Tensor | None
+    log_std: Tensor | None = None
 
 
 class Actor(nn.Module):
-    """Trunk, two hidden layers, tanh. With `moe` the second hidden layer is a mixture (MENTOR)."""
+    """Trunk, two hidden layers, tanh. With `moe` the second hidden layer is a mixture (MENTOR).
+
+    A `gaussian` actor has a standard deviation of its own for each action (SAC).
+    """
 
     def __init__(
         self, encoder: Encoder, action_dim: int, feature_dim: int, hidden_dim: int,
-        layer_norm: bool = False, moe: MoEConfig | None = None,
+        layer_norm: bool = False, moe: MoEConfig | None = None, gaussian: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.trunk = Trunk(encoder, feature_dim)
@@ -33,6 +42,7 @@ class Actor(nn.Module):
             nn.ReLU() if moe is not None else hidden_layer(hidden_dim, hidden_dim, layer_norm)
         )
         self.out = nn.Linear(hidden_dim, action_dim)
+        self.log_std = nn.Linear(hidden_dim, action_dim) if gaussian else None
         self.apply(orthogonal_init)
 
     def forward(self, features: Features) -> ActorOutput:
@@ -40,8 +50,10 @@ class Actor(nn.Module):
         with full_precision(x):
             h = self.first(x)
             h, balance_loss = (h, None) if self.moe is None else self.moe(h)
-            pre_tanh = self.out(self.second(h))
-            return ActorOutput(torch.tanh(pre_tanh), pre_tanh, balance_loss)
+            h = self.second(h)
+            pre_tanh = self.out(h)
+            log_std = None if self.log_std is None else bounded_log_std(self.log_std(h))
+            return ActorOutput(torch.tanh(pre_tanh), pre_tanh, balance_loss, log_std)
 
 
 class Critic(nn.Module):
@@ -79,3 +91,8 @@ class Value(nn.Module):
         x = self.trunk(features)
         with full_precision(x):
             return self.net(x).squeeze(1)
+
+
+def bounded_log_std(x: Tensor) -> Tensor:
+    """Smoothly into [-5, 1], so that its gradient never dies at a corner."""
+    return _LOG_STD_LOW + 0.5 * (_LOG_STD_HIGH - _LOG_STD_LOW) * (torch.tanh(x) + 1.0)

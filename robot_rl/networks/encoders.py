@@ -66,21 +66,29 @@ class Encoder(nn.Module):
             conv(obs[key].flatten(1, 2)).flatten(1)
             for key, conv in zip(self.keys, self.convs, strict=True)
         ]
+        if not parts:
+            return Features(obs[PROPRIO].new_zeros(len(obs[PROPRIO]), 0), obs[PROPRIO].float())
         image = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         proprio = obs[PROPRIO] if self.proprio_dim else image.new_zeros(image.shape[0], 0)
         return Features(image, proprio.float())
 
 
 class Trunk(nn.Module):
-    """`Features` -> [B, out_dim]: a bottleneck on the image and one on proprio, side by side."""
+    """`Features` -> [B, out_dim]: a bottleneck on the image and one on proprio, side by side.
+
+    Without cameras proprio goes in as it is: a state needs no compression.
+    """
 
     def __init__(self, encoder: Encoder, feature_dim: int) -> None:
         super().__init__()
-        self.image = Bottleneck(encoder.image_dim, feature_dim)
-        self.proprio = Bottleneck(encoder.proprio_dim, feature_dim) if encoder.proprio_dim else None
-        self.out_dim = feature_dim * (2 if self.proprio is not None else 1)
+        sees, feels = encoder.image_dim > 0, encoder.proprio_dim > 0
+        self.image = Bottleneck(encoder.image_dim, feature_dim) if sees else None
+        self.proprio = Bottleneck(encoder.proprio_dim, feature_dim) if sees and feels else None
+        self.out_dim = feature_dim * (1 + feels) if sees else encoder.proprio_dim
 
     def forward(self, features: Features) -> Tensor:
+        if self.image is None:
+            return features.proprio
         image = self.image(features.image)
         if self.proprio is None:
             return image.float()

@@ -1,9 +1,11 @@
 """Initialisation and small layers."""
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def orthogonal_init(module: nn.Module) -> None:
@@ -70,3 +72,12 @@ def squashed_noise(mu: Tensor, std: float | Tensor, clip: float | None = None) -
         noise = noise.clamp(-clip, clip)
     x = mu + noise
     return x + (x.clamp(-1 + 1e-6, 1 - 1e-6) - x).detach()
+
+
+def gaussian_log_prob(pre_tanh: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log pi(tanh(pre_tanh)) [B] of a squashed Gaussian (SAC, appendix C)."""
+    z = (pre_tanh - mean) / log_std.exp()
+    normal = -0.5 * z.square() - log_std - 0.5 * math.log(2 * math.pi)
+    # log(1 - tanh(x)^2) in the form that does not overflow.
+    squash = 2.0 * (math.log(2.0) - pre_tanh - F.softplus(-2.0 * pre_tanh))
+    return (normal - squash).sum(dim=-1)

@@ -20,7 +20,7 @@ Frames = dict[str, np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Shapes of the networks. `actor` is `mlp` or `moe`."""
+    """Shapes of the networks. `actor` is `mlp` or `moe`, `gaussian` where it has a spread (SAC)."""
 
     encoder: str = "compact"
     frame_stack: int = 3
@@ -28,6 +28,7 @@ class NetworkConfig:
     hidden_dim: int = 256
     layer_norm: bool = True
     actor: str = "mlp"
+    gaussian: bool = False
     moe: MoEConfig = field(default_factory=MoEConfig)
 
 
@@ -75,7 +76,10 @@ def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Acto
     if config.actor not in ("mlp", "moe"):
         raise UnknownNameError("agent.network.actor", config.actor, ("mlp", "moe"))
     moe = config.moe if config.actor == "moe" else None
-    return Actor(encoder, action_dim, config.feature_dim, config.hidden_dim, config.layer_norm, moe)
+    return Actor(
+        encoder, action_dim, config.feature_dim, config.hidden_dim, config.layer_norm, moe,
+        config.gaussian,
+    )  # fmt: skip
 
 
 def make_policy(config: NetworkConfig, interface: Interface) -> Policy:

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from robot_rl.errors import UnknownNameError
+from robot_rl.types import ProprioField, Scene
 from sim.arm import PROPRIO, Arm, ArmConfig
 from sim.env import Outcome
 from sim.tasks import ARM_TASKS, ArmTask
@@ -14,13 +15,19 @@ Reward = Literal["dense", "sparse"]
 
 
 class ArmSimulation:
-    """`dense` runs to the time limit; `sparse` pays 1 on success and terminates there."""
+    """`dense` runs to the time limit; `sparse` pays 1 on success and terminates there.
 
-    proprio_fields = PROPRIO
+    With `state` proprio ends with the task's objects as they truly are.
+    """
+
     hidden_geom_groups = ()
 
     def __init__(
-        self, task: ArmTask, reward: Reward = "dense", config: ArmConfig | None = None
+        self,
+        task: ArmTask,
+        reward: Reward = "dense",
+        config: ArmConfig | None = None,
+        state: bool = False,
     ) -> None:
         if reward not in ("dense", "sparse"):
             raise UnknownNameError("task.reward", reward, ("dense", "sparse"))
@@ -31,6 +38,8 @@ class ArmSimulation:
         self.control_rate_hz = config.control_rate_hz
         self.max_episode_steps = round(task.episode_s * config.control_rate_hz)
         self.action_fields = config.action_fields(task.gripper)
+        self.proprio_fields: tuple[ProprioField, ...] = PROPRIO + task.state_fields * state
+        self._state = state
         self._sparse = reward == "sparse"
         self._hold_steps = round(task.hold_s * config.control_rate_hz)
         self._held_steps = 0
@@ -60,17 +69,27 @@ class ArmSimulation:
         return self._held_steps >= self._hold_steps
 
     def proprio(self) -> np.ndarray:
-        return self.arm.proprio()
+        proprio = self.arm.proprio()
+        if not self._state:
+            return proprio
+        return np.concatenate((proprio, self.task.state(self.arm))).astype(np.float32)
 
     def expert_action(self) -> np.ndarray:
         return self.task.expert_action(self.arm)
+
+    def scene(self) -> Scene:
+        return Scene(
+            expert_action=self.expert_action(),
+            progress=float(self.task.dense_reward(self.arm)),
+            risk=self.arm.nearness_to_border(),
+        )
 
     def close(self) -> None:
         """Nothing to release: MuJoCo frees the model with the object."""
 
 
-def make(name: str, reward: Reward = "dense") -> ArmSimulation:
-    return ArmSimulation(ARM_TASKS[name](), reward)
+def make(name: str, reward: Reward = "dense", state: bool = False) -> ArmSimulation:
+    return ArmSimulation(ARM_TASKS[name](), reward, state=state)
 
 
 def tasks() -> list[tuple[str, str]]:

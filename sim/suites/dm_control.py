@@ -5,7 +5,7 @@ from functools import cache
 import mujoco
 import numpy as np
 
-from robot_rl.types import ActionField, ProprioField
+from robot_rl.types import ActionField, ProprioField, Scene
 from sim.env import Outcome
 
 _MAX_STEPS = 1000
@@ -59,8 +59,9 @@ class DmControlSimulation:
         parts = [np.ravel(value) for value in self._observation.values()]
         return np.concatenate(parts).astype(np.float32)
 
-    def expert_action(self) -> None:
+    def scene(self) -> Scene:
         """The suite has no scripted experts."""
+        return Scene()
 
     def close(self) -> None:
         self._env.close()

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from robot_rl.errors import MissingPackageError
-from robot_rl.types import ActionField, ProprioField
+from robot_rl.types import ActionField, ProprioField, Scene
 from sim.env import Outcome
 
 _HORIZON = 500
@@ -79,8 +79,9 @@ class RobosuiteSimulation:
         parts = [np.ravel(self._observation[key]) for key in self._keys]
         return np.concatenate(parts).astype(np.float32)
 
-    def expert_action(self) -> None:
+    def scene(self) -> Scene:
         """robosuite has no scripted experts."""
+        return Scene()
 
     def close(self) -> None:
         self._env.close()

@@ -6,6 +6,7 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
+from robot_rl.types import ProprioField
 from sim.arm import Arm
 
 
@@ -23,6 +24,13 @@ class ArmTask(ABC):
     episode_s: ClassVar[float] = 5.0
     hold_s: ClassVar[float] = 0.5
     physics_dt_s: ClassVar[float] = 0.005
+
+    # What `state` returns; in the frame of the robot's base.
+    state_fields: ClassVar[tuple[ProprioField, ...]]
+
+    @abstractmethod
+    def state(self, arm: Arm) -> np.ndarray:
+        """The objects as they are, for agents that learn without cameras."""
 
     @abstractmethod
     def build(self, spec: mujoco.MjSpec) -> None:

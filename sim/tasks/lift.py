@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 
+from robot_rl.types import ProprioField
 from sim.arm import GRIPPER_MAX_M, Arm
 from sim.tasks.base import ArmTask, add_cube, closeness, place_cube, toward
 
@@ -22,6 +23,7 @@ class Lift(ArmTask):
     cameras = ("front", "wrist")
     episode_s = 6.0
     height_m = 0.08
+    state_fields = (ProprioField(name="tcp_to_cube", unit="m", size=3),)
 
     def build(self, spec: mujoco.MjSpec) -> None:
         add_cube(spec, _HALF_M, (0.88, 0.16, 0.12, 1))
@@ -31,6 +33,9 @@ class Lift(ArmTask):
         yaw = rng.uniform(-_MAX_YAW_RAD, _MAX_YAW_RAD)
         place_cube(arm, rng.uniform(_LOW, _HIGH), yaw, _HALF_M)
         mujoco.mj_forward(arm.model, arm.data)
+
+    def state(self, arm: Arm) -> np.ndarray:
+        return arm.data.body("cube").xpos - arm.tcp_pos
 
     def height(self, arm: Arm) -> float:
         """Of the cube's lower side above the table, m."""

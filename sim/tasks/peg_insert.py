@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 
+from robot_rl.types import ProprioField
 from sim.arm import Arm
 from sim.tasks.base import ArmTask, closeness, toward
 
@@ -26,6 +27,7 @@ class PegInsert(ArmTask):
     cameras = ("front", "wrist")
     episode_s = 6.0
     depth_m = 0.02
+    state_fields = (ProprioField(name="tip_to_hole", unit="m", size=3),)
 
     def build(self, spec: mujoco.MjSpec) -> None:
         # The arm's own range ends where the tool points down squarely; a square peg needs that yaw.
@@ -54,6 +56,9 @@ class PegInsert(ArmTask):
         arm.reset(rng.uniform(_START_LOW, _START_HIGH), gripper_opening=_PEG_HALF_M)
         arm.data.mocap_pos[0] = (*rng.uniform(_LOW, _HIGH), 0.0)
         mujoco.mj_forward(arm.model, arm.data)
+
+    def state(self, arm: Arm) -> np.ndarray:
+        return self.tip_to_hole(arm)
 
     def tip_to_hole(self, arm: Arm) -> np.ndarray:
         """[3] m from the middle of the peg's tip to the middle of the hole's mouth."""

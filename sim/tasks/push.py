@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 
+from robot_rl.types import ProprioField
 from sim.arm import Arm
 from sim.tasks.base import ArmTask, add_cube, closeness, place_cube, toward
 
@@ -23,6 +24,10 @@ class Push(ArmTask):
     summary = "push a cube to within 4 cm of a disc, 8 to 16 cm away"
     episode_s = 6.0
     tolerance_m = 0.04
+    state_fields = (
+        ProprioField(name="tcp_to_cube", unit="m", size=3),
+        ProprioField(name="cube_to_goal", unit="m", size=2),
+    )
 
     def build(self, spec: mujoco.MjSpec) -> None:
         add_cube(spec, _HALF_M, (0.15, 0.35, 0.85, 1))
@@ -43,6 +48,10 @@ class Push(ArmTask):
         place_cube(arm, cube, rng.uniform(-np.pi, np.pi), _HALF_M)
         arm.data.mocap_pos[0] = (*goal, 0.0)
         mujoco.mj_forward(arm.model, arm.data)
+
+    def state(self, arm: Arm) -> np.ndarray:
+        to_cube = arm.data.body("cube").xpos - arm.tcp_pos
+        return np.concatenate((to_cube, self.cube_to_goal(arm)))
 
     def cube_to_goal(self, arm: Arm) -> np.ndarray:
         """[2] m."""

@@ -5,6 +5,7 @@ import math
 import mujoco
 import numpy as np
 
+from robot_rl.types import ProprioField
 from sim.arm import Arm
 from sim.tasks.base import ArmTask, closeness, toward
 
@@ -21,6 +22,7 @@ class Reach(ArmTask):
     episode_s = 4.0
     physics_dt_s = 0.01
     tolerance_m = 0.03
+    state_fields = (ProprioField(name="tcp_to_goal", unit="m", size=3),)
 
     def build(self, spec: mujoco.MjSpec) -> None:
         # Nothing here can touch: without constraints a physics step costs half.
@@ -42,6 +44,9 @@ class Reach(ArmTask):
         arm.reset(start, gripper_opening=0.0)
         arm.data.mocap_pos[0] = goal
         mujoco.mj_forward(arm.model, arm.data)
+
+    def state(self, arm: Arm) -> np.ndarray:
+        return arm.data.mocap_pos[0] - arm.tcp_pos
 
     def distance(self, arm: Arm) -> float:
         gap = arm.data.mocap_pos[0] - arm.tcp_pos

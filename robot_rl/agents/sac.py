@@ -1,0 +1,163 @@
+"""SAC from pixels (Haarnoja et al. 2018, arXiv:1812.05905), with the critic of REDQ (Chen et al.
+2021, arXiv:2101.05982) and the augmentation of DrQ.
+
+The base of the family that learns with people: RLPD, HIL-SERL and RLIF are settings of it or
+override what they change.
+"""
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
+from robot_rl.networks.actor_critic import Actor, ActorOutput
+from robot_rl.networks.compute import Compute
+from robot_rl.networks.encoders import Encoder, Features
+from robot_rl.networks.ensemble import EnsembleCritic
+from robot_rl.networks.layers import gaussian_log_prob, polyak_
+from robot_rl.networks.policy import NetworkConfig
+from robot_rl.types import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class SACConfig(AgentConfig):
+    """`ensemble_size` is N and `subset_size` M of REDQ."""
+
+    name: str = "sac"
+    network: NetworkConfig = field(default_factory=lambda: NetworkConfig(gaussian=True))
+    nstep: int = 1
+    tau: float = 0.005
+    ensemble_size: int = 2
+    subset_size: int = 2
+    temperature_init: float = 0.01
+    # Entropy that the temperature aims at, per action dimension.
+    target_entropy_per_action: float = -0.5
+    entropy_in_target: bool = False
+    # The actor maximises the mean of the ensemble, or its minimum.
+    actor_q: str = "mean"
+    actor_every_updates: int = 1
+
+
+class Temperature(nn.Module):
+    """alpha = exp(`log_alpha`)."""
+
+    def __init__(self, initial: float) -> None:
+        super().__init__()
+        self.log_alpha = nn.Parameter(torch.tensor(float(initial)).log())
+
+    def forward(self) -> Tensor:
+        return self.log_alpha.exp()
+
+
+class SAC(PixelAgent):
+    """Symbols follow SAC: alpha, pi, Q; Q' is the target ensemble."""
+
+    config: SACConfig
+
+    def __init__(
+        self, config: SACConfig, encoder: Encoder, actor: Actor, critic: EnsembleCritic,
+        action_dim: int, compute: Compute,
+    ) -> None:  # fmt: skip
+        super().__init__(config, encoder, actor, compute)
+        self.critic = critic.to(compute.device)
+        self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
+        self.temperature = Temperature(config.temperature_init).to(compute.device)
+        self.target_entropy = config.target_entropy_per_action * action_dim
+        self.critic_opt = compute.adam(self.encoder, self.critic, lr=config.lr)
+        self.actor_opt = compute.adam(self.actor, lr=config.lr)
+        self.temperature_opt = compute.adam(self.temperature, lr=config.lr)
+
+    def _explore(self, out: ActorOutput) -> Tensor:
+        return sample(out)[0]
+
+    def exploration(self) -> dict[str, float]:
+        return {"temperature": float(self.temperature().detach())}
+
+    def compile(self, backend: str = "inductor") -> None:
+        self.compute.compile(self.encoder, self.critic, self.actor, backend=backend)
+
+    @torch.inference_mode()
+    def q(self, h: Features, action: Tensor) -> Tensor:
+        """Mean of the ensemble [B]: what a judge of actions asks."""
+        return self.critic(h, action).mean(dim=0)
+
+    # ---------------------------------------------------------------- learning
+
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
+        obs, next_obs = self._augmented(batch)
+        with self.split("encode"), self.compute.autocast():
+            h = self.encoder(obs)
+        with self.split("targets"), torch.no_grad(), self.compute.autocast():
+            y = batch.reward + batch.discount * self._next_value(self.encoder(next_obs))
+        metrics = self._update_critic(h, y, batch)
+        if self._updates % self.config.actor_every_updates == 0:
+            metrics |= self._update_actor(h.detach(), batch)
+        with self.split("targets"):
+            polyak_(self.critic_target, self.critic, self.config.tau)
+            self._follow_policy()
+        return metrics
+
+    def _next_value(self, next_h: Features) -> Tensor:
+        """min over M random members of Q'(s', a'), a' ~ pi; less alpha log pi where asked."""
+        action, log_prob = sample(self.actor(next_h))
+        members = self.critic_target.draw_members(self.config.subset_size)
+        value = self.critic_target(next_h, action, members).amin(dim=0)
+        return value - self.temperature() * log_prob if self.config.entropy_in_target else value
+
+    def _update_critic(self, h: Features, y: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Every member against the same target; the encoder learns here alone."""
+        with self.split("forward"), self.compute.autocast():
+            q = self.critic(h, batch.action)
+            loss = (q - y).square().mean(dim=1).sum() + self._critic_auxiliary(h, batch)
+        self._descend(loss, self.critic_opt)
+        return {
+            "critic_loss": loss.detach(), "q": q.detach().mean(), "target_v": y.mean(),
+            "q_spread": q.detach().std(dim=0).mean(),
+        }  # fmt: skip
+
+    def _critic_auxiliary(self, h: Features, batch: Batch) -> Tensor | float:
+        """What a subclass adds to the critic's loss."""
+        return 0.0
+
+    def _update_actor(self, h: Features, batch: Batch) -> dict[str, Tensor]:
+        """max E[Q(s, a) - alpha log pi(a|s)], and alpha towards the target entropy."""
+        alpha = self.temperature()
+        with self.split("forward"), self.compute.autocast():
+            out = self.actor(h)
+            action, log_prob = sample(out)
+            self.critic.requires_grad_(False)
+            q = self.critic(h, action)
+            q = q.mean(dim=0) if self.config.actor_q == "mean" else q.amin(dim=0)
+            loss = (alpha.detach() * log_prob - q).mean() + self._actor_regulariser(out)
+        self._descend(loss, self.actor_opt)
+        self.critic.requires_grad_(True)
+        self._descend(
+            alpha * -(log_prob.detach() + self.target_entropy).mean(), self.temperature_opt
+        )
+        return {
+            "actor_loss": loss.detach(), "entropy": -log_prob.detach().mean(),
+            "temperature": alpha.detach(),
+        }  # fmt: skip
+
+    # ------------------------------------------------------------------- state
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {
+            **super().modules(), "critic": self.critic, "critic_target": self.critic_target,
+            "temperature": self.temperature,
+        }  # fmt: skip
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {
+            "critic": self.critic_opt, "actor": self.actor_opt,
+            "temperature": self.temperature_opt,
+        }  # fmt: skip
+
+
+def sample(out: ActorOutput) -> tuple[Tensor, Tensor]:
+    """a = tanh(mean + std eps) [B, A], reparameterised, and log pi(a) [B]."""
+    assert out.log_std is not None
+    pre_tanh = out.pre_tanh + out.log_std.exp() * torch.randn_like(out.pre_tanh)
+    return torch.tanh(pre_tanh), gaussian_log_prob(pre_tanh, out.pre_tanh, out.log_std)
