@@ -6,6 +6,7 @@ from benchmarks.learner import PAPER, agent_of
 from benchmarks.replay import filled
 from benchmarks.timing import Row, median_s
 from robot_rl.agents.drqv2 import DrQV2Config
+from robot_rl.agents.pixel_agent import AgentConfig
 from robot_rl.compose import compose
 from robot_rl.replay import Replay
 
@@ -20,7 +21,7 @@ def run() -> list[Row]:
     ]
 
 
-def _compared(title: str, config: DrQV2Config, size: int, replay: Replay) -> list[Row]:
+def _compared(title: str, config: AgentConfig, size: int, replay: Replay) -> list[Row]:
     """Updates of one agent as it is and compiled, on batches of its own size."""
     eager, compiled = (agent_of(config, size, "auto") for _ in range(2))
     compiled.compile()

@@ -9,6 +9,7 @@ from benchmarks.replay import filled, interface
 from benchmarks.textbook import Textbook
 from benchmarks.timing import Row, median_s
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
+from robot_rl.agents.pixel_agent import AgentConfig
 from robot_rl.build import build_agent, make_envs
 from robot_rl.compose import compose
 from robot_rl.networks.compute import Compute
@@ -36,7 +37,7 @@ def _compact() -> list[Row]:
     envs.reset()
 
     def step() -> None:
-        envs.send(action)
+        envs.send(action, [None])
         with timer("sample"):
             batch = replay.sample(128)
         agent.update(batch)
@@ -83,7 +84,7 @@ def _paper() -> list[Row]:
     ]
 
 
-def agent_of(config: DrQV2Config, size: int, precision: str) -> DrQV2:
+def agent_of(config: AgentConfig, size: int, precision: str) -> DrQV2:
     torch.manual_seed(0)
     agent = build_agent(config, interface(size), Compute.choose("auto", precision))
     assert isinstance(agent, DrQV2)

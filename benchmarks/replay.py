@@ -21,10 +21,14 @@ def interface(size: int = 84) -> Interface:
     )
 
 
-def filled(rows: int, capacity: int, size: int = 84, **settings: int) -> Replay:
+def filled(
+    rows: int, capacity: int, size: int = 84, frame_stack: int = 3, nstep: int = 3
+) -> Replay:
     """A replay of random frames in episodes of 125 steps."""
     face, rng = interface(size), np.random.default_rng(0)
-    replay = Replay(ReplayConfig(capacity=capacity, **settings), face, 1, seed=0)
+    replay = Replay(
+        ReplayConfig(capacity=capacity, frame_stack=frame_stack, nstep=nstep), face, 1, seed=0
+    )
     frames = rng.integers(0, 256, (64, size, size, 3), np.uint8)
     step = Step(np.zeros(6, np.float32), 1.0, False, False)
     for row in range(rows):

@@ -75,6 +75,7 @@ class Textbook:
 
     def _noisy(self, h: Tensor) -> Tensor:
         actor = self.actor
+        assert actor.trunk.image is not None
         mu = torch.tanh(actor.out(actor.second(actor.first(actor.trunk.image(h)))))
         noise = (torch.randn_like(mu) * self.std).clamp(-self.config.std_clip, self.config.std_clip)
         x = mu + noise

@@ -1,5 +1,7 @@
 """The one composition root: configuration -> environment, agent, replay, run."""
 
+import itertools
+import logging
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +17,10 @@ from robot_rl.agents.sac import SAC, SACConfig
 from robot_rl.agents.taco import TacoLoss
 from robot_rl.config import TrainConfig
 from robot_rl.environment import build_env
+from robot_rl.episodes.folder import EpisodesFolder
+from robot_rl.interventions.device import NoDevice, TeleopDevice
+from robot_rl.interventions.gate import Gate
+from robot_rl.interventions.simulated_human import SimulatedHuman
 from robot_rl.networks.actor_critic import Actor, Critic, Value
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder
@@ -27,8 +33,10 @@ from robot_rl.replay.storage import HostFrames
 from robot_rl.training.collector import Envs
 from robot_rl.training.loop import Parts, Trainer
 from robot_rl.training.run import RunDirectory
-from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs
+from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
 from robot_rl.types import Interface
+
+log = logging.getLogger(__name__)
 
 
 def build_agent(config: AgentConfig, interface: Interface, compute: Compute) -> Agent:
@@ -78,7 +86,50 @@ def build_replay(config: TrainConfig, interface: Interface, device: torch.device
     store = HostFrames
     if frames_fit(interface, config.replay.capacity, device):
         store = partial(DeviceFrames, device=device)
-    return Replay(replay, interface, max(1, config.num_envs), config.seed, store)
+    # Demonstrations have a lane of their own, after those of the environments.
+    return Replay(replay, interface, _lanes(config) + bool(config.demos), config.seed, store)
+
+
+def load_demos(config: TrainConfig, interface: Interface, replay: Replay) -> int:
+    """Steps of demonstrations put into the last lane of `replay`.
+
+    Raises `InterfaceMismatchError`, field by field, where they were made with another interface.
+    """
+    before = len(replay)
+    folders = [EpisodesFolder(Path(path)) for path in config.demos]
+    for folder in folders:
+        folder.interface().require_equal(interface, f"the demonstrations in {folder.root}")
+    episodes = itertools.chain.from_iterable(folder.episodes() for folder in folders)
+    for episode in itertools.islice(episodes, config.demo_episodes or None):
+        replay.begin(_lanes(config), episode.obs[0])
+        for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
+            replay.add(_lanes(config), step, next_obs)
+    return len(replay) - before
+
+
+def build_gates(config: TrainConfig, interface: Interface, agent: Agent) -> list[Gate]:
+    """One gate per environment, with the device that `human.device` names behind it."""
+    rate_hz = interface.control_rate_hz
+    return [
+        Gate(build_device(config, interface, agent, lane), config.human.gate, rate_hz)
+        for lane in range(_lanes(config))
+    ]
+
+
+def build_device(
+    config: TrainConfig, interface: Interface, agent: Agent | None, lane: int
+) -> TeleopDevice:
+    """What `human.device` names; a simulated human judges by `agent`'s critic, where it has one."""
+    human = config.human
+    if human.device == "none":
+        return NoDevice()
+    judge = agent.judge if isinstance(agent, SAC) else None
+    seed = episode_seed(config.seed, lane, 0)
+    return SimulatedHuman(human.simulated, interface.control_rate_hz, seed, judge)
+
+
+def _lanes(config: TrainConfig) -> int:
+    return max(1, config.num_envs)
 
 
 def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
@@ -93,17 +144,21 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     agent = build_agent(config.agent, interface, compute)
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
         agent.compile()
-    lanes = max(1, config.num_envs)
+    lanes = _lanes(config)
+    replay = build_replay(config, interface, compute.device)
+    if config.demos:
+        log.info("%s steps of demonstrations", load_demos(config, interface, replay))
     lane_rows = config.replay.capacity // lanes
     parts = Parts(
         run=run,
         interface=interface,
         agent=agent,
-        replay=build_replay(config, interface, compute.device),
+        replay=replay,
         journals=[Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)],
         make_envs=partial(make_envs, config),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
+        gates=build_gates(config, interface, agent),
         prefetch=compute.device.type == "cuda",
     )
     return Trainer(config, parts, config.seed)
@@ -112,9 +167,10 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
 def make_envs(config: TrainConfig, first_episode: int) -> Envs:
     """The environments of a run, their episodes numbered from `first_episode`."""
     make_env = partial(build_env, config.task, config.render)
+    watched = config.human.device == "simulated"
     if config.num_envs == 0:
-        return InlineEnvs([EnvLane(make_env, config.seed, 0, first_episode)])
-    return EnvProcesses(make_env, config.seed, config.num_envs, first_episode)
+        return InlineEnvs([EnvLane(make_env, config.seed, 0, first_episode, watched)])
+    return EnvProcesses(make_env, config.seed, config.num_envs, first_episode, watched)
 
 
 def default_run_dir(config: TrainConfig) -> Path:

@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"robot-rl {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _train(commands)
+    _collect(commands)
     _evaluate(commands)
     _export(commands)
     _plot(commands)
@@ -64,6 +65,16 @@ def _train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     train = _add(commands, "train", "train a policy; the same command continues a run")
     train.add_argument("-m", "--multirun", action="store_true", help="one run per combination")
     train.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, Hydra syntax")
+
+
+def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    collect = _add(commands, "collect", "record demonstrations: human.device=..., or the expert")
+    collect.add_argument("--out", required=True, metavar="FOLDER")
+    collect.add_argument("--episodes", type=int, default=20, help="how many to keep")
+    collect.add_argument(
+        "--keep-failures", action="store_true", help="episodes without success count, too"
+    )
+    collect.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
 
 
 def _evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -19,6 +19,8 @@ from robot_rl.agents.rlpd import RLPDConfig
 from robot_rl.agents.sac import SACConfig
 from robot_rl.environment import RenderConfig, TaskConfig
 from robot_rl.errors import UnknownNameError
+from robot_rl.interventions.gate import GateConfig
+from robot_rl.interventions.simulated_human import SimulatedHumanConfig
 from robot_rl.schema import from_tree
 from robot_rl.training.loop import LoopConfig
 
@@ -26,6 +28,17 @@ from robot_rl.training.loop import LoopConfig
 @dataclass(frozen=True, kw_only=True)
 class ReplaySizeConfig:
     capacity: int = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HumanConfig:
+    """Who may take over while the policy learns. A real human needs `num_envs` of at most 1."""
+
+    device: Literal[
+        "none", "simulated", "keyboard", "gamepad", "spacemouse", "web", "leader"
+    ] = "none"  # fmt: skip
+    gate: GateConfig = field(default_factory=GateConfig)
+    simulated: SimulatedHumanConfig = field(default_factory=SimulatedHumanConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +55,10 @@ class TrainConfig(LoopConfig):
     task: TaskConfig = field(default_factory=TaskConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     replay: ReplaySizeConfig = field(default_factory=ReplaySizeConfig)
+    # Folders of episodes that learning starts with, and how many of them (0: all).
+    demos: tuple[str, ...] = ()
+    demo_episodes: int = 0
+    human: HumanConfig = field(default_factory=HumanConfig)
     agent: AgentConfig = field(default_factory=DrQV2Config)
 
 

@@ -32,9 +32,7 @@ class BC(PixelAgent):
 
     config: BCConfig
 
-    def __init__(
-        self, config: BCConfig, encoder: Encoder, actor: Actor, compute: Compute
-    ) -> None:
+    def __init__(self, config: BCConfig, encoder: Encoder, actor: Actor, compute: Compute) -> None:
         super().__init__(config, encoder, actor, compute)
         self.opt = compute.adam(self.encoder, self.actor, lr=config.lr)
 

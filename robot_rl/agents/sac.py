@@ -8,6 +8,7 @@ override what they change.
 import copy
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,8 +18,8 @@ from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder, Features
 from robot_rl.networks.ensemble import EnsembleCritic
 from robot_rl.networks.layers import gaussian_log_prob, polyak_
-from robot_rl.networks.policy import NetworkConfig
-from robot_rl.types import Batch
+from robot_rl.networks.policy import NetworkConfig, stack_frames, to_batch
+from robot_rl.types import Batch, Observation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +80,11 @@ class SAC(PixelAgent):
         self.compute.compile(self.encoder, self.critic, self.actor, backend=backend)
 
     @torch.inference_mode()
-    def q(self, h: Features, action: Tensor) -> Tensor:
-        """Mean of the ensemble [B]: what a judge of actions asks."""
-        return self.critic(h, action).mean(dim=0)
+    def judge(self, obs: Observation, action: np.ndarray) -> float:
+        """Q(s, a), the mean of the ensemble; of one frame, so it needs `frame_stack` 1."""
+        frames = stack_frames(obs, None, self.config.network.frame_stack)
+        h = self.encoder(to_batch([obs], [frames], self.compute.device))
+        return float(self.critic(h, self.compute.tensor(action[None])).mean())
 
     # ---------------------------------------------------------------- learning
 

@@ -114,4 +114,3 @@ class EnsembleGripperCritic(nn.Module):
         x = self.trunk(features)
         with full_precision(x):
             return self.q(x)
-

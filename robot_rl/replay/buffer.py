@@ -7,7 +7,7 @@ import numpy as np
 
 from robot_rl.errors import ConfigError
 from robot_rl.replay.storage import FrameStore, HostFrames, Lanes, Step
-from robot_rl.types import PROPRIO, Batch, Interface, Observation, Sequence
+from robot_rl.types import PROPRIO, SOURCES, Batch, Interface, Observation, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,13 @@ class Replay:
     @property
     def bytes(self) -> int:
         return self.storage.bytes
+
+    def steps_by_source(self, lanes: int) -> dict[str, int]:
+        """Stored steps of the first `lanes` lanes, by who acted."""
+        rows = slice(0, lanes * self.storage.lane_rows)
+        found = self.storage.source[rows][self.storage.has_action[rows]]
+        counts = np.bincount(found, minlength=len(SOURCES))
+        return {name: int(count) for name, count in zip(SOURCES, counts, strict=True) if count}
 
     def begin(self, lane: int, obs: Observation) -> None:
         self.storage.begin(lane, obs)

@@ -80,8 +80,8 @@ def _parts(step: Step | None, obs: Observation | None, interface: Interface) -> 
     parts: list[bytes] = []
     if step is not None:
         nobody = np.full(interface.action_size, np.nan, np.float32)
-        for action in (step.action, step.policy_action, step.human_action):
-            parts.append(np.asarray(nobody if action is None else action, np.float32).tobytes())
+        actions = (step.action, step.policy_action, step.human_action)
+        parts += [np.asarray(nobody if a is None else a, np.float32).tobytes() for a in actions]
     if obs is not None:
         parts += [obs[PROPRIO].tobytes()] if interface.proprio else []
         parts += [np.ascontiguousarray(obs[c.key]).tobytes() for c in interface.cameras]

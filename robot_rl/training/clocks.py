@@ -22,12 +22,14 @@ class Every:
 class Ratio:
     """How many updates are owed at `ratio` updates per environment step.
 
-    Counts what was done, so a run that resumes from an older checkpoint catches up.
+    Counts what was done, so a run that resumes from an older checkpoint catches up. `offline`
+    counts updates that no step owed.
     """
 
     def __init__(self, ratio: float, done: int = 0) -> None:
         self.ratio = ratio
         self.done = done
+        self.offline = 0
 
     def owed(self, steps: int) -> int:
         return max(0, int(steps * self.ratio + 1e-9) - self.done)
@@ -42,6 +44,19 @@ class Stopwatch:
 
     def elapsed_s(self) -> float:
         return self._before_s + time.monotonic() - self._start_s
+
+
+class Pace:
+    """Waits until the next tick of `rate_hz`; a late tick is not made up for."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period_s = 1.0 / rate_hz
+        self._next_s = time.monotonic()
+
+    def wait(self) -> None:
+        now_s = time.monotonic()
+        time.sleep(max(0.0, self._next_s - now_s))
+        self._next_s = max(self._next_s, now_s) + self._period_s
 
 
 class SplitTimer:

@@ -1,39 +1,54 @@
 """Collecting experience: actions out, steps into replay and journal, episodes counted."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from robot_rl.agents.base import Agent
 from robot_rl.errors import NotFiniteError
+from robot_rl.interventions.device import Moment
+from robot_rl.interventions.gate import Decision, Gate
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import Step
-from robot_rl.training.vector import EnvStep
-from robot_rl.types import Observation
+from robot_rl.training.clocks import Pace
+from robot_rl.training.vector import EnvStep, Opening
 
 
 class Envs(Protocol):
     """Environments that step between `send` and `receive`."""
 
-    def reset(self) -> list[Observation]: ...
-    def send(self, actions: np.ndarray) -> None: ...
+    def reset(self) -> list[Opening]: ...
+    def send(self, actions: np.ndarray, verdicts: Sequence[bool | None]) -> None: ...
     def receive(self) -> list[EnvStep]: ...
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Episode:
-    """A finished training episode."""
+    """A training episode: running, then finished."""
 
-    episode_return: float
-    length: int
-    success: bool | None
+    episode_return: float = 0.0
+    length: int = 0
+    success: bool | None = False
+    steps_by: dict[str, int] = field(default_factory=dict)
+    takeovers: int = 0
+
+    def count(self, result: EnvStep, decision: Decision, step: int) -> None:
+        self.episode_return += result.reward
+        self.length += 1
+        self.success = None if result.success is None else bool(self.success or result.success)
+        self.steps_by[decision.source] = self.steps_by.get(decision.source, 0) + 1
+        self.takeovers += decision.source == "human" and decision.segment == step
 
 
 class Collector:
-    """Drives `envs` with `agent`; one replay lane and one journal per environment."""
+    """Drives `envs` with `agent`, and with the humans behind `gates`.
+
+    One replay lane, one journal and one gate per environment. `pace` keeps real time for a human.
+    """
 
     def __init__(
         self,
@@ -41,40 +56,50 @@ class Collector:
         agent: Agent,
         replay: Replay,
         journals: list[Journal],
+        gates: Sequence[Gate],
         action_size: int,
         rng: np.random.Generator,
+        pace: Pace | None = None,
     ) -> None:
         self._envs, self._agent = envs, agent
-        self._replay, self._journals = replay, journals
+        self._replay, self._journals, self._gates = replay, journals, gates
+        self._pace = pace
         self._rng = rng
-        self._obs: list[Observation] = []
+        self._now: list[Opening] = []
         self._carry: list[Any] = [None] * len(journals)
-        self._return = np.zeros(len(journals))
-        self._length = np.zeros(len(journals), np.int64)
-        self._success = [False] * len(journals)
+        self._episodes = [Episode() for _ in journals]
+        self._decisions: list[Decision] = []
         self._action_size = action_size
-        self._source = "policy"
+        self.stop_wished = False  # an operator asked for the end of the session
 
     @property
     def lanes(self) -> int:
         return len(self._journals)
 
     def start(self) -> None:
-        """Open the first episode of every environment."""
-        self._obs = self._envs.reset()
-        for lane, obs in enumerate(self._obs):
-            self._begin(lane, obs)
+        """Open the devices, and the first episode of every environment."""
+        for gate in self._gates:
+            gate.device.start()
+        self._now = self._envs.reset()
+        for lane, opening in enumerate(self._now):
+            self._begin(lane, opening)
 
     def act(self, random: bool) -> None:
         """Choose actions and send them. Raises `NotFiniteError` on a NaN action."""
-        self._source = "random" if random else "policy"
         if random:
             actions = self._rng.uniform(-1, 1, (self.lanes, self._action_size)).astype(np.float32)
         else:
-            actions, self._carry = self._agent.act(self._obs, self._carry, "train")
+            obs = [now.obs for now in self._now]
+            actions, self._carry = self._agent.act(obs, self._carry, "train")
         if not np.isfinite(actions).all():
             raise NotFiniteError(f"the agent chose a non-finite action: {actions.tolist()}.")
-        self._envs.send(actions)
+        if self._pace is not None:
+            self._pace.wait()
+        source = "random" if random else "policy"
+        self._decisions = [self._decide(lane, a, source) for lane, a in enumerate(actions)]
+        self._envs.send(
+            np.stack([d.action for d in self._decisions]), [d.verdict for d in self._decisions]
+        )
 
     def receive(self) -> list[Episode]:
         """Store what the actions brought; the episodes that ended with it."""
@@ -84,32 +109,49 @@ class Collector:
 
     def close(self) -> None:
         self._envs.close()
-        for journal in self._journals:
+        for gate, journal in zip(self._gates, self._journals, strict=True):
+            gate.device.close()
             journal.close()
 
+    def _decide(self, lane: int, action: np.ndarray, source: str) -> Decision:
+        now = self._now[lane]
+        moment = Moment(obs=now.obs, policy_action=action, scene=now.scene)
+        decision = self._gates[lane].decide(moment, source, self._journals[lane].steps)
+        self.stop_wished |= "stop" in decision.events
+        return decision
+
     def _store(self, lane: int, result: EnvStep) -> Episode | None:
-        step = Step(
-            result.applied_action, result.reward, result.terminated, result.truncated, self._source
-        )
+        decision, episode = self._decisions[lane], self._episodes[lane]
+        episode.count(result, decision, self._journals[lane].steps)
+        step = step_of(decision, result)
         # To disk first: what the learner has seen is then never lost.
         self._journals[lane].add(step, result.obs)
         self._replay.add(lane, step, result.obs)
-        self._obs[lane] = result.obs
-        self._return[lane] += result.reward
-        self._length[lane] += 1
-        self._success[lane] |= bool(result.success)
-        if result.first_obs is None:
+        self._now[lane] = Opening(result.obs, result.scene)
+        if result.opening is None:
             return None
-        success = None if result.success is None else self._success[lane]
-        episode = Episode(float(self._return[lane]), int(self._length[lane]), success)
-        self._begin(lane, result.first_obs)
+        self._begin(lane, result.opening)
         self._agent.end_episode(episode.episode_return)
         return episode
 
-    def _begin(self, lane: int, obs: Observation) -> None:
-        self._journals[lane].begin(obs)
-        self._replay.begin(lane, obs)
-        self._obs[lane] = obs
+    def _begin(self, lane: int, opening: Opening) -> None:
+        self._journals[lane].begin(opening.obs)
+        self._replay.begin(lane, opening.obs)
+        self._gates[lane].begin_episode()
+        self._now[lane] = opening
         self._carry[lane] = None
-        self._return[lane] = self._length[lane] = 0
-        self._success[lane] = False
+        self._episodes[lane] = Episode()
+
+
+def step_of(decision: Decision, result: EnvStep) -> Step:
+    """What is stored: the action that was applied, and both wishes."""
+    return Step(
+        action=result.applied_action,
+        reward=result.reward,
+        terminated=result.terminated,
+        truncated=result.truncated,
+        source=decision.source,
+        policy_action=decision.policy_action,
+        human_action=decision.human_action,
+        segment=decision.segment,
+    )

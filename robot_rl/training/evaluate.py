@@ -26,6 +26,7 @@ class Evaluation:
     lengths: list[int] = field(default_factory=list)
     successes: list[bool] = field(default_factory=list)
     film: list[np.ndarray] = field(default_factory=list)
+    control_rate_hz: float = 1.0
 
     def metrics(self) -> Metrics:
         low, high = bootstrap_interval(self.returns)
@@ -40,6 +41,9 @@ class Evaluation:
             low, high = wilson_interval(sum(self.successes), len(self.successes))
             rate = float(np.mean(self.successes))
             metrics |= {"success_rate": rate, "success_low": low, "success_high": high}
+        cycles = [n for n, success in zip(self.lengths, self.successes, strict=False) if success]
+        if cycles:
+            metrics["cycle_time_s"] = float(np.mean(cycles)) / self.control_rate_hz
         return metrics
 
 
@@ -47,7 +51,7 @@ def evaluate(
     act: Act, env: Any, episodes: int, film: bool, stop: Callable[[], bool] = lambda: False
 ) -> Evaluation:
     """Episode i uses seed HELD_OUT_SEED + i. `stop` ends early, between episodes."""
-    result = Evaluation()
+    result = Evaluation(control_rate_hz=env.interface.control_rate_hz)
     for episode in range(episodes):
         if stop() and episode:
             break

@@ -1,5 +1,6 @@
 """The training loop: act, step, learn, evaluate, save. Start and resume are the same call."""
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import Tensor
 from robot_rl.agents.base import Agent
 from robot_rl.analysis.video import write_mp4
 from robot_rl.errors import CorruptFileError
+from robot_rl.interventions.gate import Gate
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.prefetch import Prefetcher
@@ -21,7 +23,7 @@ from robot_rl.training.checkpoint import (
     save_checkpoint,
     set_random_state,
 )
-from robot_rl.training.clocks import Every, Ratio, Stopwatch
+from robot_rl.training.clocks import Every, Pace, Ratio, Stopwatch
 from robot_rl.training.collector import Collector, Envs, Episode
 from robot_rl.training.evaluate import Evaluation, evaluate
 from robot_rl.training.guard import require_finite
@@ -30,6 +32,7 @@ from robot_rl.training.run import RunDirectory
 from robot_rl.types import Interface
 
 _RECENT_EPISODES = 20
+_OFFLINE_LOG_UPDATES = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,7 @@ class LoopConfig:
     steps: int = 20_000
     seed_steps: int = 1_000  # uniformly random actions before learning starts
     replay_ratio: float = 1.0  # updates per environment step
+    offline_updates: int = 0  # on demonstrations, before the first step
     eval_every_steps: int = 1_000
     eval_episodes: int = 20
     final_eval_episodes: int = 50
@@ -62,6 +66,8 @@ class Parts:
     make_envs: Callable[[int], Envs]
     eval_env: Any
     batch_size: int
+    gates: list[Gate]
+    pace: Pace | None = None
     prefetch: bool = False
 
 
@@ -93,12 +99,14 @@ class Trainer:
         # A resumed run opens episodes it has never seen: steps outnumber episodes.
         envs = parts.make_envs(self.step)
         collector = Collector(
-            envs, agent, parts.replay, parts.journals, parts.interface.action_size, self._rng
-        )
+            envs, agent, parts.replay, parts.journals, parts.gates, parts.interface.action_size,
+            self._rng, parts.pace,
+        )  # fmt: skip
         try:
             collector.start()
             self._mark = (self._watch.elapsed_s(), self.step, self._updates.done)
-            while not self._finished() and not stop():
+            self._learn_offline(monitor, stop)
+            while not self._finished() and not stop() and not collector.stop_wished:
                 collector.act(random=self.step < self.config.seed_steps)
                 self._learn(stop)
                 if self._prefetch is not None:
@@ -132,15 +140,28 @@ class Trainer:
         out_of_time = 0 < self.config.max_train_s <= self._watch.elapsed_s()
         return self.step >= self.config.steps or out_of_time or self.reached
 
+    def _learn_offline(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
+        """Updates on what is there already, before the first step of the run."""
+        while self._updates.offline < self.config.offline_updates and not stop():
+            self._update()
+            self._updates.offline += 1
+            if self._updates.offline % _OFFLINE_LOG_UPDATES == 0:
+                monitor.scalars(self.step, self._watch.elapsed_s(), self._measurements())
+        if self.config.offline_updates and self.step == 0 and not stop():
+            self._evaluate(monitor, stop)
+
     def _learn(self, stop: Callable[[], bool]) -> None:
         learned_steps = self.step - self.config.seed_steps
         for _ in range(self._updates.owed(learned_steps)):
             if stop():
                 return
-            batch = self._sample()
-            self._metrics = self.parts.agent.update(batch)
+            self._update()
             self._updates.done += 1
-            require_finite(self._metrics, batch, self.parts.run.root)
+
+    def _update(self) -> None:
+        batch = self._sample()
+        self._metrics = self.parts.agent.update(batch)
+        require_finite(self._metrics, batch, self.parts.run.root)
 
     def _keep_up(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
         """Logging, evaluation and checkpoints that are due."""
@@ -174,9 +195,14 @@ class Trainer:
         values = {f"train/{name}": float(value) for name, value in self._metrics.items()}
         values["speed/env_steps_per_s"] = (self.step - steps) / span_s
         values["speed/updates_per_s"] = (self._updates.done - updates) / span_s
-        values["train/updates"] = self._updates.done
-        values |= _episode_means(self._recent)
+        values["train/updates"] = self._updates.done + self._updates.offline
+        values |= episode_means(self._recent, self.parts.interface.control_rate_hz)
+        values |= {f"steps/{source}": count for source, count in self._steps_by_source().items()}
         return values | {f"train/{k}": v for k, v in self.parts.agent.exploration().items()}
+
+    def _steps_by_source(self) -> dict[str, int]:
+        """Of the steps that the run's own lanes still hold."""
+        return self.parts.replay.steps_by_source(len(self.parts.journals))
 
     # ---------------------------------------------------------------- state
 
@@ -209,8 +235,9 @@ class Trainer:
             "random": random_state(),
             "actions": self._rng.bit_generator.state,
             "updates": self._updates.done,
+            "offline_updates": self._updates.offline,
             "train_s": self._watch.elapsed_s(),
-            "recent": [[e.episode_return, e.length, e.success] for e in self._recent],
+            "recent": [dataclasses.asdict(episode) for episode in self._recent],
             "clocks": [self._log.last, self._eval.last, self._checkpoint.last],
             "reached": self.reached,
         }
@@ -221,8 +248,9 @@ class Trainer:
         set_random_state(state["random"])
         self._rng.bit_generator.state = state["actions"]
         self._updates.done = state["updates"]
+        self._updates.offline = state["offline_updates"]
         self._watch = Stopwatch(state["train_s"])
-        self._recent.extend(Episode(*episode) for episode in state["recent"])
+        self._recent.extend(Episode(**episode) for episode in state["recent"])
         self._log.last, self._eval.last, self._checkpoint.last = state["clocks"]
         self.reached = state["reached"]
 
@@ -238,11 +266,18 @@ def summary(step: int, wall_s: float, result: Evaluation) -> str:
     return line
 
 
-def _episode_means(episodes: deque[Episode]) -> dict[str, float]:
+def episode_means(episodes: deque[Episode], control_rate_hz: float) -> dict[str, float]:
+    """Of the last episodes: return, success, cycle time, and how much a human did."""
     if not episodes:
         return {}
     values = {"train/episode_return": float(np.mean([e.episode_return for e in episodes]))}
     successes = [e.success for e in episodes if e.success is not None]
     if successes:
         values["train/episode_success"] = float(np.mean(successes))
+    cycles = [e.length / control_rate_hz for e in episodes if e.success]
+    if cycles:
+        values["train/cycle_time_s"] = float(np.mean(cycles))
+    by_human = sum(e.steps_by.get("human", 0) for e in episodes)
+    values["train/intervention_rate"] = by_human / sum(e.length for e in episodes)
+    values["train/takeovers_per_episode"] = float(np.mean([e.takeovers for e in episodes]))
     return values

@@ -16,7 +16,14 @@ from rich.table import Table
 _SHOWN = {
     "train/episode_return": "return of the last episodes",
     "train/episode_success": "success of the last episodes",
+    "train/intervention_rate": "steps that a human commanded",
+    "train/takeovers_per_episode": "takeovers per episode",
+    "train/cycle_time_s": "seconds per success",
+    "steps/policy": "steps by the policy",
+    "steps/human": "steps by a human",
+    "steps/random": "steps at random",
     "eval/success_rate": "success on held-out seeds",
+    "eval/cycle_time_s": "seconds per success on held-out seeds",
     "eval/return_mean": "return on held-out seeds",
     "train/critic_loss": "critic loss",
     "train/exploration_std": "exploration noise (std)",
@@ -100,7 +107,7 @@ class Monitor:
 
 
 def _format(name: str, value: float) -> str:
-    if "success" in name or name.endswith("ratio"):
+    if "success" in name or name.endswith(("ratio", "_rate")):
         return f"{100 * value:.0f} %"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3f}"
 

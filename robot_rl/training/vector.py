@@ -6,19 +6,22 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from robot_rl.errors import EnvWorkerError
-from robot_rl.types import Observation
+from robot_rl.types import Observation, Scene
 
 MakeEnv = Callable[[], Any]
 
 
 @dataclass(frozen=True)
 class EnvStep:
-    """One step of one environment. `first_obs` opens the next episode where this one ended."""
+    """One step of one environment. `opening` is there where the episode ended with it.
+
+    `scene` belongs to `obs`; it is None where nobody asked for it.
+    """
 
     obs: Observation
     reward: float
@@ -26,7 +29,15 @@ class EnvStep:
     truncated: bool
     success: bool | None
     applied_action: np.ndarray
-    first_obs: Observation | None
+    opening: "Opening | None"
+    scene: Scene | None = None
+
+
+class Opening(NamedTuple):
+    """The start of an episode."""
+
+    obs: Observation
+    scene: Scene | None = None
 
 
 def episode_seed(seed: int, lane: int, episode: int) -> int:
@@ -35,25 +46,35 @@ def episode_seed(seed: int, lane: int, episode: int) -> int:
 
 
 class EnvLane:
-    """One environment and its episode count."""
+    """One environment and its episode count. `watched` delivers the scene with every step."""
 
-    def __init__(self, make_env: MakeEnv, seed: int, lane: int, first_episode: int) -> None:
+    def __init__(
+        self, make_env: MakeEnv, seed: int, lane: int, first_episode: int, watched: bool = False
+    ) -> None:
         self._env = make_env()
+        self._watched = watched
         self._seed, self._lane = seed, lane
         self._episode = first_episode
 
-    def reset(self) -> Observation:
+    def reset(self) -> Opening:
         seed = episode_seed(self._seed, self._lane, self._episode)
         self._episode += 1
-        return self._env.reset(seed=seed)[0]
+        return Opening(self._env.reset(seed=seed)[0], self._scene())
 
-    def step(self, action: np.ndarray) -> EnvStep:
+    def step(self, action: np.ndarray, verdict: bool | None = None) -> EnvStep:
+        """`verdict` is an operator's, who ends the episode as a success or a failure."""
         obs, reward, terminated, truncated, info = self._env.step(action)
-        first_obs = self.reset() if terminated or truncated else None
+        success, scene = info["success"], self._scene()
+        if verdict is not None:
+            reward, terminated, truncated, success = float(verdict), True, False, verdict
+        opening = self.reset() if terminated or truncated else None
         return EnvStep(
-            obs, float(reward), terminated, truncated, info["success"], info["applied_action"],
-            first_obs,
+            obs, float(reward), terminated, truncated, success, info["applied_action"],
+            opening, scene,
         )  # fmt: skip
+
+    def _scene(self) -> Scene | None:
+        return self._env.scene() if self._watched else None
 
     def close(self) -> None:
         self._env.close()
@@ -66,11 +87,12 @@ class InlineEnvs:
         self._lanes = lanes
         self._results: list[EnvStep] = []
 
-    def reset(self) -> list[Observation]:
+    def reset(self) -> list[Opening]:
         return [lane.reset() for lane in self._lanes]
 
-    def send(self, actions: np.ndarray) -> None:
-        self._results = [lane.step(a) for lane, a in zip(self._lanes, actions, strict=True)]
+    def send(self, actions: np.ndarray, verdicts: Sequence[bool | None]) -> None:
+        steps = zip(self._lanes, actions, verdicts, strict=True)
+        self._results = [lane.step(action, verdict) for lane, action, verdict in steps]
 
     def receive(self) -> list[EnvStep]:
         return self._results
@@ -83,28 +105,36 @@ class InlineEnvs:
 class EnvProcesses:
     """One process per environment. Raises `EnvWorkerError` with the child's own error."""
 
-    def __init__(self, make_env: MakeEnv, seed: int, num_envs: int, first_episode: int = 0) -> None:
+    def __init__(
+        self,
+        make_env: MakeEnv,
+        seed: int,
+        num_envs: int,
+        first_episode: int = 0,
+        watched: bool = False,
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
         for lane in range(num_envs):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_serve, args=(theirs, make_env, seed, lane, first_episode), daemon=True
-            )
+                target=_serve, args=(theirs, make_env, seed, lane, first_episode, watched),
+                daemon=True,
+            )  # fmt: skip
             process.start()
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
 
-    def reset(self) -> list[Observation]:
+    def reset(self) -> list[Opening]:
         for pipe in self._pipes:
             self._write(pipe, None)
         return [self._read(pipe) for pipe in self._pipes]
 
-    def send(self, actions: np.ndarray) -> None:
-        for pipe, action in zip(self._pipes, actions, strict=True):
-            self._write(pipe, action)
+    def send(self, actions: np.ndarray, verdicts: Sequence[bool | None]) -> None:
+        for pipe, action, verdict in zip(self._pipes, actions, verdicts, strict=True):
+            self._write(pipe, (action, verdict))
 
     def receive(self) -> list[EnvStep]:
         return [self._read(pipe) for pipe in self._pipes]
@@ -116,9 +146,9 @@ class EnvProcesses:
             process.join(timeout=5)
             process.terminate()
 
-    def _write(self, pipe: Connection, action: np.ndarray | None) -> None:
+    def _write(self, pipe: Connection, order: tuple[np.ndarray, bool | None] | None) -> None:
         try:
-            pipe.send(action)
+            pipe.send(order)
         except BrokenPipeError as error:
             raise self._ended(pipe) from error
 
@@ -144,14 +174,16 @@ class _Failure:
     text: str
 
 
-def _serve(pipe: Connection, make_env: MakeEnv, seed: int, lane: int, first_episode: int) -> None:
+def _serve(
+    pipe: Connection, make_env: MakeEnv, seed: int, lane: int, first_episode: int, watched: bool
+) -> None:
     # Ctrl-C reaches the whole process group; the learner decides when its environments stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        env = EnvLane(make_env, seed, lane, first_episode)
+        env = EnvLane(make_env, seed, lane, first_episode, watched)
         while True:
-            action = pipe.recv()
-            pipe.send(env.reset() if action is None else env.step(action))
+            order = pipe.recv()
+            pipe.send(env.reset() if order is None else env.step(*order))
     except (EOFError, BrokenPipeError):
         return
     except Exception as error:

@@ -26,6 +26,8 @@ from tests.conftest import make_interface, random_batch
 class CountingEnv(gym.Env):
     """Three-step episodes whose observation is the seed and the step; an action of 9 fails."""
 
+    interface = make_interface(cameras=0)
+
     def reset(self, *, seed=None, options=None):
         self.seed, self.t = seed, 0
         return {"proprio": np.array([seed, 0], np.float64)}, {"success": False}
@@ -125,21 +127,22 @@ def test_environments_reset_themselves_with_known_seeds(processes):
     else:
         envs = InlineEnvs([EnvLane(CountingEnv, 5, lane, 0) for lane in range(2)])
     first = envs.reset()
-    assert [obs["proprio"][0] for obs in first] == [episode_seed(5, lane, 0) for lane in (0, 1)]
+    seeds = [opening.obs["proprio"][0] for opening in first]
+    assert seeds == [episode_seed(5, lane, 0) for lane in (0, 1)]
     for t in (1, 2, 3):
-        envs.send(np.zeros((2, 1), np.float32))
+        envs.send(np.zeros((2, 1), np.float32), [None, None])
         steps = envs.receive()
         assert [s.obs["proprio"][1] for s in steps] == [t, t]
-    assert all(s.truncated and s.success and s.first_obs is not None for s in steps)
-    assert steps[1].first_obs is not None
-    assert steps[1].first_obs["proprio"][0] == episode_seed(5, 1, 1)
+    assert all(s.truncated and s.success and s.opening is not None for s in steps)
+    assert steps[1].opening is not None
+    assert steps[1].opening.obs["proprio"][0] == episode_seed(5, 1, 1)
     envs.close()
 
 
 def test_an_error_in_an_environment_process_is_told():
     envs = EnvProcesses(CountingEnv, seed=0, num_envs=1)
     envs.reset()
-    envs.send(np.full((1, 1), 9, np.float32))
+    envs.send(np.full((1, 1), 9, np.float32), [None])
     with pytest.raises(EnvWorkerError, match="ValueError: the arm fell off"):
         envs.receive()
     envs.close()
@@ -151,7 +154,7 @@ def test_a_killed_environment_process_is_told():
     envs._processes[0].kill()
     envs._processes[0].join()
     with pytest.raises(EnvWorkerError, match="environment process 0 ended"):
-        envs.send(np.zeros((1, 1), np.float32))
+        envs.send(np.zeros((1, 1), np.float32), [None])
     envs.close()
 
 

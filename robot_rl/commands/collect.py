@@ -1,0 +1,73 @@
+"""`robot-rl collect`: demonstrations of a task, by a person, a simulated human or the expert."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from robot_rl.build import build_device
+from robot_rl.compose import compose
+from robot_rl.config import TrainConfig
+from robot_rl.environment import build_env
+from robot_rl.episodes.folder import create
+from robot_rl.errors import ConfigError
+from robot_rl.interventions.demonstrations import DemonstrationRecorder
+from robot_rl.interventions.gate import Gate
+from robot_rl.training.clocks import Pace
+from robot_rl.training.run import StopSignals
+
+# Far from the seeds of training and of evaluation.
+_FIRST_SEED = 2**33
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.episodes < 1:
+        raise ConfigError(f"--episodes is {arguments.episodes}; it must be at least 1.")
+    config = _config(arguments.overrides)
+    collect(config, Path(arguments.out), arguments.episodes, arguments.keep_failures)
+    return 0
+
+
+def collect(config: TrainConfig, out: Path, episodes: int, keep_failures: bool) -> None:
+    """Until `episodes` are kept. What was recorded before stays: the same command goes on."""
+    env = build_env(config.task, config.render)
+    journal = create(out, env.interface)
+    rate_hz = env.interface.control_rate_hz
+    by_machine = config.human.device == "simulated"
+    always = by_machine and config.human.simulated.gate == "always"
+    gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, rate_hz)
+    recorder = DemonstrationRecorder(
+        env, gate, journal, "expert" if always else "human", None if by_machine else Pace(rate_hz)
+    )
+    # Steps outnumber attempts, so a recording that goes on draws seeds it has never used.
+    first_seed = _FIRST_SEED + (config.seed << 24) + journal.steps
+    kept = 0
+    gate.device.start()
+    try:
+        with StopSignals() as stop:
+            for attempt in recorder.record(first_seed, not keep_failures, stop):
+                kept += attempt.kept
+                print(f"{kept:4d}  {_told(attempt.kept, attempt.success)}, {attempt.steps} steps")
+                if kept >= episodes:
+                    break
+    finally:
+        gate.device.close()
+        journal.close()
+        env.close()
+    print(f"{kept} episodes recorded in {out}")
+
+
+def _config(overrides: Sequence[str]) -> TrainConfig:
+    """Without a device the task's expert demonstrates."""
+    config = compose(overrides)
+    if config.human.device != "none":
+        return config
+    simulated = dataclasses.replace(config.human.simulated, gate="always")
+    return dataclasses.replace(
+        config, human=dataclasses.replace(config.human, device="simulated", simulated=simulated)
+    )
+
+
+def _told(kept: bool, success: bool) -> str:
+    outcome = "success" if success else "no success"
+    return outcome if kept else f"{outcome}, discarded"

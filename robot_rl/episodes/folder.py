@@ -1,0 +1,90 @@
+"""A folder of episodes: `interface.json` and journals. What `collect` and `import` write, and a
+run's own replay."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from robot_rl.errors import CorruptFileError, RunDirectoryError
+from robot_rl.replay.journal import KEEP_ALL, Journal
+from robot_rl.replay.storage import Step
+from robot_rl.types import Interface, Observation
+
+INTERFACE = "interface.json"
+
+
+@dataclass(frozen=True)
+class StoredEpisode:
+    """`obs` has one more entry than `steps`. `name` is lane and number, such as `0/17`."""
+
+    name: str
+    obs: list[Observation]
+    steps: list[Step]
+
+    @property
+    def finished(self) -> bool:
+        """False for one that a killed process left behind."""
+        return bool(self.steps) and (self.steps[-1].terminated or self.steps[-1].truncated)
+
+    @property
+    def episode_return(self) -> float:
+        return sum(step.reward for step in self.steps)
+
+
+class EpisodesFolder:
+    """Reads `root`, or the replay of the run in `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._rows = root / "replay" if (root / "replay").is_dir() else root
+
+    def interface(self) -> Interface:
+        """Raises `RunDirectoryError` where there are no episodes."""
+        if not (self.root / INTERFACE).exists():
+            raise RunDirectoryError(
+                f"{self.root} holds no episodes: {INTERFACE} is missing. `robot-rl collect` and "
+                "`robot-rl episodes import` write such folders, and every run is one."
+            )
+        return Interface.load(self.root / INTERFACE)
+
+    def journals(self) -> list[Journal]:
+        """One per lane. Raises `CorruptFileError` where there is none."""
+        interface = self.interface()
+        lanes = sorted({int(path.name[4:6]) for path in self._rows.glob("lane*.rows")})
+        if not lanes:
+            raise CorruptFileError(f"{self.root} holds no episodes; collect or import some.")
+        return [Journal(self._rows, lane, interface, KEEP_ALL) for lane in lanes]
+
+    def episodes(self) -> Iterator[StoredEpisode]:
+        """In the order of recording; a first one whose beginning is gone is left out."""
+        for lane, journal in enumerate(self.journals()):
+            number = 0
+            for rows in journal.episodes():
+                if rows[0][0] is not None:
+                    continue
+                steps = [step for step, _ in rows if step is not None]
+                yield StoredEpisode(f"{lane}/{number}", [obs for _, obs in rows], steps)
+                number += 1
+
+
+def create(root: Path, interface: Interface) -> Journal:
+    """A journal for new episodes in `root`, after those that are there.
+
+    Raises `InterfaceMismatchError` where those are of another interface.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / INTERFACE
+    if path.exists():
+        Interface.load(path).require_equal(interface, f"the recording to be added to {root}")
+    else:
+        interface.save(path)
+    journal = Journal(root, 0, interface, KEEP_ALL)
+    for _ in journal.episodes():
+        pass  # counts the steps, and cuts a torn tail
+    return journal
+
+
+def write_episode(journal: Journal, episode: StoredEpisode) -> None:
+    journal.begin(episode.obs[0])
+    for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
+        journal.add(step, next_obs)
