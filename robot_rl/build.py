@@ -15,9 +15,10 @@ from robot_rl.agents.mentor import Mentor, MentorConfig
 from robot_rl.agents.pixel_agent import AgentConfig
 from robot_rl.agents.sac import SAC, SACConfig
 from robot_rl.agents.taco import TacoLoss
-from robot_rl.config import TrainConfig
+from robot_rl.config import TrainConfig, train_config
 from robot_rl.environment import build_env
 from robot_rl.episodes.folder import EpisodesFolder
+from robot_rl.errors import RunDirectoryError
 from robot_rl.interventions.device import NoDevice, TeleopDevice
 from robot_rl.interventions.gate import Gate
 from robot_rl.interventions.simulated_human import SimulatedHuman
@@ -30,9 +31,10 @@ from robot_rl.replay import Replay, ReplayConfig
 from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
+from robot_rl.training.checkpoint import load_newest
 from robot_rl.training.collector import Envs
 from robot_rl.training.loop import Parts, Trainer
-from robot_rl.training.run import RunDirectory
+from robot_rl.training.run import RunDirectory, read_yaml
 from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
 from robot_rl.types import Interface
 
@@ -123,9 +125,27 @@ def build_device(
     human = config.human
     if human.device == "none":
         return NoDevice()
+    if human.simulated.judge:
+        agent = load_agent(Path(human.simulated.judge), interface)
     judge = agent.judge if isinstance(agent, SAC) else None
     seed = episode_seed(config.seed, lane, 0)
     return SimulatedHuman(human.simulated, interface.control_rate_hz, seed, judge)
+
+
+def load_agent(run_dir: Path, interface: Interface) -> Agent:
+    """The agent of a run as it stands, on the CPU.
+
+    Raises `InterfaceMismatchError` for another interface, `RunDirectoryError` without a run.
+    """
+    run = RunDirectory(run_dir)
+    state = load_newest(run.checkpoints) if run.config.exists() else None
+    if state is None:
+        raise RunDirectoryError(f"{run_dir} holds no run with a checkpoint.")
+    Interface.load(run.interface).require_equal(interface, f"the agent in {run_dir}")
+    config = train_config(read_yaml(run.config))
+    agent = build_agent(config.agent, interface, Compute.choose("cpu", "auto"))
+    agent.load_state_dict(state["agent"])
+    return agent
 
 
 def _lanes(config: TrainConfig) -> int:

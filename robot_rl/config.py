@@ -71,6 +71,7 @@ AGENTS: dict[str, type[AgentConfig]] = {
     "rlpd": RLPDConfig,
     "rlif": RLIFConfig,
     "bc": BCConfig,
+    "dagger": BCConfig,
     "hg_dagger": BCConfig,
     "iwr": BCConfig,
 }

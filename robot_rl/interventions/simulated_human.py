@@ -22,7 +22,8 @@ class SimulatedHumanConfig:
     """When it steps in, how well it acts, how attentive it is.
 
     `gate`: `value_gap` steps in where Q(s, expert) - Q(s, policy) > `value_gap` (RLIF, with
-    probability `beta`, and by mistake with 1 - `beta`); `no_progress` after `patience_s` without a
+    probability `beta`, and by mistake with 1 - `beta`): it knows what would be right, whatever its
+    own `skill`; `no_progress` after `patience_s` without a
     gain of `min_gain`; `risk` above `risk_limit`; `random` with `probability` a step; `always`
     demonstrates; `never` only watches.
     """
@@ -38,6 +39,7 @@ class SimulatedHumanConfig:
     patience_s: float = 1.5
     min_gain: float = 0.02
     value_gap: float = 0.05
+    judge: str = ""  # whose critic is Q: a run directory, or the learner itself
     beta: float = 0.95
     risk_limit: float = 0.8
     probability: float = 0.3
@@ -64,7 +66,10 @@ class SimulatedHuman(TeleopDevice):
         judge: Judge | None = None,
     ) -> None:
         if config.gate == "value_gap" and judge is None:
-            raise ConfigError("human.simulated.gate=value_gap needs an agent with a critic.")
+            raise ConfigError(
+                "human.simulated.gate=value_gap needs a critic: an agent of the SAC family, or "
+                "human.simulated.judge=RUN_DIR of such a run."
+            )
         self.config = config
         self._rate_hz = control_rate_hz
         self._rng = np.random.default_rng([seed, 7])
