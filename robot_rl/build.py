@@ -15,13 +15,20 @@ from robot_rl.agents.mentor import Mentor, MentorConfig
 from robot_rl.agents.pixel_agent import AgentConfig
 from robot_rl.agents.sac import SAC, SACConfig
 from robot_rl.agents.taco import TacoLoss
-from robot_rl.config import TrainConfig, train_config
+from robot_rl.config import HumanConfig, TrainConfig, train_config
 from robot_rl.environment import build_env
 from robot_rl.episodes.folder import EpisodesFolder
-from robot_rl.errors import RunDirectoryError
+from robot_rl.errors import ConfigError, RunDirectoryError
 from robot_rl.interventions.device import NoDevice, TeleopDevice
+from robot_rl.interventions.gamepad import open_gamepad
 from robot_rl.interventions.gate import Gate
+from robot_rl.interventions.keyboard import TerminalKeyboard
+from robot_rl.interventions.leader_arm import LeaderArm
+from robot_rl.interventions.operator import OperatorState
+from robot_rl.interventions.operator_device import OperatorDevice
 from robot_rl.interventions.simulated_human import SimulatedHuman
+from robot_rl.interventions.spacemouse import SpaceMouse
+from robot_rl.interventions.web_device import WebDevice
 from robot_rl.networks.actor_critic import Actor, Critic, Value
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder
@@ -32,6 +39,7 @@ from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
 from robot_rl.training.checkpoint import load_newest
+from robot_rl.training.clocks import Pace
 from robot_rl.training.collector import Envs
 from robot_rl.training.loop import Parts, Trainer
 from robot_rl.training.run import RunDirectory, read_yaml
@@ -112,6 +120,11 @@ def load_demos(config: TrainConfig, interface: Interface, replay: Replay) -> int
 def build_gates(config: TrainConfig, interface: Interface, agent: Agent) -> list[Gate]:
     """One gate per environment, with the device that `human.device` names behind it."""
     rate_hz = interface.control_rate_hz
+    if by_person(config.human) and config.num_envs > 1:
+        raise ConfigError(
+            f"human.device={config.human.device} drives one robot, and num_envs={config.num_envs}. "
+            "Set num_envs=1, or human.device=simulated."
+        )
     return [
         Gate(build_device(config, interface, agent, lane), config.human.gate, rate_hz)
         for lane in range(_lanes(config))
@@ -125,11 +138,37 @@ def build_device(
     human = config.human
     if human.device == "none":
         return NoDevice()
+    if by_person(human):
+        return open_device(human, interface)
     if human.simulated.judge:
         agent = load_agent(Path(human.simulated.judge), interface)
     judge = agent.judge if isinstance(agent, SAC) else None
     seed = episode_seed(config.seed, lane, 0)
     return SimulatedHuman(human.simulated, interface.control_rate_hz, seed, judge)
+
+
+def by_person(human: HumanConfig) -> bool:
+    """Whether a person takes part, who lives in real time."""
+    return human.device not in ("none", "simulated")
+
+
+def open_device(human: HumanConfig, interface: Interface) -> TeleopDevice:
+    """A device that a person holds. Raises `HardwareError` with the remedy where it is missing."""
+    operator = OperatorState()
+    match human.device:
+        case "web":
+            return WebDevice(operator, interface, human.port)
+        case "keyboard":
+            return OperatorDevice(operator, TerminalKeyboard(operator), interface)
+        case "gamepad":
+            return OperatorDevice(operator, open_gamepad(operator, human.path), interface)
+        case "spacemouse":
+            return OperatorDevice(operator, SpaceMouse(operator), interface)
+        case _:
+            from hardware.drivers import load_driver
+
+            arm = load_driver(human.driver, human.driver_settings)
+            return LeaderArm(arm, operator, TerminalKeyboard(operator), interface)
 
 
 def load_agent(run_dir: Path, interface: Interface) -> Agent:
@@ -179,6 +218,7 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
         gates=build_gates(config, interface, agent),
+        pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
         prefetch=compute.device.type == "cuda",
     )
     return Trainer(config, parts, config.seed)

@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _train(commands)
     _collect(commands)
+    _teleop(commands)
     _evaluate(commands)
     _export(commands)
     _plot(commands)
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     _launch(commands)
     listing = _add(commands, "list", "list tasks, agents, sizes, experiments or settings")
     listing.add_argument("what", choices=("tasks", "agents", "sizes", "experiments", "settings"))
-    _add(commands, "doctor", "check Python, torch, CUDA, EGL, memory and disk")
+    _doctor(commands)
     return top
 
 
@@ -75,6 +76,12 @@ def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--keep-failures", action="store_true", help="episodes without success count, too"
     )
     collect.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
+
+
+def _teleop(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    teleop = _add(commands, "teleop", "drive a task's arm yourself, on the web page by default")
+    teleop.add_argument("--out", metavar="FOLDER", help="record what you do there")
+    teleop.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
 
 
 def _evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -118,6 +125,19 @@ def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     judge = _add(actions, "evaluate", "a policy's actions beside those that were applied")
     judge.add_argument("episodes", metavar="FOLDER")
     judge.add_argument("--policy", required=True)
+
+
+def _doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    doctor = _add(commands, "doctor", "check this machine; `doctor teleop` shows a device's input")
+    doctor.add_argument("what", nargs="?", choices=("machine", "teleop"), default="machine")
+    doctor.add_argument(
+        "--device", default="keyboard",
+        choices=("keyboard", "gamepad", "spacemouse", "web", "leader"),
+    )  # fmt: skip
+    doctor.add_argument("--path", default="", help="the gamepad's node, /dev/input/eventN")
+    doctor.add_argument("--driver", default="", help="the leader arm: package.module:Class")
+    doctor.add_argument("--driver-settings", default="{}", metavar="JSON")
+    doctor.add_argument("--seconds", type=float, default=1e9, help="how long to show it")
 
 
 def _launch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -37,6 +37,12 @@ class HumanConfig:
     device: Literal[
         "none", "simulated", "keyboard", "gamepad", "spacemouse", "web", "leader"
     ] = "none"  # fmt: skip
+    path: str = ""  # the gamepad's node, /dev/input/eventN; empty takes the first one found
+    port: int = 8090  # of the web page
+    # The leader arm: package.module:Class, and its keyword arguments as a JSON object. Its dead-man
+    # is the terminal's space bar.
+    driver: str = ""
+    driver_settings: str = "{}"
     gate: GateConfig = field(default_factory=GateConfig)
     simulated: SimulatedHumanConfig = field(default_factory=SimulatedHumanConfig)
 

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from robot_rl.build import build_device
+from robot_rl.build import build_device, by_person
 from robot_rl.compose import compose
 from robot_rl.config import TrainConfig
 from robot_rl.environment import build_env
@@ -33,11 +33,14 @@ def collect(config: TrainConfig, out: Path, episodes: int, keep_failures: bool) 
     env = build_env(config.task, config.render)
     journal = create(out, env.interface)
     rate_hz = env.interface.control_rate_hz
-    by_machine = config.human.device == "simulated"
-    always = by_machine and config.human.simulated.gate == "always"
+    always = config.human.device == "simulated" and config.human.simulated.gate == "always"
     gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, rate_hz)
     recorder = DemonstrationRecorder(
-        env, gate, journal, "expert" if always else "human", None if by_machine else Pace(rate_hz)
+        env,
+        gate,
+        journal,
+        "expert" if always else "human",
+        Pace(rate_hz) if by_person(config.human) else None,
     )
     # Steps outnumber attempts, so a recording that goes on draws seeds it has never used.
     first_seed = _FIRST_SEED + (config.seed << 24) + journal.steps

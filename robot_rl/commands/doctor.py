@@ -25,6 +25,10 @@ class Check:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.what == "teleop":
+        from robot_rl.commands import doctor_teleop
+
+        return doctor_teleop.run(arguments)
     checks = [check() for check in CHECKS]
     table = Table(box=None, show_header=False)
     for check in checks:

@@ -32,6 +32,9 @@ class SimulatedHumanConfig:
     # Of its actions this share is the expert's; the rest are blunders that last a few steps.
     skill: float = 1.0
     noise_std: float = 0.1
+    # A habit: every action of the hand is pushed this far in one direction, drawn once. Noise
+    # averages out for whoever imitates many actions; a habit does not.
+    bias: float = 0.0
     reaction_s: float = 0.3
     attention: float = 1.0  # share of the time it watches, drawn anew every second
     hold_low_s: float = 0.4
@@ -75,6 +78,7 @@ class SimulatedHuman(TeleopDevice):
         self._rng = np.random.default_rng([seed, 7])
         self._judge = judge
         self._takeovers = 0
+        self._habit = np.zeros(0)
         self.begin_episode()
 
     def begin_episode(self) -> None:
@@ -172,7 +176,15 @@ class SimulatedHuman(TeleopDevice):
             self._blunder = self._rng.uniform(-1.0, 1.0, len(expert)).astype(np.float32)
             return self._blunder
         shaken = expert + self.config.noise_std * self._rng.standard_normal(len(expert))
-        return np.clip(shaken, -1.0, 1.0).astype(np.float32)
+        return np.clip(shaken + self._push(len(expert)), -1.0, 1.0).astype(np.float32)
+
+    def _push(self, size: int) -> np.ndarray:
+        """The habit [A], along the first two axes: those that everyone has."""
+        if len(self._habit) != size:
+            angle = self._rng.uniform(0.0, 2.0 * np.pi)
+            self._habit = np.zeros(size)
+            self._habit[:2] = self.config.bias * np.array((np.cos(angle), np.sin(angle)))
+        return self._habit
 
     def _steps(self, seconds: float) -> int:
         return max(0, round(seconds * self._rate_hz))

@@ -15,9 +15,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from hardware.ros_messages import GRIPPER_JOINT
 from robot_rl.errors import ConfigError
-from robot_rl.teleop.keyboard import TerminalKeyboard
-from robot_rl.teleop.operator import Axes, OperatorState
-from robot_rl.teleop.web import TeleopPage
+from robot_rl.interventions.keyboard import TerminalKeyboard
+from robot_rl.interventions.operator import Axes, OperatorState
+from robot_rl.interventions.web import TeleopPage
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import to_gripper, to_time, to_twist
 from robot_rl_nodes.page_state import PageState

@@ -10,14 +10,19 @@ import tty
 from typing import Any
 
 from robot_rl.errors import HardwareError
-from robot_rl.teleop.operator import STILL, Axes, OperatorState
+from robot_rl.interventions.device import Event
+from robot_rl.interventions.operator import STILL, Axes, OperatorState
 
 KEYS: dict[str, Axes] = {
     "w": (1, 0, 0, 0), "s": (-1, 0, 0, 0), "a": (0, 1, 0, 0), "d": (0, -1, 0, 0),
     "r": (0, 0, 1, 0), "f": (0, 0, -1, 0), "o": (0, 0, 0, 1), "c": (0, 0, 0, -1),
     " ": STILL,
 }  # fmt: skip
-HELP = "w/s: x   a/d: y   r/f: z   o/c: gripper   space: take over   q: let go"
+SAYINGS: dict[str, Event] = {"y": "success", "n": "failure", "x": "rerecord", "q": "stop"}
+HELP = (
+    "w/s: x   a/d: y   r/f: z   o/c: gripper   space: take over, still   any other key: let go\n"
+    "y: success   n: failure   x: record again   q: stop"
+)
 # A terminal repeats a held key at some 30 Hz after a first pause: a tap is a short jog.
 _HELD_S = 0.15
 _POLL_S = 0.02
@@ -50,7 +55,20 @@ class TerminalKeyboard:
         while not self._closing.is_set():
             ready, _, _ = select.select([self._fd], [], [], _POLL_S)
             if ready:
-                key = os.read(self._fd, 64).decode(errors="ignore")[-1:].lower()
+                key = self._key()
                 axes = KEYS.get(key, STILL)
                 until_s = time.monotonic() + _HELD_S if key in KEYS else 0.0
+                if key in SAYINGS:
+                    self._operator.say(SAYINGS[key])
             self._operator.set(time.monotonic() < until_s, axes)
+
+    def _key(self) -> str:
+        """The newest key; of a terminal that was closed, none any more."""
+        try:
+            typed = os.read(self._fd, 64)
+        except OSError:
+            typed = b""
+        if not typed:
+            self._operator.gone = "the terminal of the keyboard was closed"
+            self._closing.set()
+        return typed.decode(errors="ignore")[-1:].lower()

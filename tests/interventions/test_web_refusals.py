@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from robot_rl.errors import HardwareError
-from robot_rl.teleop.web import MAX_MESSAGE_BYTES, TeleopPage
-from tests.teleop.served import Served
+from robot_rl.interventions.web import MAX_MESSAGE_BYTES, TeleopPage
+from tests.interventions.served import Served
 
 
 async def _status(url: str, **headers: str) -> int:

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from robot_rl.errors import HardwareError
-from robot_rl.teleop.keyboard import TerminalKeyboard
-from robot_rl.teleop.operator import OperatorState
+from robot_rl.interventions.keyboard import TerminalKeyboard
+from robot_rl.interventions.operator import OperatorState
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.teleop.served import Served
+from tests.interventions.served import Served
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import time
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.interventions.served import until
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
          "--disable-component-update", "--no-first-run"]  # fmt: skip
 
@@ -19,15 +21,6 @@ def browser():
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
-
-
-def until(condition, timeout_s: float = 3.0) -> bool:
-    end_s = time.monotonic() + timeout_s
-    while time.monotonic() < end_s:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_the_page_shows_picture_state_and_numbers(browser, served):

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from robot_rl.errors import HardwareError, MissingPackageError
-from robot_rl.teleop.operator import STILL, OperatorState
+from robot_rl.interventions.operator import STILL, OperatorState
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class TeleopPage:
 
     async def _page(self, request: Any) -> Any:
         self._require_token(request)
-        html = files("robot_rl.teleop").joinpath("page.html").read_text()
+        html = files("robot_rl.interventions").joinpath("page.html").read_text()
         headers = {
             "Content-Security-Policy": "default-src 'self' 'unsafe-inline' blob:; "
             "connect-src 'self'; frame-ancestors 'none'",

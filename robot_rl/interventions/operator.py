@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 from robot_rl.errors import ConfigError
+from robot_rl.interventions.device import Event
 
 Axes = tuple[float, float, float, float]
 STILL: Axes = (0.0, 0.0, 0.0, 0.0)
@@ -32,6 +33,8 @@ class OperatorState:
         self._lock = threading.Lock()
         self._wish = Wish()
         self._heard_s = -1e9
+        self._events: set[Event] = set()
+        self.gone = ""  # why the device is gone for good
 
     def set(self, held: bool, axes: Axes) -> None:
         """Axes are bounded to [-1, 1]; anything that is not finite lets go."""
@@ -43,6 +46,16 @@ class OperatorState:
 
     def release(self) -> None:
         self.set(False, STILL)
+
+    def say(self, event: Event) -> None:
+        with self._lock:
+            self._events.add(event)
+
+    def take_events(self) -> frozenset[Event]:
+        """What was said since the last time."""
+        with self._lock:
+            said, self._events = frozenset(self._events), set()
+        return said
 
     @property
     def lost(self) -> bool:

@@ -1,1 +1,0 @@
-"""What an operator holds: axes and a dead-man switch, from a web page, a keyboard or a joystick."""

@@ -1,0 +1,58 @@
+"""A served page with a picture, a state and one button."""
+
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from robot_rl.interventions.operator import OperatorState
+from robot_rl.interventions.web import TeleopPage
+from robot_rl.types import ActionField, Interface, ProprioField
+
+STATE = {
+    "source": "policy", "reasons": ["camera frozen"], "counts": {"workspace box": "3"},
+    "actions": [
+        {"name": "x", "requested": 0.3, "applied": 0.15, "bound": 0.3, "unit": "m/s"},
+    ],
+    "joints": [{"name": "elbow", "position": 1.25, "unit": "rad"}],
+    "latencies_ms": {"policy inference": 2.5},
+}  # fmt: skip
+
+
+class Served:
+    def __init__(self) -> None:
+        self.operator = OperatorState(silence_s=0.15)
+        self.pressed: list[str] = []
+        picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+        self.jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+        actions = {"stop": lambda: self.pressed.append("stop") or "stopped by hand"}
+        self.page = TeleopPage(
+            self.operator, lambda: STATE, lambda: self.jpeg, actions, port=0, token="secret"
+        )
+        self.page.start()
+
+
+def arm_interface() -> Interface:
+    """The arm suite's actions, and where its tool is."""
+    names = (("tcp_dx", 0.03), ("tcp_dy", 0.03), ("tcp_dz", 0.03), ("gripper", -0.02))
+    return Interface(
+        task="test/arm", control_rate_hz=10.0, cameras=(),
+        proprio=(
+            ProprioField(name="tcp_pos", unit="m", size=3),
+            ProprioField(name="gripper_opening", unit="m", size=1),
+        ),
+        actions=tuple(
+            ActionField(name=name, unit="m", scale=scale, control="delta") for name, scale in names
+        ),
+    )  # fmt: skip
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 3.0) -> bool:
+    """Whether `condition` came true in time."""
+    end_s = time.monotonic() + timeout_s
+    while time.monotonic() < end_s:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
