@@ -98,7 +98,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         info = {
             "success": success, "applied_action": self._map.action(verdict.applied),
             "source": "policy", "safety": [str(reason) for reason in verdict.reasons],
-            "late_s": late_s,
+            "late_s": late_s, "stamp_s": self._stamp_s,
         }  # fmt: skip
         return obs, float(bool(success)), bool(success), truncated, info
 

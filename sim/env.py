@@ -98,7 +98,12 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             if outcome.terminated or self._steps >= self.simulation.max_episode_steps:
                 break
         truncated = self._steps >= self.simulation.max_episode_steps and not outcome.terminated
-        info = {"success": outcome.success, "applied_action": applied}
+        info = {
+            "success": outcome.success,
+            "applied_action": applied,
+            "source": "policy",
+            "stamp_s": float(self.simulation.data.time),
+        }
         obs = self._observe(self._rig.read(self.np_random))
         return obs, reward, outcome.terminated, truncated, info
 

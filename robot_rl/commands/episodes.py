@@ -1,106 +1,127 @@
-"""`robot-rl episodes`: bags into replay episodes, and a policy judged on them without a robot."""
+"""`robot-rl episodes`: recorded episodes, from wherever they come."""
 
 import argparse
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-from robot_rl.commands.eval import policy_folder
-from robot_rl.episodes.bag_reader import Recording, read_recording
-from robot_rl.errors import ConfigError, CorruptFileError, RunDirectoryError
-from robot_rl.replay.journal import KEEP_ALL, Journal
-from robot_rl.replay.storage import Step
-from robot_rl.types import Interface, Observation
-
-_INTERFACE = "interface.json"
+from robot_rl.episodes.folder import EpisodesFolder, StoredEpisode, create, write_episode
+from robot_rl.errors import ConfigError, RunDirectoryError, UnknownNameError
+from robot_rl.types import Interface
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return {"import": import_bags, "evaluate": evaluate}[arguments.action](arguments)
+    from robot_rl.commands import episodes_from_bags
+
+    actions: dict[str, Callable[[argparse.Namespace], int]] = {
+        "import": episodes_from_bags.import_bags, "evaluate": episodes_from_bags.evaluate,
+        "list": list_episodes, "show": show, "check": check, "merge": merge, "export": export,
+    }  # fmt: skip
+    return actions[arguments.action](arguments)
 
 
-def import_bags(arguments: argparse.Namespace) -> int:
-    """Each bag becomes one or more episodes of a replay journal."""
-    interface = policy_folder(Path(arguments.policy)).interface()
-    cameras = _cameras(arguments.cameras, interface)
+def list_episodes(arguments: argparse.Namespace) -> int:
+    table = Table(box=None, pad_edge=False)
+    for column in ("episode", "steps", "seconds", "return", "end", "commanded by"):
+        table.add_column(column, justify="left" if column in ("end", "commanded by") else "right")
+    folder = EpisodesFolder(Path(arguments.folder))
+    rate_hz = folder.interface().control_rate_hz
+    for episode in folder.episodes():
+        steps = len(episode.steps)
+        table.add_row(
+            episode.name, str(steps), f"{steps / rate_hz:.1f}", f"{episode.episode_return:.2f}",
+            _end(episode), sources(episode),
+        )  # fmt: skip
+    Console(width=110).print(table)
+    return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """A video of one episode, or of all of them in a row."""
+    from robot_rl.analysis.video import write_mp4
+    from robot_rl.episodes.film import film
+
+    folder = EpisodesFolder(Path(arguments.folder))
+    wanted = [e for e in folder.episodes() if arguments.episode in ("", e.name) and e.steps]
+    if not wanted:
+        names = [episode.name for episode in folder.episodes()]
+        raise UnknownNameError("episode", arguments.episode, names)
+    frames = [frame for episode in wanted for frame in film(episode)]
+    write_mp4(Path(arguments.out), frames, folder.interface().control_rate_hz)
+    print(f"{len(wanted)} episodes, {len(frames)} frames in {arguments.out}")
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """One line per finding; 1 where there is any. Folders must share one interface."""
+    from robot_rl.episodes import check as checks
+
+    folders = [EpisodesFolder(Path(path)) for path in arguments.folders]
+    _require_one_interface(folders)
+    found = count = 0
+    for folder in folders:
+        for episode in folder.episodes():
+            count += 1
+            for finding in checks.check(episode, folder.interface()):
+                found += 1
+                print(f"{folder.root}  {finding.episode}: {finding.what}")
+    print(f"{count} episodes checked, {found} findings")
+    return int(found > 0)
+
+
+def merge(arguments: argparse.Namespace) -> int:
+    """All episodes of several folders into a new one."""
+    folders = [EpisodesFolder(Path(path)) for path in arguments.folders]
+    interface = _require_one_interface(folders)
     out = Path(arguments.out)
     if out.exists() and any(out.iterdir()):
         raise RunDirectoryError(f"{out} is not empty; give a new folder with --out.")
-    recordings = [
-        (bag, r)
-        for bag in map(Path, arguments.bags)
-        for r in read_recording(bag, interface, cameras)
-    ]
-    out.mkdir(parents=True, exist_ok=True)
-    interface.save(out / _INTERFACE)
-    journal = Journal(out, 0, interface, KEEP_ALL)
-    for bag, recording in recordings:
-        _write(journal, recording)
-        print(f"{bag.name}: {_summary(recording)}")
+    journal = create(out, interface)
+    count = 0
+    for episode in itertools.chain.from_iterable(folder.episodes() for folder in folders):
+        if episode.finished or not arguments.finished_only:
+            write_episode(journal, episode)
+            count += 1
     journal.close()
-    print(f"{len(recordings)} episodes in {out}")
+    print(f"{count} episodes in {out}")
     return 0
 
 
-def evaluate(arguments: argparse.Namespace) -> int:
-    """Open loop: what the policy would have done, beside what was applied."""
-    folder = policy_folder(Path(arguments.policy))
-    root = Path(arguments.episodes)
-    interface = Interface.load(root / _INTERFACE)
-    interface.require_equal(folder.interface(), f"the policy in {folder.root}")
-    policy, carry = folder.load(), [None]
-    errors: dict[str, list[np.ndarray]] = {}
-    for first, obs, step in _pairs(root, interface):
-        wanted, carry = policy.act([obs], [None] if first else carry)
-        errors.setdefault(step.source, []).append(np.abs(wanted[0].numpy() - step.action))
-    names = [field.name for field in interface.actions]
-    print(f"{'commanded by':14s}{'steps':>7s}" + "".join(f"{name:>10s}" for name in names))
-    for source, found in sorted(errors.items()):
-        mean = np.mean(found, axis=0)
-        print(f"{source:14s}{len(found):7d}" + "".join(f"{value:10.4f}" for value in mean))
-    print("mean absolute difference of actions in [-1, 1]")
+def export(arguments: argparse.Namespace) -> int:
+    from robot_rl.episodes import lerobot, robomimic
+
+    folder = EpisodesFolder(Path(arguments.folder))
+    writers = {"lerobot": lerobot.export, "robomimic": robomimic.export}
+    count = writers[arguments.format](_with_steps(folder), folder.interface(), Path(arguments.out))
+    print(f"{count} episodes in {arguments.out} ({arguments.format})")
     return 0
 
 
-def _cameras(texts: list[str] | None, interface: Interface) -> dict[str, str]:
-    """The first camera is `/camera`, the others `/NAME_camera`, unless they are named."""
-    names = [camera.name for camera in interface.cameras]
-    cameras = {name: f"/{name}_camera" for name in names} | {names[0]: "/camera"}
-    for text in texts or []:
-        name, _, namespace = text.partition("=")
-        if name not in names or not namespace.startswith("/"):
-            raise ConfigError(
-                f"--camera {text}: give NAME=/NAMESPACE with NAME one of {', '.join(names)}."
-            )
-        cameras[name] = namespace
-    return cameras
+def sources(episode: StoredEpisode) -> str:
+    """Who commanded how many steps."""
+    by = Counter(step.source for step in episode.steps)
+    return ", ".join(f"{count} by {source}" for source, count in by.most_common())
 
 
-def _write(journal: Journal, recording: Recording) -> None:
-    journal.begin(recording.obs[0])
-    for step, next_obs in zip(recording.steps, recording.obs[1:], strict=True):
-        journal.add(step, next_obs)
+def _with_steps(folder: EpisodesFolder) -> Iterator[StoredEpisode]:
+    return (episode for episode in folder.episodes() if episode.steps)
 
 
-def _summary(recording: Recording) -> str:
-    by = Counter(step.source for step in recording.steps)
-    sources = ", ".join(f"{count} by {source}" for source, count in by.most_common())
-    outcome = {True: "success", False: "no success", None: "unjudged"}[recording.success]
-    gaps = f", {recording.gaps} gaps" if recording.gaps else ""
-    return f"{len(recording.steps)} steps ({sources}), {outcome}{gaps}"
+def _end(episode: StoredEpisode) -> str:
+    if not episode.finished:
+        return "unfinished"
+    last = episode.steps[-1]
+    return "time is up" if last.truncated else "success" if last.reward > 0 else "failure"
 
 
-def _pairs(root: Path, interface: Interface) -> Iterator[tuple[bool, Observation, Step]]:
-    """(first of its episode, observation, the step taken in it)."""
-    journal = Journal(root, 0, interface, KEEP_ALL)
-    if not journal.segments():
-        raise CorruptFileError(f"{root} holds no episodes; write some: robot-rl episodes import")
-    obs: Observation = {}
-    first = True
-    for step, seen in itertools.chain.from_iterable(journal.episodes()):
-        if step is not None:
-            yield first, obs, step
-        first, obs = step is None, seen
+def _require_one_interface(folders: list[EpisodesFolder]) -> Interface:
+    if not folders:
+        raise ConfigError("name at least one folder of episodes.")
+    first = folders[0].interface()
+    for folder in folders[1:]:
+        folder.interface().require_equal(first, f"{folder.root}, beside {folders[0].root},")
+    return first

@@ -1,5 +1,7 @@
 """A recorded bag as an episode of observations and applied actions, aligned by header stamps."""
 
+import dataclasses
+import itertools
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from hardware.camera import fit
 from hardware.ros_messages import StateAssembler, to_image, to_jpeg_image, to_seconds
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.episodes.bags import custom_data, require_rosbags, typestore
+from robot_rl.episodes.folder import StoredEpisode
 from robot_rl.errors import CorruptFileError
 from robot_rl.replay.storage import Step
 from robot_rl.types import PROPRIO, SOURCES, Interface, Observation
@@ -31,6 +34,9 @@ class Recording:
     stamps_s: list[float] = field(default_factory=list)
     gaps: int = 0
     success: bool | None = None
+
+    def episode(self) -> StoredEpisode:
+        return StoredEpisode("", self.obs, self.steps)
 
 
 @dataclass
@@ -137,7 +143,7 @@ def _align(messages: _Messages, interface: Interface) -> list[Recording]:
             recordings.append(Recording())
         elif recordings[-1].obs:
             applied = _within(messages.applied, last_s, stamp_s)
-            recordings[-1].steps.append(_step(applied, mapping))
+            recordings[-1].steps.append(_step(applied, mapping, stamp_s))
         last_s = stamp_s
         if obs is not None:
             recordings[-1].obs.append(obs)
@@ -182,9 +188,13 @@ def _within(
     return velocity, source
 
 
-def _step(applied: tuple[tuple[float, ...], str] | None, mapping: ActionMap) -> Step:
+def _step(
+    applied: tuple[tuple[float, ...], str] | None, mapping: ActionMap, stamp_s: float
+) -> Step:
     velocity, source = applied or ((0.0,) * 4, "nobody")
-    return Step(mapping.action(velocity), 0.0, False, False, source)
+    action = mapping.action(velocity)
+    human_action = action if source == "human" else None
+    return Step(action, 0.0, False, False, source, human_action=human_action, stamp_s=stamp_s)
 
 
 def _without_idle_ends(recording: Recording) -> Recording:
@@ -201,8 +211,11 @@ def _without_idle_ends(recording: Recording) -> Recording:
 
 def _finish(recording: Recording, success: bool | None) -> None:
     """Success ends the episode and pays 1; anything else only cuts it off."""
-    end = recording.steps[-1]
     recording.success = success
-    recording.steps[-1] = Step(
-        end.action, float(bool(success)), bool(success), not success, end.source
-    )
+    recording.steps[-1] = dataclasses.replace(
+        recording.steps[-1],
+        reward=float(bool(success)), terminated=bool(success), truncated=not success,
+    )  # fmt: skip
+    for i, (before, step) in enumerate(itertools.pairwise(recording.steps), start=1):
+        segment = before.segment if step.source == before.source else i
+        recording.steps[i] = dataclasses.replace(step, segment=segment)

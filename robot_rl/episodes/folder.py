@@ -1,6 +1,7 @@
 """A folder of episodes: `interface.json` and journals. What `collect` and `import` write, and a
 run's own replay."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,10 @@ def create(root: Path, interface: Interface) -> Journal:
 
 
 def write_episode(journal: Journal, episode: StoredEpisode) -> None:
+    """Append it; its segments are named anew by where they begin in this journal."""
     journal.begin(episode.obs[0])
+    offset, old = 0, None
     for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
-        journal.add(step, next_obs)
+        if step.segment != old:
+            old, offset = step.segment, journal.steps - step.segment
+        journal.add(dataclasses.replace(step, segment=step.segment + offset), next_obs)

@@ -80,8 +80,9 @@ class DemonstrationRecorder:
             reward = float(success)
         applied = info["applied_action"]
         result = EnvStep(
-            obs, float(reward), terminated, truncated, success, applied, None, self._env.scene()
-        )
+            obs, float(reward), terminated, truncated, success, applied, None, self._env.scene(),
+            info["stamp_s"],
+        )  # fmt: skip
         self._journal.add(step_of(decision, result), obs)
         return result
 

@@ -1,10 +1,11 @@
 """One record of the journal as bytes.
 
-A record is a header (magic, payload length, CRC-32, kind, flags, reward, segment) and a
+A record is a header (magic, payload length, CRC-32, kind, flags, reward, segment, stamp) and a
 zlib-compressed payload: the action applied, the policy's and the human's own (NaN where there was
 none), proprio and frames, as the interface lays them out.
 """
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from robot_rl.replay.storage import Step
 from robot_rl.types import PROPRIO, SOURCES, Interface, Observation
 
 BEGIN, STEP, DISCARD = 0, 1, 2
-_HEADER = struct.Struct("<4sIIBBfI")
-_META = struct.Struct("<BBfI")  # kind, flags, reward, segment: what the checksum covers as well
+_HEADER = struct.Struct("<4sIIBBfId")
+_META = struct.Struct("<BBfId")  # from the kind on: what the checksum covers as well
 _MAGIC = b"RRL2"
 _TERMINATED, _TRUNCATED = 1, 2
 _SOURCE_SHIFT = 2  # the flags' upper bits: who chose the action
@@ -31,15 +32,16 @@ class Raw:
     flags: int
     reward: float
     segment: int
+    stamp_s: float
     payload: bytes
     size: int
 
 
 def encode(kind: int, step: Step | None, obs: Observation | None, interface: Interface) -> bytes:
     payload = zlib.compress(b"".join(_parts(step, obs, interface)), 1)
-    meta = _META.pack(kind, 0, 0.0, 0)
+    meta = _META.pack(kind, 0, 0.0, 0, math.nan)
     if step is not None:
-        meta = _META.pack(kind, _flags(step), step.reward, step.segment)
+        meta = _META.pack(kind, _flags(step), step.reward, step.segment, step.stamp_s)
     return struct.pack("<4sII", _MAGIC, len(payload), zlib.crc32(meta + payload)) + meta + payload
 
 
@@ -47,13 +49,15 @@ def read_raw(data: bytes, place: int) -> Raw | None:
     """The record at byte `place`, or None where it is torn."""
     if place + _HEADER.size > len(data):
         return None
-    magic, length, crc, kind, flags, reward, segment = _HEADER.unpack_from(data, place)
+    magic, length, crc, kind, flags, reward, segment, stamp_s = _HEADER.unpack_from(data, place)
+    meta = _META.pack(kind, flags, reward, segment, stamp_s)
     start = place + _HEADER.size
     payload = data[start : start + length]
     whole = magic == _MAGIC and len(payload) == length
-    if not whole or zlib.crc32(_META.pack(kind, flags, reward, segment) + payload) != crc:
+    if not whole or zlib.crc32(meta + payload) != crc:
         return None
-    return Raw(kind, flags, reward, segment, zlib.decompress(payload), _HEADER.size + length)
+    size = _HEADER.size + length
+    return Raw(kind, flags, reward, segment, stamp_s, zlib.decompress(payload), size)
 
 
 def decode(raw: Raw, interface: Interface, where: str) -> tuple[Step | None, Observation]:
@@ -104,4 +108,5 @@ def _step(raw: Raw, actions: np.ndarray) -> Step:
         policy_action=None if np.isnan(policy).any() else policy,
         human_action=None if np.isnan(human).any() else human,
         segment=raw.segment,
+        stamp_s=raw.stamp_s,
     )

@@ -6,6 +6,7 @@ action. Rows are counted from the start of the run, so a row's place is `row % l
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ class Step:
     `action` is the one that was applied and `source` who chose it: one of `types.SOURCES`.
     `policy_action` and `human_action` are what each of them wanted, None where nobody asked.
     Steps in a row under one commander share a `segment`: the lane's count of steps at its start.
+    `stamp_s` is when the next observation was taken, on the environment's clock; NaN if unknown.
     """
 
     action: np.ndarray
@@ -36,6 +38,7 @@ class Step:
     policy_action: np.ndarray | None = None
     human_action: np.ndarray | None = None
     segment: int = 0
+    stamp_s: float = math.nan
 
     @property
     def label(self) -> np.ndarray:

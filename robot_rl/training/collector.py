@@ -154,4 +154,5 @@ def step_of(decision: Decision, result: EnvStep) -> Step:
         policy_action=decision.policy_action,
         human_action=decision.human_action,
         segment=decision.segment,
+        stamp_s=result.stamp_s,
     )

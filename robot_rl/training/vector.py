@@ -1,5 +1,6 @@
 """Environment processes that run beside the learner: `send` actions, learn, `receive`."""
 
+import math
 import multiprocessing
 import signal
 import traceback
@@ -31,6 +32,7 @@ class EnvStep:
     applied_action: np.ndarray
     opening: "Opening | None"
     scene: Scene | None = None
+    stamp_s: float = math.nan
 
 
 class Opening(NamedTuple):
@@ -70,7 +72,7 @@ class EnvLane:
         opening = self.reset() if terminated or truncated else None
         return EnvStep(
             obs, float(reward), terminated, truncated, success, info["applied_action"],
-            opening, scene,
+            opening, scene, info.get("stamp_s", math.nan),
         )  # fmt: skip
 
     def _scene(self) -> Scene | None:
