@@ -12,7 +12,7 @@ from robot_rl.agents.bc import BC, BCConfig
 from robot_rl.agents.drm import DrM, DrMConfig
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
 from robot_rl.agents.mentor import Mentor, MentorConfig
-from robot_rl.agents.pixel_agent import AgentConfig
+from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
 from robot_rl.agents.sac import SAC, SACConfig
 from robot_rl.agents.taco import TacoLoss
 from robot_rl.config import HumanConfig, TrainConfig, train_config
@@ -49,7 +49,7 @@ from robot_rl.types import Interface
 log = logging.getLogger(__name__)
 
 
-def build_agent(config: AgentConfig, interface: Interface, compute: Compute) -> Agent:
+def build_agent(config: AgentConfig, interface: Interface, compute: Compute) -> PixelAgent:
     """Networks and agent. Weights come from torch's global generator."""
     encoder = make_encoder(config.network, interface)
     actor = make_actor(config.network, encoder, interface.action_size)
@@ -67,7 +67,7 @@ def build_agent(config: AgentConfig, interface: Interface, compute: Compute) -> 
 
 def _drqv2_family(
     config: DrQV2Config, encoder: Encoder, actor: Actor, action_dim: int, compute: Compute
-) -> Agent:
+) -> PixelAgent:
     net = config.network
     taco, critic_action_dim = None, action_dim
     if config.taco.weight > 0:
@@ -115,6 +115,13 @@ def load_demos(config: TrainConfig, interface: Interface, replay: Replay) -> int
         for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
             replay.add(_lanes(config), step, next_obs)
     return len(replay) - before
+
+
+def _fit_proprio(agent: PixelAgent, replay: Replay) -> None:
+    rows = replay.storage.proprio[replay.storage.has_action]
+    if not len(rows):
+        raise ConfigError("agent.network.scale_proprio needs demonstrations: demos=[FOLDER].")
+    agent.fit_proprio(rows)
 
 
 def build_gates(config: TrainConfig, interface: Interface, agent: Agent) -> list[Gate]:
@@ -207,6 +214,8 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     replay = build_replay(config, interface, compute.device)
     if config.demos:
         log.info("%s steps of demonstrations", load_demos(config, interface, replay))
+    if config.agent.network.scale_proprio:
+        _fit_proprio(agent, replay)
     lane_rows = config.replay.capacity // lanes
     parts = Parts(
         run=run,

@@ -62,6 +62,11 @@ class PixelAgent:
         self._policy = Policy(self.encoder, self.actor, config.network.frame_stack)
         self._policy_ema = copy.deepcopy(self._policy).requires_grad_(False)
 
+    def fit_proprio(self, rows: np.ndarray) -> None:
+        """Scale proprio by what `rows` [N, P] of it look like; before learning."""
+        for policy in (self._policy, self._policy_ema):
+            policy.encoder.scale.fit(rows)
+
     # ------------------------------------------------------------------ acting
 
     @torch.inference_mode()

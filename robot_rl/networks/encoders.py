@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +19,8 @@ CONV_SHAPES: dict[str, tuple[tuple[int, int, int], ...]] = {
     # A finer map than compact (11x11 of 64x64) where success hangs on angles of a few degrees.
     "fine": ((32, 8, 4), (32, 3, 1), (32, 3, 1)),
 }
+
+_CONSTANT = 1e-6
 
 
 class Features(NamedTuple):
@@ -44,6 +47,27 @@ class PixelConv(nn.Conv2d):
         return F.conv2d(pixels, weight, bias, self.stride)
 
 
+class ProprioScale(nn.Module):
+    """(x - `mean`) / `std`, fixed once from data: centimetres beside half a metre are else lost."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("std", torch.ones(dim))
+
+    def fit(self, rows: np.ndarray) -> None:
+        """From `rows` [N, P]; what never changes is left as it is."""
+        std = torch.from_numpy(rows.std(axis=0))
+        self.mean.copy_(torch.from_numpy(rows.mean(axis=0)))
+        self.std.copy_(torch.where(std > _CONSTANT, std, torch.ones_like(std)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.float() - self.mean) / self.std
+
+
 class Encoder(nn.Module):
     """One convolution stack per camera: `image/<camera>` uint8 [B, S, 3, H, W] -> `Features`."""
 
@@ -54,6 +78,7 @@ class Encoder(nn.Module):
         self.keys = tuple(camera.key for camera in interface.cameras)
         self.convs = nn.ModuleList(conv_stack(3 * frame_stack, shape) for _ in self.keys)
         self.proprio_dim = interface.proprio_size
+        self.scale = ProprioScale(self.proprio_dim)
         with torch.no_grad():
             sizes = [
                 _flat_size(conv, 3 * frame_stack, camera.height, camera.width, camera.name)
@@ -67,10 +92,11 @@ class Encoder(nn.Module):
             for key, conv in zip(self.keys, self.convs, strict=True)
         ]
         if not parts:
-            return Features(obs[PROPRIO].new_zeros(len(obs[PROPRIO]), 0), obs[PROPRIO].float())
+            return Features(obs[PROPRIO].new_zeros(len(obs[PROPRIO]), 0), self.scale(obs[PROPRIO]))
         image = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        proprio = obs[PROPRIO] if self.proprio_dim else image.new_zeros(image.shape[0], 0)
-        return Features(image, proprio.float())
+        if not self.proprio_dim:
+            return Features(image, image.new_zeros(image.shape[0], 0).float())
+        return Features(image, self.scale(obs[PROPRIO]))
 
 
 class Trunk(nn.Module):

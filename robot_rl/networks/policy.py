@@ -29,6 +29,7 @@ class NetworkConfig:
     layer_norm: bool = True
     actor: str = "mlp"
     gaussian: bool = False
+    scale_proprio: bool = False  # to mean 0 and deviation 1 over the demonstrations
     moe: MoEConfig = field(default_factory=MoEConfig)
 
 
