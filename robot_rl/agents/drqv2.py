@@ -42,6 +42,7 @@ class DrQV2(PixelAgent):
     """Off-policy actor-critic on augmented pixels. Symbols follow the paper's algorithm 1."""
 
     config: DrQV2Config
+    actor: Actor
 
     def __init__(
         self, config: DrQV2Config, encoder: Encoder, actor: Actor, critic: Critic,

@@ -14,6 +14,7 @@ from robot_rl.augment import random_shift
 from robot_rl.networks.actor_critic import Actor, ActorOutput
 from robot_rl.networks.compute import Compute, Split, no_split
 from robot_rl.networks.encoders import Encoder
+from robot_rl.networks.gripper import GripperActor
 from robot_rl.networks.layers import polyak_
 from robot_rl.networks.policy import NetworkConfig, Policy
 from robot_rl.types import Batch, Observation
@@ -50,7 +51,11 @@ class PixelAgent:
     """Acting, augmentation and state; a subclass is its `_learn` and what that needs."""
 
     def __init__(
-        self, config: AgentConfig, encoder: Encoder, actor: Actor, compute: Compute
+        self,
+        config: AgentConfig,
+        encoder: Encoder,
+        actor: Actor | GripperActor,
+        compute: Compute,
     ) -> None:
         self.config = config
         self.compute = compute

@@ -17,6 +17,7 @@ from robot_rl.networks.actor_critic import Actor, ActorOutput
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder, Features
 from robot_rl.networks.ensemble import EnsembleCritic
+from robot_rl.networks.gripper import GripperActor
 from robot_rl.networks.layers import gaussian_log_prob, polyak_
 from robot_rl.networks.policy import NetworkConfig, stack_frames, to_batch
 from robot_rl.types import Batch, Observation
@@ -58,8 +59,8 @@ class SAC(PixelAgent):
     config: SACConfig
 
     def __init__(
-        self, config: SACConfig, encoder: Encoder, actor: Actor, critic: EnsembleCritic,
-        action_dim: int, compute: Compute,
+        self, config: SACConfig, encoder: Encoder, actor: Actor | GripperActor,
+        critic: EnsembleCritic, action_dim: int, compute: Compute,
     ) -> None:  # fmt: skip
         super().__init__(config, encoder, actor, compute)
         self.critic = critic.to(compute.device)
@@ -84,7 +85,8 @@ class SAC(PixelAgent):
         """Q(s, a), the mean of the ensemble; of one frame, so it needs `frame_stack` 1."""
         frames = stack_frames(obs, None, self.config.network.frame_stack)
         h = self.encoder(to_batch([obs], [frames], self.compute.device))
-        return float(self.critic(h, self.compute.tensor(action[None])).mean())
+        chosen = self._critic_action(self.compute.tensor(action[None]))
+        return float(self.critic(h, chosen).mean())
 
     # ---------------------------------------------------------------- learning
 
@@ -93,8 +95,9 @@ class SAC(PixelAgent):
         with self.split("encode"), self.compute.autocast():
             h = self.encoder(obs)
         with self.split("targets"), torch.no_grad(), self.compute.autocast():
-            y = batch.reward + batch.discount * self._next_value(self.encoder(next_obs))
-        metrics = self._update_critic(h, y, batch)
+            next_h = self.encoder(next_obs)
+            y = batch.reward + batch.discount * self._next_value(next_h)
+        metrics = self._update_critic(h, next_h, y, batch)
         if self._updates % self.config.actor_every_updates == 0:
             metrics |= self._update_actor(h.detach(), batch)
         with self.split("targets"):
@@ -109,19 +112,25 @@ class SAC(PixelAgent):
         value = self.critic_target(next_h, action, members).amin(dim=0)
         return value - self.temperature() * log_prob if self.config.entropy_in_target else value
 
-    def _update_critic(self, h: Features, y: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _update_critic(
+        self, h: Features, next_h: Features, y: Tensor, batch: Batch
+    ) -> dict[str, Tensor]:
         """Every member against the same target; the encoder learns here alone."""
         with self.split("forward"), self.compute.autocast():
-            q = self.critic(h, batch.action)
-            loss = (q - y).square().mean(dim=1).sum() + self._critic_auxiliary(h, batch)
+            q = self.critic(h, self._critic_action(batch.action))
+            loss = (q - y).square().mean(dim=1).sum() + self._critic_auxiliary(h, next_h, batch)
         self._descend(loss, self.critic_opt)
         return {
             "critic_loss": loss.detach(), "q": q.detach().mean(), "target_v": y.mean(),
             "q_spread": q.detach().std(dim=0).mean(),
         }  # fmt: skip
 
-    def _critic_auxiliary(self, h: Features, batch: Batch) -> Tensor | float:
-        """What a subclass adds to the critic's loss."""
+    def _critic_action(self, action: Tensor) -> Tensor:
+        """The part of an action that the critics see."""
+        return action
+
+    def _critic_auxiliary(self, h: Features, next_h: Features, batch: Batch) -> Tensor | float:
+        """What a subclass adds to the critics' loss."""
         return 0.0
 
     def _update_actor(self, h: Features, batch: Batch) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from robot_rl.errors import HardwareError, InterfaceMismatchError
 from robot_rl.interventions.device import Moment, Reading, TeleopDevice
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.operator_device import Driver
-from robot_rl.types import PROPRIO, Interface
+from robot_rl.types import PROPRIO, Interface, proprio_place
 
 _AXES = {"tcp_dx": 0, "tcp_dy": 1, "tcp_dz": 2, "gripper": 3}
 
@@ -45,7 +45,9 @@ class LeaderArm(TeleopDevice):
             )
         self._places = [_AXES[field.name] for field in interface.actions]
         self._scales = np.array([field.scale for field in interface.actions])
-        self._tcp, self._gripper = _places(interface)
+        tcp = proprio_place(interface, "tcp_pos")
+        self._tcp = slice(tcp, tcp + 3)
+        self._gripper = proprio_place(interface, "gripper_opening") if 3 in self._places else None
         self._clutch: Clutch | None = None
 
     def start(self) -> None:
@@ -81,15 +83,3 @@ class LeaderArm(TeleopDevice):
 
 def _pose(state: ArmState) -> np.ndarray:
     return np.array([*state.tcp_pos_m, state.gripper_m], np.float64)
-
-
-def _places(interface: Interface) -> tuple[slice, int | None]:
-    """Where proprio holds tcp_pos and the gripper. Raises `InterfaceMismatchError` without it."""
-    found: dict[str, int] = {}
-    place = 0
-    for field in interface.proprio:
-        found[field.name] = place
-        place += field.size
-    if "tcp_pos" not in found:
-        raise InterfaceMismatchError("a leader arm needs tcp_pos in the follower's proprio.")
-    return slice(found["tcp_pos"], found["tcp_pos"] + 3), found.get("gripper_opening")

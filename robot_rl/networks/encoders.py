@@ -10,7 +10,10 @@ from torch.nn import functional as F
 
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.networks.layers import Bottleneck
+from robot_rl.networks.pretrained import PretrainedStack
 from robot_rl.types import PROPRIO, Interface
+
+PRETRAINED = "efficientnet"
 
 # (channels, kernel, stride) of each convolution.
 CONV_SHAPES: dict[str, tuple[tuple[int, int, int], ...]] = {
@@ -73,10 +76,14 @@ class Encoder(nn.Module):
 
     def __init__(self, interface: Interface, frame_stack: int, shape: str) -> None:
         super().__init__()
-        if shape not in CONV_SHAPES:
-            raise UnknownNameError("encoder", shape, CONV_SHAPES)
+        if shape not in (*CONV_SHAPES, PRETRAINED):
+            raise UnknownNameError("encoder", shape, (*CONV_SHAPES, PRETRAINED))
         self.keys = tuple(camera.key for camera in interface.cameras)
-        self.convs = nn.ModuleList(conv_stack(3 * frame_stack, shape) for _ in self.keys)
+        self.convs = nn.ModuleList(
+            PretrainedStack(frame_stack, camera.height, camera.width) if shape == PRETRAINED
+            else conv_stack(3 * frame_stack, shape)
+            for camera in interface.cameras
+        )  # fmt: skip
         self.proprio_dim = interface.proprio_size
         self.scale = ProprioScale(self.proprio_dim)
         with torch.no_grad():
@@ -85,6 +92,12 @@ class Encoder(nn.Module):
                 for conv, camera in zip(self.convs, interface.cameras, strict=True)
             ]
         self.image_dim = sum(sizes)
+
+    def load_pretrained(self) -> None:
+        """Weights from elsewhere, where this encoder has such a part."""
+        for conv in self.convs:
+            if isinstance(conv, PretrainedStack):
+                conv.front.load_pretrained()
 
     def forward(self, obs: Mapping[str, Tensor]) -> Features:
         parts = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,12 +11,15 @@ from torch import Tensor, nn
 from robot_rl.errors import UnknownNameError
 from robot_rl.networks.actor_critic import Actor, ActorOutput
 from robot_rl.networks.encoders import Encoder
+from robot_rl.networks.ensemble import EnsembleGripperCritic
+from robot_rl.networks.gripper import CHOICES, GripperActor
 from robot_rl.networks.layers import orthogonal_init
 from robot_rl.networks.moe import MoEConfig
 from robot_rl.types import PROPRIO, Interface, Observation
 
 # The last frames of one episode, by camera: [S, 3, H, W], oldest first.
 Frames = dict[str, np.ndarray]
+_GRIPPER_CRITICS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,7 @@ class NetworkConfig:
     layer_norm: bool = True
     actor: str = "mlp"
     gaussian: bool = False
+    gripper: Literal["continuous", "discrete"] = "continuous"  # discrete: HIL-SERL's
     scale_proprio: bool = False  # to mean 0 and deviation 1 over the demonstrations
     moe: MoEConfig = field(default_factory=MoEConfig)
 
@@ -36,7 +41,7 @@ class NetworkConfig:
 class Policy(nn.Module):
     """Stacked frames and proprio to the deterministic action [B, A] in (-1, 1)."""
 
-    def __init__(self, encoder: Encoder, actor: Actor, frame_stack: int) -> None:
+    def __init__(self, encoder: Encoder, actor: Actor | GripperActor, frame_stack: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.actor = actor
@@ -68,24 +73,34 @@ class Policy(nn.Module):
 
 
 def make_encoder(config: NetworkConfig, interface: Interface) -> Encoder:
+    """Fresh weights, and pretrained ones where `config.encoder` has them."""
     encoder = Encoder(interface, config.frame_stack, config.encoder)
     encoder.apply(orthogonal_init)
+    encoder.load_pretrained()
     return encoder
 
 
-def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Actor:
+def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Actor | GripperActor:
     if config.actor not in ("mlp", "moe"):
         raise UnknownNameError("agent.network.actor", config.actor, ("mlp", "moe"))
     moe = config.moe if config.actor == "moe" else None
-    return Actor(
-        encoder, action_dim, config.feature_dim, config.hidden_dim, config.layer_norm, moe,
-        config.gaussian,
+    discrete = config.gripper == "discrete"
+    actor = Actor(
+        encoder, action_dim - discrete, config.feature_dim, config.hidden_dim, config.layer_norm,
+        moe, config.gaussian,
     )  # fmt: skip
+    if not discrete:
+        return actor
+    gripper = EnsembleGripperCritic(
+        encoder, len(CHOICES), config.feature_dim, config.hidden_dim, config.layer_norm,
+        _GRIPPER_CRITICS,
+    )  # fmt: skip
+    return GripperActor(actor, gripper)
 
 
 def make_policy(config: NetworkConfig, interface: Interface) -> Policy:
     """A policy with fresh weights, ready for `load_state_dict`."""
-    encoder = make_encoder(config, interface)
+    encoder = Encoder(interface, config.frame_stack, config.encoder)
     actor = make_actor(config, encoder, interface.action_size)
     return Policy(encoder, actor, config.frame_stack)
 

@@ -1,0 +1,103 @@
+"""HIL-SERL: Precise and Dexterous Robotic Manipulation via Human-in-the-Loop RL (Luo et al. 2024,
+arXiv:2410.21845).
+
+RLPD for the arm, and for the gripper a critic over three commands (a double DQN, section 3.3) with
+a penalty for each time that it moves, so that it does not chatter. The image encoder is pretrained
+and frozen (`agent.network.encoder=efficientnet`) or learned; the reward is a classifier's
+(`task.classifier`), poses are relative to the start of the episode (`task.relative_frame`).
+"""
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from robot_rl.agents.rlpd import RLPDConfig
+from robot_rl.agents.sac import SAC, sample
+from robot_rl.networks.actor_critic import ActorOutput
+from robot_rl.networks.compute import Compute
+from robot_rl.networks.encoders import Encoder, Features
+from robot_rl.networks.ensemble import EnsembleCritic, EnsembleGripperCritic
+from robot_rl.networks.gripper import CHOICES, GripperActor, nearest_choice
+from robot_rl.networks.layers import polyak_
+from robot_rl.networks.policy import NetworkConfig
+from robot_rl.types import PROPRIO, Batch
+
+_MOVED_M = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class HilSerlConfig(RLPDConfig):
+    """Published values, but for the ensemble: 2 critics there."""
+
+    name: str = "hil_serl"
+    network: NetworkConfig = field(
+        default_factory=lambda: NetworkConfig(gaussian=True, layer_norm=True, gripper="discrete")
+    )
+    gamma: float = 0.97
+    grasp_penalty: float = 0.02
+    # Share of random gripper commands in training; the rest is left to the human.
+    gripper_epsilon: float = 0.05
+
+
+class HilSerl(SAC):
+    """`actor` is a `GripperActor`: the critics of SAC see the arm's actions alone."""
+
+    config: HilSerlConfig
+    actor: GripperActor
+
+    def __init__(
+        self, config: HilSerlConfig, encoder: Encoder, actor: GripperActor, critic: EnsembleCritic,
+        action_dim: int, opening: int, compute: Compute,
+    ) -> None:  # fmt: skip
+        """`opening` is the place of the gripper's opening in proprio."""
+        super().__init__(config, encoder, actor, critic, action_dim - 1, compute)
+        self._opening = opening
+        self.gripper_target: EnsembleGripperCritic = copy.deepcopy(
+            self.actor.gripper
+        ).requires_grad_(False)
+        self.actor_opt = compute.adam(self.actor.arm, lr=config.lr)
+        self.critic_opt = compute.adam(self.encoder, self.critic, self.actor.gripper, lr=config.lr)
+
+    def _explore(self, out: ActorOutput) -> Tensor:
+        """The arm from its Gaussian; the gripper greedy, now and then random."""
+        command = out.mu[:, -1:]
+        drawn = torch.randint(len(CHOICES), command.shape, device=command.device)
+        random = torch.rand_like(command) < self.config.gripper_epsilon
+        choices = torch.tensor(CHOICES, device=command.device)
+        return torch.cat((sample(out)[0], torch.where(random, choices[drawn], command)), dim=1)
+
+    def _critic_action(self, action: Tensor) -> Tensor:
+        return action[:, :-1]
+
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
+        metrics = super()._update(batch)
+        polyak_(self.gripper_target, self.actor.gripper, self.config.tau)
+        return metrics
+
+    def _critic_auxiliary(self, h: Features, next_h: Features, batch: Batch) -> Tensor:
+        """(Q_g(s, a_g) - y_g)^2, y_g = r - penalty [the gripper moved] + gamma Q'_g(s', a*)."""
+        taken = nearest_choice(batch.action[:, -1])
+        with torch.no_grad():
+            y = self._gripper_reward(batch) + batch.discount * self._next_gripper_value(next_h)
+        q = _of_choice(self.actor.gripper(h), taken)
+        return (q - y).square().mean(dim=1).sum()
+
+    def _gripper_reward(self, batch: Batch) -> Tensor:
+        now, then = (obs[PROPRIO][:, self._opening] for obs in (batch.obs, batch.next_obs))
+        moved = (then - now).abs() > _MOVED_M
+        return batch.reward - self.config.grasp_penalty * moved
+
+    def _next_gripper_value(self, next_h: Features) -> Tensor:
+        """Chosen by the critic, valued by its target (double DQN)."""
+        best = self.actor.gripper(next_h).mean(dim=0).argmax(dim=-1)
+        return _of_choice(self.gripper_target(next_h), best).amin(dim=0)
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {**super().modules(), "gripper_target": self.gripper_target}
+
+
+def _of_choice(q: Tensor, choice: Tensor) -> Tensor:
+    """Q [N, B] of `choice` [B] out of [N, B, choices]."""
+    return q.gather(-1, choice.expand(len(q), -1).unsqueeze(-1)).squeeze(-1)
