@@ -23,7 +23,7 @@ _EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 1 on an error that was explained, 2 on bad usage."""
-    arguments = parser().parse_args(argv)
+    arguments = _parse(argv)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     for package in ("robot_rl", "sim", "hardware"):
         logging.getLogger(package).setLevel(logging.INFO)
@@ -38,6 +38,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(_explain(error), 1)
 
 
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """argparse takes KEY=VALUE in one stretch only; here options may stand between them."""
+    top = parser()
+    arguments, rest = top.parse_known_args(argv)
+    settings = [text for text in rest if "=" in text and not text.startswith("-")]
+    if rest != settings or (rest and "overrides" not in arguments):
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if settings:
+        arguments.overrides += settings
+    return arguments
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="robot-rl",
@@ -50,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _train(commands)
     _collect(commands)
     _teleop(commands)
+    _classifier(commands)
     _evaluate(commands)
     _export(commands)
     _plot(commands)
@@ -75,7 +88,19 @@ def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     collect.add_argument(
         "--keep-failures", action="store_true", help="episodes without success count, too"
     )
+    collect.add_argument(
+        "--label", action="store_true",
+        help="for `classifier`: success (yours or the task's) marks a frame, and nothing ends",
+    )  # fmt: skip
     collect.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
+
+
+def _classifier(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    classifier = _add(commands, "classifier", "learn to see success from labelled episodes")
+    classifier.add_argument("folders", nargs="+", metavar="FOLDER", help="of `collect --label`")
+    classifier.add_argument("--out", required=True, metavar="FOLDER")
+    classifier.add_argument("--encoder", default="compact", help="compact, fine or efficientnet")
+    classifier.add_argument("--seed", type=int, default=0)
 
 
 def _teleop(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,6 +1,7 @@
-"""The environment of a run. Environment processes import this: it needs no torch."""
+"""The environment of a run. Environment processes import this: without a classifier no torch."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from robot_rl.cameras import CameraSpec
@@ -18,6 +19,9 @@ class TaskConfig:
     # No cameras: proprio tells where the task's objects are. For quick studies of what is not
     # about seeing.
     state: bool = False
+    # Reward and end of the episode by a success classifier (a folder of `robot-rl classifier`).
+    classifier: str = ""
+    relative_frame: bool = False  # tcp_pos counts from the start of the episode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,7 @@ def build_env(task: TaskConfig, render: RenderConfig) -> Any:
         raise ConfigError(f"task {task.name} has no camera. Add one: '+task.cameras.NAME={{}}'.")
 
     cameras = {} if task.state else task.cameras
-    return make_env(
+    env = make_env(
         task.name,
         tuple(camera.named(name, task.image_size) for name, camera in cameras.items()),
         reward=task.reward,
@@ -42,3 +46,12 @@ def build_env(task: TaskConfig, render: RenderConfig) -> Any:
         use_proprio=task.use_proprio,
         state=task.state,
     )
+    if task.classifier:
+        from robot_rl.rewards.classifier_env import ClassifierReward
+
+        env = ClassifierReward(env, Path(task.classifier))
+    if task.relative_frame:
+        from robot_rl.task_wrapper import RelativeFrame
+
+        env = RelativeFrame(env)
+    return env

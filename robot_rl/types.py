@@ -145,12 +145,14 @@ def _short(value: Any) -> str:
 class Scene:
     """What someone who stands beside the robot sees at this moment; None where nobody can tell.
 
-    `expert_action` [A] is a scripted expert's, `progress` in [0, 1] how far the task is, `risk` in
-    [0, 1] how near the tool is to where it must not go.
+    `expert_action` [A] is a scripted expert's, `progress` in [0, 1] how far the task is, `at_goal`
+    whether it is done at this instant, `risk` in [0, 1] how near the tool is to where it must not
+    go.
     """
 
     expert_action: np.ndarray | None = None
     progress: float | None = None
+    at_goal: bool | None = None
     risk: float | None = None
 
 

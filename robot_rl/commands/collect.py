@@ -24,11 +24,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.episodes < 1:
         raise ConfigError(f"--episodes is {arguments.episodes}; it must be at least 1.")
     config = _config(arguments.overrides)
-    collect(config, Path(arguments.out), arguments.episodes, arguments.keep_failures)
+    if arguments.label:  # only a dense task goes on after its success
+        config = dataclasses.replace(config, task=dataclasses.replace(config.task, reward="dense"))
+    keep_failures = arguments.keep_failures or arguments.label
+    collect(config, Path(arguments.out), arguments.episodes, keep_failures, arguments.label)
     return 0
 
 
-def collect(config: TrainConfig, out: Path, episodes: int, keep_failures: bool) -> None:
+def collect(
+    config: TrainConfig, out: Path, episodes: int, keep_failures: bool, labelling: bool = False
+) -> None:
     """Until `episodes` are kept. What was recorded before stays: the same command goes on."""
     env = build_env(config.task, config.render)
     journal = create(out, env.interface)
@@ -41,6 +46,7 @@ def collect(config: TrainConfig, out: Path, episodes: int, keep_failures: bool) 
         journal,
         "expert" if always else "human",
         Pace(rate_hz) if by_person(config.human) else None,
+        labelling,
     )
     # Steps outnumber attempts, so a recording that goes on draws seeds it has never used.
     first_seed = _FIRST_SEED + (config.seed << 24) + journal.steps

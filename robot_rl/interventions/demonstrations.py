@@ -25,13 +25,23 @@ class Demonstration:
 
 
 class DemonstrationRecorder:
-    """The human commands all the time; while he holds nothing, the robot stands still."""
+    """The human commands all the time; while he holds nothing, the robot stands still.
+
+    With `labelling` the goal as it is seen in this frame, by the task or by the operator's word,
+    is stored as the step's reward and ends nothing: what a success classifier learns from.
+    """
 
     def __init__(
-        self, env: Any, gate: Gate, journal: Journal, source: str, pace: Pace | None = None
+        self,
+        env: Any,
+        gate: Gate,
+        journal: Journal,
+        source: str,
+        pace: Pace | None = None,
+        labelling: bool = False,
     ) -> None:
         self._env, self._gate, self._journal = env, gate, journal
-        self._source, self._pace = source, pace
+        self._source, self._pace, self._labelling = source, pace, labelling
         self._still = np.zeros(env.interface.action_size, np.float32)
         self.stop_wished = False
 
@@ -75,12 +85,15 @@ class DemonstrationRecorder:
     def _step(self, decision: Decision) -> EnvStep:
         obs, reward, terminated, truncated, info = self._env.step(decision.action)
         success = bool(info["success"])
-        if decision.verdict is not None:
+        scene = self._env.scene()
+        if self._labelling:
+            reward = float(bool(decision.verdict) or bool(scene.at_goal))
+        elif decision.verdict is not None:
             success, terminated, truncated = decision.verdict, True, False
             reward = float(success)
         applied = info["applied_action"]
         result = EnvStep(
-            obs, float(reward), terminated, truncated, success, applied, None, self._env.scene(),
+            obs, float(reward), terminated, truncated, success, applied, None, scene,
             info["stamp_s"],
         )  # fmt: skip
         self._journal.add(step_of(decision, result), obs)

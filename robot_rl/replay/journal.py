@@ -5,6 +5,7 @@ shows. An operator's wish to record an episode again is a record, too: nothing i
 """
 
 import errno
+import itertools
 import logging
 import os
 from collections.abc import Iterator
@@ -27,13 +28,13 @@ Row = tuple[Step | None, Observation]
 
 
 class Journal:
-    """Writes one lane's records to `directory`; segments older than `keep_rows` rows go."""
+    """Writes one lane's records to `directory`; segments that end `keep_rows` steps ago go."""
 
     def __init__(self, directory: Path, lane: int, interface: Interface, keep_rows: int) -> None:
         self._directory = directory
         self._lane = lane
         self._interface = interface
-        self._keep = keep_rows // _SEGMENT_ROWS + 2
+        self._keep_rows = keep_rows
         directory.mkdir(parents=True, exist_ok=True)
         self._rows = 0
         self._steps = 0
@@ -118,8 +119,10 @@ class Journal:
         path = self._directory / (f"lane{self._lane:02d}-{number:06d}-{self._steps:012d}.rows")
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._rows = 0
-        for old in [*existing, path][: -self._keep]:
-            old.unlink()
+        # A segment ends where the next one begins; one of a run that was killed early is short.
+        for old, following in itertools.pairwise([*existing, path]):
+            if self._steps - _first_step(following) >= self._keep_rows:
+                old.unlink()
 
     # ------------------------------------------------------------------ reading
 

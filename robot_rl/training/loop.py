@@ -12,7 +12,7 @@ from torch import Tensor
 
 from robot_rl.agents.base import Agent
 from robot_rl.analysis.video import write_mp4
-from robot_rl.errors import CorruptFileError
+from robot_rl.errors import CorruptFileError, HardwareError
 from robot_rl.interventions.gate import Gate
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.journal import Journal
@@ -115,6 +115,9 @@ class Trainer:
                 self.step += collector.lanes
                 agent.step = self.step
                 self._keep_up(monitor, stop)
+        except HardwareError:
+            self.save()  # an unplugged device costs no update either
+            raise
         finally:
             collector.close()
         self.save()

@@ -81,6 +81,7 @@ class ArmSimulation:
         return Scene(
             expert_action=self.expert_action(),
             progress=float(self.task.dense_reward(self.arm)),
+            at_goal=self.task.at_goal(self.arm),
             risk=self.arm.nearness_to_border(),
         )
 

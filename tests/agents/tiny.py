@@ -14,11 +14,12 @@ from robot_rl.types import Interface
 
 def make_agent(
     config: type, interface: Interface, *, seed: int = 0, frame_stack: int = 2, actor: str = "mlp",
-    **settings: Any,
+    gaussian: bool = False, gripper: str = "continuous", **settings: Any,
 ) -> Any:  # fmt: skip
     torch.manual_seed(seed)
     network = NetworkConfig(
         encoder="compact", frame_stack=frame_stack, feature_dim=12, hidden_dim=24, actor=actor,
+        gaussian=gaussian, gripper=gripper,
         moe=MoEConfig(num_experts=4, top_k=2, expert_dim=8, gate_dim=8),
     )  # fmt: skip
     settings = {"network": network, "shift_pad": 1, **settings}

@@ -99,8 +99,25 @@ def test_old_segments_go_and_steps_are_still_counted(tmp_path, monkeypatch):
     journal.begin(random_obs(INTERFACE, rng))
     for _ in range(99):
         journal.add(Step(np.zeros(2, np.float32), 0.0, False, False), random_obs(INTERFACE, rng))
-    assert len(journal.segments()) == 4
+    # 100 records in segments of 10; when the last was opened 89 steps were recorded, and those
+    # that ended before step 69 went.
+    assert [path.name[-10:-5] for path in journal.segments()] == ["00069", "00079", "00089"]
     assert Journal(tmp_path, 0, INTERFACE, keep_rows=20).restore(new_replay()) == 99
+
+
+def test_restarts_do_not_push_old_steps_out(tmp_path):
+    rng = np.random.default_rng(0)
+    for _ in range(6):  # six processes, a short segment each
+        journal = Journal(tmp_path, 0, INTERFACE, keep_rows=20)
+        journal.restore(new_replay())
+        journal.begin(random_obs(INTERFACE, rng))
+        for _ in range(3):
+            step = Step(np.zeros(2, np.float32), 0.0, False, False)
+            journal.add(step, random_obs(INTERFACE, rng))
+        journal.close()
+    replay = new_replay()
+    assert Journal(tmp_path, 0, INTERFACE, keep_rows=20).restore(replay) == 18
+    assert len(replay) == 18
 
 
 def test_records_of_another_task_are_refused(tmp_path):

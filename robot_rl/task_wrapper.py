@@ -1,0 +1,67 @@
+"""What a wrapper of a task's environment passes on, and the relative frame."""
+
+import dataclasses
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from robot_rl.spaces import observation_space
+from robot_rl.types import PROPRIO, Interface, Observation, Scene, proprio_place
+
+RELATIVE = "tcp_pos_from_start"
+
+
+class TaskWrapper(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
+    """Beside Gymnasium's methods a task has an interface, a scene and an expert."""
+
+    @property
+    def interface(self) -> Interface:
+        return self.env.interface  # type: ignore[attr-defined]
+
+    def scene(self) -> Scene:
+        return self.env.scene()  # type: ignore[attr-defined]
+
+    def expert_action(self) -> np.ndarray | None:
+        return self.env.expert_action()  # type: ignore[attr-defined]
+
+    def gl_renderer(self) -> str:
+        return self.env.gl_renderer()  # type: ignore[attr-defined]
+
+
+class RelativeFrame(TaskWrapper):
+    """`tcp_pos` counts from where the episode began (HIL-SERL, section 3.2).
+
+    A policy then works wherever its workspace is put. Actions are displacements along the axes of
+    the base with the tool pointing down, so the tool's frame is a constant turn of it and mapping
+    them into it (the paper's adjoint) would change nothing that is learned.
+    """
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        self._place = proprio_place(env.interface, "tcp_pos")
+        fields = [
+            dataclasses.replace(f, name=RELATIVE) if f.name == "tcp_pos" else f
+            for f in env.interface.proprio
+        ]
+        self._interface = dataclasses.replace(env.interface, proprio=tuple(fields))
+        self.observation_space = observation_space(self._interface)
+        self._start = np.zeros(3, np.float32)
+
+    @property
+    def interface(self) -> Interface:
+        return self._interface
+
+    def reset(self, **options: Any) -> tuple[Observation, dict[str, Any]]:
+        obs, info = self.env.reset(**options)
+        self._start = obs[PROPRIO][self._place : self._place + 3].copy()
+        return self._relative(obs), info
+
+    def step(self, action: np.ndarray) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        return self._relative(obs), reward, terminated, truncated, info
+
+    def _relative(self, obs: Observation) -> Observation:
+        proprio = obs[PROPRIO].copy()
+        proprio[self._place : self._place + 3] -= self._start
+        return {**obs, PROPRIO: proprio}

@@ -1,0 +1,91 @@
+"""The success classifier: learning, threshold, reward, end of the episode, its folder."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from robot_rl.cameras import CameraSpec
+from robot_rl.environment import RenderConfig, TaskConfig, build_env
+from robot_rl.episodes.folder import StoredEpisode
+from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
+from robot_rl.replay.storage import Step
+from robot_rl.rewards.classifier import load, save
+from robot_rl.rewards.classifier_training import ClassifierConfig, train_classifier
+from tests.conftest import make_interface
+
+INTERFACE = make_interface(cameras=1, size=36, proprio=0)
+QUICK = ClassifierConfig(updates=60, batch_size=32, lr=1e-3, shift_pad=1)
+
+
+def frame(rng: np.random.Generator, success: bool) -> dict[str, np.ndarray]:
+    """A bright square low in a noisy picture, or high where the task is done."""
+    image = rng.integers(0, 60, (36, 36, 3), np.uint8)
+    top, left = (4 if success else 22), int(rng.integers(4, 24))
+    image[top : top + 8, left : left + 8] = 230
+    return {"image/cam0": image}
+
+
+def episode(seed: int, outcome: bool = True) -> StoredEpisode:
+    rng = np.random.default_rng(seed)
+    marks = [outcome and t >= 8 for t in range(14)]
+    obs = [frame(rng, False), *(frame(rng, mark) for mark in marks)]
+    steps = [Step(np.zeros(2, np.float32), float(mark), False, t == 13)
+             for t, mark in enumerate(marks)]  # fmt: skip
+    return StoredEpisode(str(seed), obs, steps)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train_classifier([episode(seed) for seed in range(15)], INTERFACE, QUICK)
+
+
+def test_it_sees_success_on_episodes_it_has_never_seen(trained):
+    classifier, report = trained
+    assert (report.precision, report.recall) == (1.0, 1.0)
+    assert (report.positives, report.negatives) == (18, 24)  # 3 of 15 episodes
+    rng = np.random.default_rng(99)
+    said = classifier.probability([frame(rng, s) for s in (True, False)]) >= report.threshold
+    assert said.tolist() == [True, False]
+
+
+def test_the_folder_gives_it_back(trained, tmp_path):
+    classifier, report = trained
+    save(classifier, QUICK.encoder, tmp_path, dataclasses.asdict(report))
+    again = load(tmp_path)
+    obs = [frame(np.random.default_rng(1), True)]
+    assert float(again.probability(obs)) == pytest.approx(float(classifier.probability(obs)))
+    assert again.threshold == classifier.threshold
+    (tmp_path / "classifier.safetensors").write_bytes(b"torn")
+    with pytest.raises(CorruptFileError, match="no usable success classifier"):
+        load(tmp_path)
+
+
+def test_without_a_success_it_says_what_to_record():
+    with pytest.raises(ConfigError, match=r"show no success\. Record more of both"):
+        train_classifier([episode(seed, outcome=False) for seed in range(6)], INTERFACE, QUICK)
+
+
+def test_as_reward_it_pays_once_and_ends_the_episode(tmp_path):
+    task = TaskConfig(name="arm/reach", cameras={"front": CameraSpec()}, image_size=36)
+    plain = build_env(task, RenderConfig())
+    untrained = train_classifier(
+        [episode(seed) for seed in range(15)],
+        dataclasses.replace(INTERFACE, cameras=(
+            dataclasses.replace(INTERFACE.cameras[0], name="cam0"),
+        )),
+        QUICK,
+    )[0]  # fmt: skip
+    save(untrained, QUICK.encoder, tmp_path, {})
+    with pytest.raises(InterfaceMismatchError, match="cam0 36x36; the task has front"):
+        build_env(dataclasses.replace(task, classifier=str(tmp_path)), RenderConfig())
+    untrained.interface = dataclasses.replace(plain.interface, proprio=())
+    untrained.encoder.keys = ("image/front",)
+    untrained.threshold = 0.0  # everything is a success
+    save(untrained, QUICK.encoder, tmp_path, {})
+    env = build_env(dataclasses.replace(task, classifier=str(tmp_path)), RenderConfig())
+    env.reset(seed=0)
+    first, second = (env.step(np.zeros(3, np.float32)) for _ in range(2))
+    assert (first[1], first[2]) == (0.0, False)  # one frame might be an accident
+    assert (second[1], second[2], second[4]["success"]) == (1.0, True, True)
+    assert not second[4]["task_success"]

@@ -1,0 +1,132 @@
+"""Whole runs with a human in them: demonstrations, interventions, crashes, an unplugged device."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.crashes import crash
+from robot_rl.build import build_trainer
+from robot_rl.compose import compose
+from robot_rl.episodes.folder import EpisodesFolder
+from robot_rl.errors import HardwareError
+from robot_rl.interventions.device import Moment, Reading, TeleopDevice
+from robot_rl.interventions.gate import Gate, GateConfig
+from robot_rl.training.checkpoint import load_newest
+from robot_rl.training.monitor import Monitor
+from robot_rl.training.run import RunDirectory
+from tests.training.tiny_run import TINY, metrics, run_cli
+
+STATE = ("task.state=true", "task.reward=sparse", "num_envs=0", "seed_steps=0")
+HUMAN = (
+    "human.device=simulated", "human.simulated.gate=random", "human.simulated.probability=0.2",
+    "human.simulated.hold_high_s=0.6",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("demos") / "reach"
+    run = run_cli("collect", "task=arm/reach", *STATE, "--out", str(out), "--episodes", "3")
+    assert run.returncode == 0, run.stderr
+    return out
+
+
+def test_the_expert_demonstrates_and_the_same_command_adds(demos):
+    first = list(EpisodesFolder(demos).episodes())
+    assert all(e.finished and e.episode_return == 1.0 for e in first)
+    assert {step.source for e in first for step in e.steps} == {"expert"}
+    run = run_cli("collect", *STATE, "--episodes", "1", "--out", str(demos), "task=arm/reach")
+    assert run.returncode == 0, run.stderr
+    again = list(EpisodesFolder(demos).episodes())
+    assert len(again) == len(first) + 1
+    starts = {tuple(e.obs[0]["proprio"]) for e in again}
+    assert len(starts) == len(again)  # no seed twice
+
+
+def test_rlpd_learns_from_demonstrations_and_interventions(demos, tmp_path):
+    run = run_cli("train", *TINY, *STATE, *HUMAN, "agent=rlpd", "steps=150", f"demos=[{demos}]",
+                  "replay_ratio=0.2", "agent.ensemble_size=3", f"run_dir={tmp_path}")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "steps of demonstrations" in run.stderr
+    row = metrics(tmp_path)[-2]
+    assert 0 < row["train/intervention_rate"] < 1
+    assert row["steps/policy"] + row["steps/human"] + row.get("steps/nobody", 0) == row["step"]
+    stored = [s for e in EpisodesFolder(tmp_path).episodes() for s in e.steps]
+    assert len(stored) == 150
+    human = [s for s in stored if s.source == "human"]
+    assert human
+    assert all(np.allclose(s.action, s.human_action, atol=1e-6) for s in human)
+    assert all(s.policy_action is not None for s in stored)
+    # A segment is named after the step that opens it.
+    for before, after in itertools.pairwise(stored):
+        assert (after.segment == before.segment) <= (after.source == before.source)
+
+
+def test_other_demonstrations_are_refused_field_by_field(demos, tmp_path):
+    run = run_cli("train", *TINY, *STATE, "task=arm/lift", f"demos=[{demos}]", "agent=rlpd",
+                  f"run_dir={tmp_path}")  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr.strip().splitlines()[-1].startswith("robot-rl: the demonstrations in")
+    assert "actions" in run.stderr
+
+
+def test_a_demonstration_file_cut_short_is_cut_with_a_warning(demos, tmp_path):
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    for path in demos.iterdir():
+        (torn / path.name).write_bytes(path.read_bytes())
+    last = sorted(torn.glob("*.rows"))[-1]
+    last.write_bytes(last.read_bytes()[:-7])
+    run = run_cli("train", *TINY, *STATE, "agent=bc", "steps=5", f"demos=[{torn}]",
+                  f"run_dir={tmp_path / 'run'}")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "cutting a torn record" in run.stderr
+
+
+def test_offline_updates_come_before_the_first_step(demos, tmp_path):
+    run = run_cli("train", *TINY, *STATE, "agent=bc", "steps=0", "offline_updates=20",
+                  f"demos=[{demos}]", f"run_dir={tmp_path}")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    state = load_newest(tmp_path / "checkpoints")
+    assert state is not None
+    assert (state["offline_updates"], state["updates"]) == (20, 0)
+
+
+class Unplugged(TeleopDevice):
+    """Held for a while, then gone."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+
+    def read(self, moment: Moment) -> Reading:
+        self._steps -= 1
+        if self._steps < 0:
+            raise HardwareError("the pad was unplugged. What was recorded is on disk.")
+        return Reading(held=True, action=np.full(3, 0.25, np.float32))
+
+
+def test_a_device_unplugged_in_the_middle_loses_nothing(tmp_path):
+    config = compose([*TINY, *STATE, "agent=rlpd", "steps=200", "agent.ensemble_size=2"])
+    directory = RunDirectory(tmp_path)
+    directory.open()
+    trainer = build_trainer(config, directory)
+    trainer.parts.gates = [Gate(Unplugged(37), GateConfig(), 10.0)]
+    trainer.load_or_start()
+    monitor = Monitor(tmp_path, 200, 0, "test", live=False)
+    with pytest.raises(HardwareError, match="unplugged"):
+        trainer.train(monitor, lambda: False)
+    monitor.close()
+    directory.close()
+    stored = [s for e in EpisodesFolder(tmp_path).episodes() for s in e.steps]
+    assert len(stored) == 37
+    assert {s.source for s in stored} == {"human"}
+    assert load_newest(tmp_path / "checkpoints") is not None
+
+
+def test_kill_9_during_interventions_loses_and_doubles_nothing(demos, tmp_path):
+    for after_s in (0.05, 0.3, 0.6):
+        found = crash(tmp_path, [f"demos=[{demos}]"], after_s)
+        assert found.on_disk >= found.told
+        assert found.in_order
