@@ -11,21 +11,24 @@ from typing import Any
 
 import yaml
 
-from robot_rl.analysis.curves import plot_runs
+from robot_rl.analysis.curves import plot_runs, read_curve
 
 RESULTS = Path(__file__).parent / "results"
 _COLUMNS: tuple[str, ...] = (
     "task", "agent", "seed", "env_steps", "env_frames", "wall_s", "episodes",
     "return_mean", "return_low", "return_high", "success_rate", "success_low", "success_high",
+    "cycle_time_s", "taught", "intervention_rate",
 )  # fmt: skip
 
 
 def rows(run_dir: Path) -> list[dict[str, Any]]:
     """One row per evaluation of a run."""
     tree = yaml.safe_load((run_dir / "config.yaml").read_text())
-    found = []
+    found: list[dict[str, Any]] = []
+    taught, interventions = read_curve(run_dir).taught.strip(" +"), ""
     for line in (run_dir / "metrics.jsonl").read_text().splitlines():
         row = json.loads(line)
+        interventions = row.get("train/intervention_rate", interventions)
         if "eval/return_mean" not in row:
             continue
         measures = {k.removeprefix("eval/"): v for k, v in row.items() if k.startswith("eval/")}
@@ -36,6 +39,8 @@ def rows(run_dir: Path) -> list[dict[str, Any]]:
             "env_steps": row["step"],
             "env_frames": row["step"] * tree["task"]["action_repeat"],
             "wall_s": row["wall_s"],
+            "taught": taught,
+            "intervention_rate": interventions,
             **{k: round(v, 4) for k, v in measures.items() if k in _COLUMNS},
         })  # fmt: skip
     return found

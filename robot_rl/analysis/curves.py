@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -19,15 +19,32 @@ _BINS = 24
 
 @dataclass(frozen=True)
 class Curve:
-    """Evaluations of one run. `score` is the success rate where there is one, else the return."""
+    """Evaluations of one run. `score` is the success rate where there is one, else the return.
+
+    `taught` says what it learned with beside its own steps. `interventions` is the share of steps
+    that a human commanded in the last episodes, at the steps and minutes of its own clock.
+    """
 
     task: str
     agent: str
+    taught: str
     seed: int
     step: np.ndarray
     minutes: np.ndarray
     score: np.ndarray
     is_success: bool
+    interventions: "Interventions | None"
+
+    @property
+    def label(self) -> str:
+        return f"{self.agent}{self.taught} on {self.task}"
+
+
+@dataclass(frozen=True)
+class Interventions:
+    step: np.ndarray
+    minutes: np.ndarray
+    rate: np.ndarray
 
 
 def read_curve(run_dir: Path) -> Curve:
@@ -36,7 +53,8 @@ def read_curve(run_dir: Path) -> Curve:
     if not metrics.exists() or not config.exists():
         raise RunDirectoryError(f"{run_dir} holds no run: metrics.jsonl or config.yaml is missing.")
     # The last evaluation of a step counts: the final one has the most episodes.
-    by_step = {row["step"]: row for row in _rows(metrics) if "eval/return_mean" in row}
+    lines = _rows(metrics)
+    by_step = {row["step"]: row for row in lines if "eval/return_mean" in row}
     rows = list(by_step.values())
     if not rows:
         raise RunDirectoryError(f"the run in {run_dir} has no evaluation yet.")
@@ -46,16 +64,38 @@ def read_curve(run_dir: Path) -> Curve:
     return Curve(
         task=tree["task"]["name"],
         agent=tree["agent"]["name"],
+        taught=_taught(tree),
         seed=tree["seed"],
         step=np.array([row["step"] for row in rows]),
         minutes=np.array([row["wall_s"] / 60 for row in rows]),
         score=np.array([row[key] for row in rows]),
         is_success=is_success,
+        interventions=_interventions(lines),
+    )
+
+
+def _taught(tree: dict[str, Any]) -> str:
+    demos = " + demonstrations" if tree.get("demos") else ""
+    human = tree.get("human", {}).get("device", "none") != "none"
+    return demos + (" + human" if human else "")
+
+
+def _interventions(lines: list[dict[str, float]]) -> Interventions | None:
+    rows = [row for row in lines if "train/intervention_rate" in row]
+    if not any(row["train/intervention_rate"] for row in rows):
+        return None
+    return Interventions(
+        np.array([row["step"] for row in rows]),
+        np.array([row["wall_s"] / 60 for row in rows]),
+        np.array([row["train/intervention_rate"] for row in rows]),
     )
 
 
 def plot_runs(run_dirs: Sequence[Path], out: Path, x: Axis) -> None:
-    """One line per task and agent: the mean over seeds with its 95 % bootstrap interval."""
+    """One line per task, agent and teaching: the mean over seeds with its 95 % bootstrap interval.
+
+    Dashed: the share of steps that a human commanded.
+    """
     plot_curves([read_curve(run_dir) for run_dir in run_dirs], out, x)
 
 
@@ -67,7 +107,7 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
 
     groups: dict[str, list[Curve]] = defaultdict(list)
     for curve in curves:
-        groups[f"{curve.agent} on {curve.task}"].append(curve)
+        groups[curve.label].append(curve)
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for label, members in sorted(groups.items()):
         _draw(axes, label, members, x)
@@ -83,18 +123,28 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
     pyplot.close(figure)
 
 
-def _draw(axes: "object", label: str, members: Sequence[Curve], x: Axis) -> None:
+def _draw(axes: Any, label: str, members: Sequence[Curve], x: Axis) -> None:
+    grid, scores = _on_one_grid([(getattr(curve, x), curve.score) for curve in members])
+    text = f"{label} ({len(members)} seeds)" if len(members) > 1 else label
+    (line,) = axes.plot(grid, scores.mean(axis=0), label=text)
+    if len(members) > 1:
+        low, high = np.array([bootstrap_interval(column) for column in scores.T]).T
+        axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2)
+    helped = [curve.interventions for curve in members if curve.interventions is not None]
+    if helped and all(curve.is_success for curve in members):
+        grid, rates = _on_one_grid([(getattr(i, x), i.rate) for i in helped])
+        axes.plot(grid, rates.mean(axis=0), "--", color=line.get_color(),
+                  label="  steps commanded by the human")  # fmt: skip
+
+
+def _on_one_grid(
+    members: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """(grid [G], values [members, G]) where all have some; one alone keeps its own points."""
     if len(members) == 1:
-        axes.plot(getattr(members[0], x), members[0].score, label=label)  # type: ignore[attr-defined]
-        return
-    end = min(getattr(curve, x)[-1] for curve in members)
-    start = max(getattr(curve, x)[0] for curve in members)
-    grid = np.linspace(start, end, _BINS)
-    scores = np.array([np.interp(grid, getattr(curve, x), curve.score) for curve in members])
-    low, high = np.array([bootstrap_interval(column) for column in scores.T]).T
-    text = f"{label} ({len(members)} seeds)"
-    (line,) = axes.plot(grid, scores.mean(axis=0), label=text)  # type: ignore[attr-defined]
-    axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2)  # type: ignore[attr-defined]
+        return members[0][0], members[0][1][None]
+    grid = np.linspace(max(at[0] for at, _ in members), min(at[-1] for at, _ in members), _BINS)
+    return grid, np.array([np.interp(grid, at, values) for at, values in members])
 
 
 def _rows(path: Path) -> list[dict[str, float]]:
