@@ -23,7 +23,7 @@ _EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 1 on an error that was explained, 2 on bad usage."""
-    arguments = _parse(argv)
+    arguments = parse(argv)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     for package in ("robot_rl", "sim", "hardware"):
         logging.getLogger(package).setLevel(logging.INFO)
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(_explain(error), 1)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """argparse takes KEY=VALUE in one stretch only; here options may stand between them."""
     top = parser()
     arguments, rest = top.parse_known_args(argv)

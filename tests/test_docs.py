@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robot_rl.cli import parser
+from robot_rl.cli import parse
 from robot_rl.compose import compose, expand_sweep, split_run_dir
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +25,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("line", commands())
 def test_a_command_is_taken(line):
     words = shlex.split(line, comments=True)[1:]
-    arguments = parser().parse_args(words)
+    arguments = parse(words)
     if arguments.command == "train":
         _, overrides = split_run_dir(arguments.overrides)
         for job in expand_sweep(overrides):
