@@ -4,7 +4,6 @@ import contextlib
 import os
 import select
 import struct
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from robot_rl.errors import HardwareError, MissingPackageError
 from robot_rl.interventions.device import Event
 from robot_rl.interventions.operator import OperatorState
+from robot_rl.interventions.polled import PolledDriver
 
 # struct input_event: seconds, microseconds, type, code, value.
 EVENT = struct.Struct("llHHi")
@@ -53,44 +53,35 @@ class AxisRange:
         return 0.0 if abs(value) < _DEADZONE else min(max(value, -1.0), 1.0)
 
 
-class Gamepad:
+class Gamepad(PolledDriver):
     """Reads `struct input_event` from `fd`; sticks pushed forward are -1, as the kernel has it."""
+
+    help = HELP
 
     def __init__(
         self, operator: OperatorState, fd: int, ranges: Mapping[int, AxisRange], name: str
     ) -> None:
-        self._operator, self._fd, self._ranges, self._name = operator, fd, ranges, name
+        super().__init__(operator)
+        self._fd, self._ranges, self._name = fd, ranges, name
         self._axes: dict[int, float] = {}
         self._pressed: set[int] = set()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="gamepad", daemon=True)
 
-    def start(self) -> None:
-        print(HELP, flush=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=1.0)
+    def _shut(self) -> None:
         with contextlib.suppress(OSError):
             os.close(self._fd)
-        self._operator.release()
 
-    def _listen(self) -> None:
-        while not self._closing.is_set():
-            try:
-                if select.select([self._fd], [], [], _POLL_S)[0]:
-                    self._take(os.read(self._fd, 64 * EVENT.size))
-            except OSError:
-                self._take(b"")
-            self._tell()
+    def _poll(self) -> None:
+        try:
+            if select.select([self._fd], [], [], _POLL_S)[0]:
+                self._take(os.read(self._fd, 64 * EVENT.size))
+        except OSError:
+            self._take(b"")
+        self._tell()
 
     def _take(self, data: bytes) -> None:
         if not data:
-            self._operator.gone = f"{self._name} was unplugged"
+            self.gone(f"{self._name} was unplugged")
             self._pressed.clear()
-            self._closing.set()
         whole = len(data) // EVENT.size * EVENT.size
         for _, _, kind, code, value in EVENT.iter_unpack(data[:whole]):
             if kind == EV_ABS and code in self._ranges:

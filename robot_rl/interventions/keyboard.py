@@ -4,7 +4,6 @@ import os
 import select
 import sys
 import termios
-import threading
 import time
 import tty
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from robot_rl.errors import HardwareError
 from robot_rl.interventions.device import Event
 from robot_rl.interventions.operator import STILL, Axes, OperatorState
+from robot_rl.interventions.polled import PolledDriver
 
 KEYS: dict[str, Axes] = {
     "w": (1, 0, 0, 0), "s": (-1, 0, 0, 0), "a": (0, 1, 0, 0), "d": (0, -1, 0, 0),
@@ -28,39 +28,33 @@ _HELD_S = 0.15
 _POLL_S = 0.02
 
 
-class TerminalKeyboard:
+class TerminalKeyboard(PolledDriver):
     """A key counts as held for 0.15 s after it was last seen; anything else lets go at once."""
 
+    help = HELP
+
     def __init__(self, operator: OperatorState, stream: Any = None) -> None:
-        self._operator = operator
+        super().__init__(operator)
         self._fd = (stream or sys.stdin).fileno()
         if not os.isatty(self._fd):
-            raise HardwareError("the keyboard needs a terminal; start this node in one by itself.")
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="keyboard", daemon=True)
+            raise HardwareError("the keyboard needs a terminal; start this in one by itself.")
+        self._axes, self._until_s = STILL, 0.0
 
-    def start(self) -> None:
+    def _open(self) -> None:
         self._saved = termios.tcgetattr(self._fd)
         tty.setcbreak(self._fd)
-        print(HELP, flush=True)
-        self._thread.start()
 
-    def close(self) -> None:
-        self._closing.set()
-        self._thread.join(timeout=1.0)
+    def _shut(self) -> None:
         termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)
 
-    def _listen(self) -> None:
-        axes, until_s = STILL, 0.0
-        while not self._closing.is_set():
-            ready, _, _ = select.select([self._fd], [], [], _POLL_S)
-            if ready:
-                key = self._key()
-                axes = KEYS.get(key, STILL)
-                until_s = time.monotonic() + _HELD_S if key in KEYS else 0.0
-                if key in SAYINGS:
-                    self._operator.say(SAYINGS[key])
-            self._operator.set(time.monotonic() < until_s, axes)
+    def _poll(self) -> None:
+        if select.select([self._fd], [], [], _POLL_S)[0]:
+            key = self._key()
+            self._axes = KEYS.get(key, STILL)
+            self._until_s = time.monotonic() + _HELD_S if key in KEYS else 0.0
+            if key in SAYINGS:
+                self._operator.say(SAYINGS[key])
+        self._operator.set(time.monotonic() < self._until_s, self._axes)
 
     def _key(self) -> str:
         """The newest key; of a terminal that was closed, none any more."""
@@ -69,6 +63,5 @@ class TerminalKeyboard:
         except OSError:
             typed = b""
         if not typed:
-            self._operator.gone = "the terminal of the keyboard was closed"
-            self._closing.set()
+            self.gone("the terminal of the keyboard was closed")
         return typed.decode(errors="ignore")[-1:].lower()

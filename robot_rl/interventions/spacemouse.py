@@ -3,12 +3,13 @@
 Its cap springs back: pushing it is the dead-man, and letting it go hands back.
 """
 
-import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from robot_rl.errors import HardwareError, MissingPackageError
 from robot_rl.interventions.operator import OperatorState
+from robot_rl.interventions.polled import PolledDriver
 
 HELP = "push the cap to drive   left button: close   right button: open"
 _DEADZONE = 0.05
@@ -20,39 +21,32 @@ _UDEV = (
 )
 
 
-class SpaceMouse:
+class SpaceMouse(PolledDriver):
     """`open_device` returns an opened pyspacemouse device."""
+
+    help = HELP
 
     def __init__(
         self, operator: OperatorState, open_device: Callable[[], Any] | None = None
     ) -> None:
-        self._operator = operator
+        super().__init__(operator)
         self._open_device = open_device or open_spacemouse
         self._device: Any = None
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="spacemouse", daemon=True)
 
-    def start(self) -> None:
+    def _open(self) -> None:
         self._device = self._open_device()
-        print(HELP, flush=True)
-        self._thread.start()
 
-    def close(self) -> None:
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=1.0)
-        if self._device is not None:
-            self._device.close()
-        self._operator.release()
+    def _shut(self) -> None:
+        self._device.close()
 
-    def _listen(self) -> None:
-        while not self._closing.wait(_POLL_S):
-            try:
-                state = self._device.read()
-            except Exception as error:  # hidapi's own, which shares no base with anything
-                self._operator.gone = f"the SpaceMouse was unplugged ({error})"
-                return
-            self._tell(state)
+    def _poll(self) -> None:
+        time.sleep(_POLL_S)
+        try:
+            state = self._device.read()
+        except Exception as error:  # hidapi's own, which shares no base with anything
+            self.gone(f"the SpaceMouse was unplugged ({error})")
+            return
+        self._tell(state)
 
     def _tell(self, state: Any) -> None:
         """The cap's x points right and its y ahead; the robot's x points ahead and y left."""

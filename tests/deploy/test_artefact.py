@@ -40,10 +40,14 @@ def test_writing_again_replaces_the_folder_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["policy"]
 
 
-@pytest.mark.parametrize("actor", ["mlp", "moe"])
-def test_onnx_agrees_with_torch(tmp_path, actor):
+@pytest.mark.parametrize(
+    "kind",
+    [{"actor": "mlp"}, {"actor": "moe"}, {"gaussian": True, "gripper": "discrete"}],
+    ids=["mlp", "moe", "gripper"],
+)
+def test_onnx_agrees_with_torch(tmp_path, kind):
     torch.manual_seed(0)
-    network = NetworkConfig(hidden_dim=16, actor=actor, frame_stack=2)
+    network = NetworkConfig(hidden_dim=16, frame_stack=2, **kind)
     policy = make_policy(network, INTERFACE)
     assert export_onnx(policy, INTERFACE, tmp_path) < 1e-4
     assert (tmp_path / "policy.onnx").stat().st_size > 1000

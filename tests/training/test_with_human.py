@@ -64,6 +64,18 @@ def test_rlpd_learns_from_demonstrations_and_interventions(demos, tmp_path):
         assert (after.segment == before.segment) <= (after.source == before.source)
 
 
+@pytest.mark.parametrize(
+    "agent", [("drqv2", "agent.taught_fraction=0.25"), ("rlif",), ("iwr",), ("dagger",)], ids=str
+)
+def test_others_learn_from_people_too(demos, tmp_path, agent):
+    run = run_cli("train", *TINY, *STATE, *HUMAN, f"agent={agent[0]}", *agent[1:], "steps=30",
+                  f"demos=[{demos}]", f"run_dir={tmp_path}")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert {"human", "policy"} <= {
+        s.source for e in EpisodesFolder(tmp_path).episodes() for s in e.steps
+    }
+
+
 def test_other_demonstrations_are_refused_field_by_field(demos, tmp_path):
     run = run_cli("train", *TINY, *STATE, "task=arm/lift", f"demos=[{demos}]", "agent=rlpd",
                   f"run_dir={tmp_path}")  # fmt: skip
