@@ -109,6 +109,8 @@ class Monitor:
 def _format(name: str, value: float) -> str:
     if "success" in name or name.endswith(("ratio", "_rate")):
         return f"{100 * value:.0f} %"
+    if name.startswith("steps/"):
+        return f"{value:,.0f}"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 

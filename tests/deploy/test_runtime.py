@@ -163,7 +163,10 @@ def test_no_code_of_ours_reads_pickles():
         for path in Path(package).rglob("*.py"):
             text = path.read_text()
             assert not re.search(r"import (pickle|dill|joblib|shelve|marshal)", text), path
-            assert "torch.load(" not in text, path
+            # The weights of an installed package, and then with torch's restricted reader.
+            if path != Path("robot_rl/networks/pretrained.py"):
+                assert "torch.load(" not in text, path
+            assert all("weights_only=True" in call for call in re.findall(r"torch\.load\(.*", text))
             assert "allow_pickle=True" not in text, path
             assert not re.search(r"yaml\.(load|unsafe_load|full_load)\(", text), path
 
