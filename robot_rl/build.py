@@ -1,6 +1,5 @@
 """The one composition root: configuration -> environment, agent, replay, run."""
 
-import dataclasses
 import itertools
 import logging
 from functools import partial
@@ -18,7 +17,7 @@ from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
 from robot_rl.agents.sac import SAC, SACConfig
 from robot_rl.agents.taco import TacoLoss
 from robot_rl.config import HumanConfig, TrainConfig, train_config
-from robot_rl.environment import build_env
+from robot_rl.environment import build_env, build_evaluation_env
 from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.errors import ConfigError, RunDirectoryError
 from robot_rl.interventions.device import NoDevice, TeleopDevice
@@ -54,16 +53,28 @@ log = logging.getLogger(__name__)
 
 def build_agent(config: AgentConfig, interface: Interface, compute: Compute) -> PixelAgent:
     """Networks and agent. Weights come from torch's global generator."""
+    _require_actor(config)
     encoder = make_encoder(config.network, interface)
     actor = make_actor(config.network, encoder, interface.action_size)
     if isinstance(config, DrQV2Config):
         assert isinstance(actor, Actor)
-        return _drqv2_family(config, encoder, actor, interface.action_size, compute)
+        return _drqv2_family(config, encoder, actor, interface, compute)
     if isinstance(config, SACConfig):
         return _sac_family(config, encoder, actor, interface, compute)
     assert isinstance(config, BCConfig)
     assert isinstance(actor, Actor)
     return BC(config, encoder, actor, compute)
+
+
+def _require_actor(config: AgentConfig) -> None:
+    """Raise `ConfigError` where the network has not the actor that the agent needs."""
+    net, name = config.network, config.name
+    gripper = "discrete" if isinstance(config, HilSerlConfig) else "continuous"
+    if net.gripper != gripper:
+        raise ConfigError(f"agent={name} needs agent.network.gripper={gripper}.")
+    if net.gaussian != isinstance(config, SACConfig):
+        needed = str(isinstance(config, SACConfig)).lower()
+        raise ConfigError(f"agent={name} needs agent.network.gaussian={needed}.")
 
 
 def _sac_family(
@@ -87,9 +98,14 @@ def _sac_family(
 
 
 def _drqv2_family(
-    config: DrQV2Config, encoder: Encoder, actor: Actor, action_dim: int, compute: Compute
+    config: DrQV2Config, encoder: Encoder, actor: Actor, interface: Interface, compute: Compute
 ) -> PixelAgent:
-    net = config.network
+    if not interface.cameras:
+        raise ConfigError(
+            f"agent={config.name} learns through an encoder, and {interface.task} has no camera "
+            "here. Use agent=sac or agent=rlpd from state."
+        )
+    net, action_dim = config.network, interface.action_size
     taco, critic_action_dim = None, action_dim
     if config.taco.weight > 0:
         taco = TacoLoss(config.taco, encoder, action_dim, net.feature_dim, config.gamma)
@@ -122,7 +138,7 @@ def build_replay(config: TrainConfig, interface: Interface, device: torch.device
 
 
 def load_demos(config: TrainConfig, interface: Interface, replay: Replay) -> int:
-    """Steps of demonstrations put into the last lane of `replay`.
+    """Steps of demonstrations put into the last lane of `replay`; unfinished ones are left out.
 
     Raises `InterfaceMismatchError`, field by field, where they were made with another interface.
     """
@@ -130,8 +146,17 @@ def load_demos(config: TrainConfig, interface: Interface, replay: Replay) -> int
     folders = [EpisodesFolder(Path(path)) for path in config.demos]
     for folder in folders:
         folder.interface().require_equal(interface, f"the demonstrations in {folder.root}")
-    episodes = itertools.chain.from_iterable(folder.episodes() for folder in folders)
-    for episode in itertools.islice(episodes, config.demo_episodes or None):
+    every = itertools.chain.from_iterable(folder.episodes() for folder in folders)
+    finished = (episode for episode in every if episode.finished)
+    rows = 0
+    for episode in itertools.islice(finished, config.demo_episodes or None):
+        rows += len(episode.obs)
+        if rows > replay.storage.lane_rows:
+            raise ConfigError(
+                f"the demonstrations take more than the {replay.storage.lane_rows:,} rows that "
+                f"they have in a replay of {config.replay.capacity:,}. Raise replay.capacity, or "
+                "take fewer: demo_episodes."
+            )
         replay.begin(_lanes(config), episode.obs[0])
         for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
             replay.add(_lanes(config), step, next_obs)
@@ -168,6 +193,11 @@ def build_device(
         return NoDevice()
     if by_person(human):
         return open_device(human, interface)
+    if human.simulated.gate == "value_gap" and config.agent.network.frame_stack > 1:
+        raise ConfigError(
+            "human.simulated.gate=value_gap judges single frames; it needs "
+            "agent.network.frame_stack=1."
+        )
     if human.simulated.judge:
         agent = load_agent(Path(human.simulated.judge), interface)
     judge = agent.judge if isinstance(agent, SAC) else None
@@ -224,8 +254,7 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    # Judged by the task's own success, whatever pays while learning.
-    eval_env = build_env(dataclasses.replace(config.task, classifier=""), config.render)
+    eval_env = build_evaluation_env(config.task, config.render)
     interface = eval_env.interface
     run.check_interface(interface)
     compute = Compute.choose(config.device, config.precision)

@@ -84,7 +84,7 @@ def _train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     collect = _add(commands, "collect", "record demonstrations: human.device=..., or the expert")
     collect.add_argument("--out", required=True, metavar="FOLDER")
-    collect.add_argument("--episodes", type=int, default=20, help="how many to keep")
+    collect.add_argument("--episodes", type=int, default=20, help="how many OUT shall hold")
     collect.add_argument(
         "--keep-failures", action="store_true", help="episodes without success count, too"
     )

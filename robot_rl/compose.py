@@ -128,14 +128,23 @@ def resume(
             f"{' and more' if len(fixed) > 6 else ''}. Start a new run_dir to change them; "
             f"a run that continues may change {', '.join(_RESUMABLE)}."
         )
-    # Every resumable key stands at the top level.
-    return {**saved, **changed}, [*kept, *added]
+    return _with_values(saved, changed), [*kept, *added]
+
+
+def _with_values(tree: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """`tree` with the leaves at these dotted paths replaced."""
+    new = dict(tree)
+    for path, value in values.items():
+        key, _, rest = path.partition(".")
+        new[key] = _with_values(new.get(key, {}), {rest: value}) if rest else value
+    return new
 
 
 _RESUMABLE = (
     "steps", "eval_every_steps", "eval_episodes", "final_eval_episodes",
     "log_every_steps", "checkpoint_every_s", "max_train_s", "stop_at_success", "video", "device",
-    "precision", "threads", "compile",
+    "precision", "threads", "compile", "human.device", "human.path", "human.port", "human.driver",
+    "human.driver_settings",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The environment of a run. Environment processes import this: without a classifier no torch."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,11 @@ class RenderConfig:
     quality: Literal["lean", "default"] = "lean"
 
 
+def build_evaluation_env(task: TaskConfig, render: RenderConfig) -> Any:
+    """Judged by the task's own success, whatever pays while learning."""
+    return build_env(dataclasses.replace(task, classifier=""), render)
+
+
 def build_env(task: TaskConfig, render: RenderConfig) -> Any:
     """A Gymnasium environment for `task`."""
     from sim.registry import make_env
@@ -37,10 +43,12 @@ def build_env(task: TaskConfig, render: RenderConfig) -> Any:
         raise ConfigError(f"task {task.name} has no camera. Add one: '+task.cameras.NAME={{}}'.")
 
     cameras = {} if task.state else task.cameras
+    # What the simulator knows must not end an episode that the classifier shall judge.
+    reward = "dense" if task.classifier else task.reward
     env = make_env(
         task.name,
         tuple(camera.named(name, task.image_size) for name, camera in cameras.items()),
-        reward=task.reward,
+        reward=reward,
         quality=render.quality,
         action_repeat=task.action_repeat,
         use_proprio=task.use_proprio,

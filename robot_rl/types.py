@@ -24,6 +24,8 @@ PROPRIO = "proprio"
 SOURCES = ("policy", "human", "random", "expert", "nobody")
 # Sources to learn from by imitation.
 TAUGHT = ("human", "expert")
+# Sources that a human takes over from.
+AUTONOMOUS = ("policy", "random")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,14 @@ override what they change.
 
 import copy
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
+from robot_rl.errors import ConfigError
 from robot_rl.networks.actor_critic import Actor, ActorOutput
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder, Features
@@ -38,8 +40,15 @@ class SACConfig(AgentConfig):
     target_entropy_per_action: float = -0.5
     entropy_in_target: bool = False
     # The actor maximises the mean of the ensemble, or its minimum.
-    actor_q: str = "mean"
+    actor_q: Literal["mean", "min"] = "mean"
     actor_every_updates: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.subset_size <= self.ensemble_size:
+            raise ConfigError(
+                f"agent.subset_size is {self.subset_size}; it lies between 1 and "
+                f"agent.ensemble_size, {self.ensemble_size}."
+            )
 
 
 class Temperature(nn.Module):

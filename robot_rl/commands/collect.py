@@ -9,7 +9,7 @@ from robot_rl.build import build_device, by_person
 from robot_rl.compose import compose
 from robot_rl.config import TrainConfig
 from robot_rl.environment import build_env
-from robot_rl.episodes.folder import create
+from robot_rl.episodes.folder import EpisodesFolder, create
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.demonstrations import DemonstrationRecorder
 from robot_rl.interventions.gate import Gate
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 def collect(
     config: TrainConfig, out: Path, episodes: int, keep_failures: bool, labelling: bool = False
 ) -> None:
-    """Until `episodes` are kept. What was recorded before stays: the same command goes on."""
+    """Until `out` holds `episodes`: the same command goes on where it was stopped."""
     env = build_env(config.task, config.render)
     journal = create(out, env.interface)
     rate_hz = env.interface.control_rate_hz
@@ -50,20 +50,19 @@ def collect(
     )
     # Steps outnumber attempts, so a recording that goes on draws seeds it has never used.
     first_seed = _FIRST_SEED + (config.seed << 24) + journal.steps
-    kept = 0
-    gate.device.start()
+    kept = sum(e.finished for e in EpisodesFolder(out).episodes()) if journal.steps else 0
     try:
+        gate.device.start()
         with StopSignals() as stop:
-            for attempt in recorder.record(first_seed, not keep_failures, stop):
+            done = lambda: stop() or kept >= episodes  # noqa: E731
+            for attempt in recorder.record(first_seed, not keep_failures, done):
                 kept += attempt.kept
                 print(f"{kept:4d}  {_told(attempt.kept, attempt.success)}, {attempt.steps} steps")
-                if kept >= episodes:
-                    break
     finally:
         gate.device.close()
         journal.close()
         env.close()
-    print(f"{kept} episodes recorded in {out}")
+    print(f"{kept} episodes in {out}")
 
 
 def _config(overrides: Sequence[str]) -> TrainConfig:

@@ -25,11 +25,11 @@ def run(arguments: argparse.Namespace) -> int:
         driver_settings=arguments.driver_settings,
     )  # fmt: skip
     device = open_device(human, _interface())
-    device.start()
     moment = Moment(obs={PROPRIO: np.zeros(4, np.float32)}, policy_action=np.zeros(4, np.float32))
     said: list[str] = []
     end_s = time.monotonic() + arguments.seconds
     try:
+        device.start()
         with Live(console=Console(stderr=not sys.stdout.isatty()), refresh_per_second=10) as live:
             while time.monotonic() < end_s and "stop" not in said:
                 reading = device.read(moment)

@@ -9,7 +9,7 @@ import numpy as np
 from robot_rl.agents.base import Carry
 from robot_rl.analysis.video import write_mp4
 from robot_rl.deploy.artefact import PolicyFolder
-from robot_rl.environment import RenderConfig, TaskConfig, build_env
+from robot_rl.environment import RenderConfig, TaskConfig, build_evaluation_env
 from robot_rl.errors import ConfigError, RunDirectoryError
 from robot_rl.schema import from_tree
 from robot_rl.training.evaluate import Act, Evaluation, evaluate
@@ -45,7 +45,7 @@ def policy_folder(path: Path) -> PolicyFolder:
 def evaluate_folder(folder: PolicyFolder, episodes: int, film: bool) -> tuple[Evaluation, float]:
     """The evaluation and the control rate. Refuses a task whose interface has changed."""
     training = folder.config()["training"]
-    env = build_env(
+    env = build_evaluation_env(
         from_tree(TaskConfig, training["task"], "task"),
         from_tree(RenderConfig, training["render"], "render"),
     )

@@ -80,7 +80,7 @@ def create(root: Path, interface: Interface) -> Journal:
     else:
         interface.save(path)
     journal = Journal(root, 0, interface, KEEP_ALL)
-    for _ in journal.episodes():
+    for _ in journal.episodes(repair=True):
         pass  # counts the steps, and cuts a torn tail
     return journal
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from robot_rl.episodes.folder import StoredEpisode
-from robot_rl.errors import MissingPackageError
+from robot_rl.errors import MissingPackageError, RunDirectoryError
 from robot_rl.types import SOURCES, Interface, Observation, ProprioField
 
 
@@ -17,6 +18,8 @@ def export(episodes: Iterable[StoredEpisode], interface: Interface, out: Path) -
         import h5py
     except ImportError as error:
         raise MissingPackageError("h5py", "pip install 'robot-rl[export]'") from error
+    if out.exists():
+        raise RunDirectoryError(f"{out} exists already; give a new file with --out.")
     total = count = 0
     with h5py.File(out, "w") as file:
         data = file.create_group("data")
@@ -30,8 +33,8 @@ def export(episodes: Iterable[StoredEpisode], interface: Interface, out: Path) -
     return count
 
 
-def _write(group: "object", episode: StoredEpisode, interface: Interface) -> None:
-    group.attrs["num_samples"] = len(episode.steps)  # type: ignore[attr-defined]
+def _write(group: Any, episode: StoredEpisode, interface: Interface) -> None:
+    group.attrs["num_samples"] = len(episode.steps)
     columns: dict[str, np.ndarray] = {
         "actions": np.stack([step.action for step in episode.steps]),
         "rewards": np.array([step.reward for step in episode.steps], np.float32),
@@ -41,7 +44,7 @@ def _write(group: "object", episode: StoredEpisode, interface: Interface) -> Non
     for name, rows in (("obs", episode.obs[:-1]), ("next_obs", episode.obs[1:])):
         columns |= {f"{name}/{key}": value for key, value in _observations(rows, interface).items()}
     for key, value in columns.items():
-        group.create_dataset(key, data=value, compression="gzip")  # type: ignore[attr-defined]
+        group.create_dataset(key, data=value, compression="gzip")
 
 
 def _observations(rows: list[Observation], interface: Interface) -> dict[str, np.ndarray]:

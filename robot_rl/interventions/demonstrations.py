@@ -27,8 +27,9 @@ class Demonstration:
 class DemonstrationRecorder:
     """The human commands all the time; while he holds nothing, the robot stands still.
 
-    With `labelling` the goal as it is seen in this frame, by the task or by the operator's word,
-    is stored as the step's reward and ends nothing: what a success classifier learns from.
+    With `labelling` the goal as it is seen in this frame, by the task or by the operator whose
+    success key switches marking on and off, is stored as the step's reward and ends nothing: what
+    a success classifier learns from.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class DemonstrationRecorder:
         self._env, self._gate, self._journal = env, gate, journal
         self._source, self._pace, self._labelling = source, pace, labelling
         self._still = np.zeros(env.interface.action_size, np.float32)
+        self._marks = False  # labelling: the operator says that success is to be seen
         self.stop_wished = False
 
     def record(
@@ -58,6 +60,7 @@ class DemonstrationRecorder:
         opening = Opening(self._env.reset(seed=seed)[0], self._env.scene())
         self._journal.begin(opening.obs)
         self._gate.begin_episode()
+        self._marks = False
         steps, again = 0, False
         result: EnvStep | None = None
         while not _over(result) and not again and not self.stop_wished and not stop():
@@ -87,7 +90,8 @@ class DemonstrationRecorder:
         success = bool(info["success"])
         scene = self._env.scene()
         if self._labelling:
-            reward = float(bool(decision.verdict) or bool(scene.at_goal))
+            self._marks = self._marks != ("success" in decision.events)
+            reward = float(self._marks or bool(scene.at_goal))
         elif decision.verdict is not None:
             success, terminated, truncated = decision.verdict, True, False
             reward = float(success)

@@ -47,6 +47,9 @@ class TeleopDevice(Protocol):
     def begin_episode(self) -> None:
         """A new episode is about to start."""
 
+    def drop_events(self) -> None:
+        """Nobody listened for a while: what was said meanwhile is not for the steps to come."""
+
     def close(self) -> None:
         """Release what `start` opened."""
 

@@ -1,5 +1,6 @@
 """Driving from a terminal, also over ssh: no window system, no key-release events."""
 
+import contextlib
 import os
 import select
 import sys
@@ -45,7 +46,8 @@ class TerminalKeyboard(PolledDriver):
         tty.setcbreak(self._fd)
 
     def _shut(self) -> None:
-        termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)
+        with contextlib.suppress(termios.error):  # of a terminal that was closed
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)
 
     def _poll(self) -> None:
         if select.select([self._fd], [], [], _POLL_S)[0]:

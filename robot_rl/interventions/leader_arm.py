@@ -13,6 +13,7 @@ from robot_rl.errors import HardwareError, InterfaceMismatchError
 from robot_rl.interventions.device import Moment, Reading, TeleopDevice
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.operator_device import Driver
+from robot_rl.task_wrapper import RELATIVE
 from robot_rl.types import PROPRIO, Interface, proprio_place
 
 _AXES = {"tcp_dx": 0, "tcp_dy": 1, "tcp_dz": 2, "gripper": 3}
@@ -45,7 +46,8 @@ class LeaderArm(TeleopDevice):
             )
         self._places = [_AXES[field.name] for field in interface.actions]
         self._scales = np.array([field.scale for field in interface.actions])
-        tcp = proprio_place(interface, "tcp_pos")
+        relative = any(field.name == RELATIVE for field in interface.proprio)
+        tcp = proprio_place(interface, RELATIVE if relative else "tcp_pos")
         self._tcp = slice(tcp, tcp + 3)
         self._gripper = proprio_place(interface, "gripper_opening") if 3 in self._places else None
         self._clutch: Clutch | None = None
@@ -56,10 +58,16 @@ class LeaderArm(TeleopDevice):
 
     def begin_episode(self) -> None:
         self._clutch = None
+        self.drop_events()
+
+    def drop_events(self) -> None:
+        self._operator.drop_events()
 
     def close(self) -> None:
-        self._deadman.close()
-        self._arm.disconnect()
+        try:
+            self._deadman.close()
+        finally:
+            self._arm.disconnect()
 
     def read(self, moment: Moment) -> Reading:
         if self._operator.gone:

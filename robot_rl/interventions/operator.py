@@ -57,6 +57,11 @@ class OperatorState:
             said, self._events = frozenset(self._events), set()
         return said
 
+    def drop_events(self) -> None:
+        """Forget what was said, but for the wish to stop."""
+        with self._lock:
+            self._events &= {"stop"}
+
     @property
     def lost(self) -> bool:
         with self._lock:

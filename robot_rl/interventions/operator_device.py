@@ -32,6 +32,12 @@ class OperatorDevice(TeleopDevice):
     def close(self) -> None:
         self._driver.close()
 
+    def begin_episode(self) -> None:
+        self.drop_events()
+
+    def drop_events(self) -> None:
+        self._operator.drop_events()
+
     def read(self, moment: Moment) -> Reading:
         if self._operator.gone:
             raise HardwareError(

@@ -46,7 +46,7 @@ class SimulatedHumanConfig:
     beta: float = 0.95
     risk_limit: float = 0.8
     probability: float = 0.3
-    max_takeovers: int = 0  # in a run; 0 is as many as it likes
+    max_takeovers: int = 0  # since the process was started; 0 is as many as it likes
 
     def __post_init__(self) -> None:
         shares = {"skill": self.skill, "attention": self.attention, "beta": self.beta,
@@ -90,6 +90,7 @@ class SimulatedHuman(TeleopDevice):
 
     def read(self, moment: Moment) -> Reading:
         action = self._hand(moment)
+        self._look()
         if self.config.gate == "always":
             return Reading(held=True, action=action)
         if self._hold_steps > 0:
@@ -97,7 +98,7 @@ class SimulatedHuman(TeleopDevice):
             if self._hold_steps == 0:
                 self._forget_progress()
             return Reading(held=True, action=action)
-        if self._wants(moment) and self._reaction_steps is None and self._looks():
+        if self._wants(moment) and self._reaction_steps is None and self._watching:
             self._reaction_steps = self._steps(self.config.reaction_s)
         return Reading(held=self._reacts(), action=action)
 
@@ -150,24 +151,25 @@ class SimulatedHuman(TeleopDevice):
         assert self._judge is not None
         assert moment.scene is not None
         expert = moment.scene.expert_action
-        if expert is None:
-            return 0.0
+        assert expert is not None
         return self._judge(moment.obs, expert) - self._judge(moment.obs, moment.policy_action)
 
-    def _looks(self) -> bool:
+    def _look(self) -> None:
+        """Here, or away for the next second."""
         if self._watch_steps <= 0:
             self._watch_steps = self._steps(1.0)
             self._watching = bool(self._rng.random() < self.config.attention)
         self._watch_steps -= 1
-        return self._watching
 
     # ------------------------------------------------------------------ how
 
-    def _hand(self, moment: Moment) -> np.ndarray | None:
+    def _hand(self, moment: Moment) -> np.ndarray:
         """What the hand does: the expert's action, shaken, or a blunder."""
         expert = moment.scene.expert_action if moment.scene is not None else None
         if expert is None:
-            return None
+            raise ConfigError(
+                "a simulated human needs a task with a scripted expert: one of the arm suite."
+            )
         if self._blunder_steps > 0:
             self._blunder_steps -= 1
             return self._blunder

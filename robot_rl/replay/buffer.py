@@ -22,7 +22,7 @@ class ReplayConfig:
     sequence: int = 0
     # Share of a batch that is drawn from what a human or an expert did (RLPD's symmetric sampling
     # at 0.5); the rest is drawn from what everyone else did. While one kind is missing, the other
-    # fills its place. 0 draws from all alike.
+    # fills its place, but for 1: imitation has nothing to imitate. 0 draws from all alike.
     taught_fraction: float = 0.0
     # `takeover` pays -1 for the policy's step at whose end a human took over, nothing else (RLIF).
     reward: Literal["task", "takeover"] = "task"
@@ -86,6 +86,10 @@ class Replay:
         if not self.config.taught_fraction:
             return self.gather(*self._draw(n))
         taught, others = self._kinds()
+        if self.config.taught_fraction == 1.0 and not len(taught):
+            raise ConfigError(
+                "there is nothing to imitate yet. Give demonstrations: demos=[FOLDER]."
+            )
         wanted = round(n * self.config.taught_fraction)
         wanted = 0 if not len(taught) else wanted if len(others) else n
         flat = [self._rng.choice(kind, size) if size else kind[:0]

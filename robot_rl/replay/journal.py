@@ -63,7 +63,7 @@ class Journal:
         `CorruptFileError`. `lane` is the journal's own where it is not given.
         """
         lane = self._lane if lane is None else lane
-        for episode in self.episodes():
+        for episode in self.episodes(repair=True):
             for step, obs in episode:
                 if step is None:
                     replay.begin(lane, obs)
@@ -71,10 +71,14 @@ class Journal:
                     replay.add(lane, step, obs)
         return self._steps
 
-    def episodes(self) -> Iterator[list[Row]]:
-        """Every episode that was not discarded; the last may be unfinished."""
+    def episodes(self, repair: bool = False) -> Iterator[list[Row]]:
+        """Every episode that was not discarded; the last may be unfinished.
+
+        Reading stops before a torn record at the end; `repair` cuts it off, which only the one who
+        goes on writing may do. Raises `CorruptFileError` for damage anywhere else.
+        """
         episode: list[Row] = []
-        for raw in self._read():
+        for raw in self._read(repair):
             if raw.kind == DISCARD:
                 episode = []
                 continue
@@ -126,34 +130,43 @@ class Journal:
 
     # ------------------------------------------------------------------ reading
 
-    def _read(self) -> Iterator[Raw]:
+    def _read(self, repair: bool) -> Iterator[Raw]:
         segments = self.segments()
         for path in segments:
             self._steps = _first_step(path)
-            for raw in self._records(path, last=path == segments[-1]):
+            for raw in self._records(path, path == segments[-1], repair):
                 self._steps += raw.kind == STEP
                 yield raw
 
-    def _records(self, path: Path, last: bool) -> Iterator[Raw]:
+    def _records(self, path: Path, last: bool, repair: bool) -> Iterator[Raw]:
         data = path.read_bytes()
         place = 0
         while place < len(data):
-            raw = read_raw(data, place)
+            try:
+                raw = read_raw(data, place)
+            except ValueError as error:
+                raise _damaged(path, place, str(error)) from error
             if raw is None:
-                self._cut(path, place, len(data), last)
+                if not last:
+                    raise _damaged(path, place, "it ends there, and later files follow it")
+                _end(path, place, len(data), repair)
                 return
             place += raw.size
             yield raw
 
-    def _cut(self, path: Path, place: int, size: int, last: bool) -> None:
-        if not last:
-            raise CorruptFileError(
-                f"{path} is damaged at byte {place}, and later files follow it. Restore it from "
-                "a backup, or move the replay folder away to continue without old data."
-            )
-        log.warning("cutting a torn record of %d bytes off the end of %s", size - place, path)
-        with path.open("r+b") as file:
-            file.truncate(place)
+
+def _end(path: Path, place: int, size: int, repair: bool) -> None:
+    verb = "cutting" if repair else "passing over"
+    log.warning("%s a torn record of %d bytes at the end of %s", verb, size - place, path)
+    if repair:
+        os.truncate(path, place)
+
+
+def _damaged(path: Path, place: int, why: str) -> CorruptFileError:
+    return CorruptFileError(
+        f"{path} is damaged at byte {place}: {why}. Restore it from a backup, or move the folder "
+        "away to continue without old data."
+    )
 
 
 def _first_step(path: Path) -> int:

@@ -46,16 +46,23 @@ def encode(kind: int, step: Step | None, obs: Observation | None, interface: Int
 
 
 def read_raw(data: bytes, place: int) -> Raw | None:
-    """The record at byte `place`, or None where it is torn."""
-    if place + _HEADER.size > len(data):
+    """The record at byte `place`, or None where the file ends within it.
+
+    Raises `ValueError` for one that is whole and wrong: that is damage, not a killed process.
+    """
+    # A file system may leave zeros where the last write did not arrive.
+    if place + _HEADER.size > len(data) or not any(data[place:]):
         return None
     magic, length, crc, kind, flags, reward, segment, stamp_s = _HEADER.unpack_from(data, place)
     meta = _META.pack(kind, flags, reward, segment, stamp_s)
-    start = place + _HEADER.size
-    payload = data[start : start + length]
-    whole = magic == _MAGIC and len(payload) == length
-    if not whole or zlib.crc32(meta + payload) != crc:
-        return None
+    if magic != _MAGIC:
+        raise ValueError(f"no record begins there ({magic!r}); another version may have written it")
+    payload = data[place + _HEADER.size : place + _HEADER.size + length]
+    at_end = place + _HEADER.size + length >= len(data)
+    if len(payload) < length or zlib.crc32(meta + payload) != crc:
+        if at_end:
+            return None
+        raise ValueError("a record fails its checksum, and others follow it")
     size = _HEADER.size + length
     return Raw(kind, flags, reward, segment, stamp_s, zlib.decompress(payload), size)
 

@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 
 from robot_rl.errors import ConfigError, OutOfSpaceError
-from robot_rl.types import PROPRIO, SOURCES, TAUGHT, CameraField, Interface, Observation
+from robot_rl.types import AUTONOMOUS, PROPRIO, SOURCES, TAUGHT, CameraField, Interface, Observation
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Lanes:
         if not self.taught[row] or self.episode_step[row] == 0 or self.head[lane] < 2:
             return
         before = lane * self.lane_rows + int(self.head[lane] - 2) % self.lane_rows
-        self.takeover[before] = not self.taught[before]
+        self.takeover[before] = SOURCES[self.source[before]] in AUTONOMOUS
 
     def newest(self, lane: int) -> int:
         """Flat index of the newest row of `lane`."""

@@ -1,5 +1,6 @@
 """Collecting experience: actions out, steps into replay and journal, episodes counted."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import Step
 from robot_rl.training.clocks import Pace
 from robot_rl.training.vector import EnvStep, Opening
+from robot_rl.types import AUTONOMOUS
 
 
 class Envs(Protocol):
@@ -35,13 +37,15 @@ class Episode:
     success: bool | None = False
     steps_by: dict[str, int] = field(default_factory=dict)
     takeovers: int = 0
+    autonomous: bool = True  # until the step before
 
-    def count(self, result: EnvStep, decision: Decision, step: int) -> None:
+    def count(self, result: EnvStep, decision: Decision) -> None:
         self.episode_return += result.reward
         self.length += 1
         self.success = None if result.success is None else bool(self.success or result.success)
         self.steps_by[decision.source] = self.steps_by.get(decision.source, 0) + 1
-        self.takeovers += decision.source == "human" and decision.segment == step
+        self.takeovers += decision.source == "human" and self.autonomous
+        self.autonomous = decision.source in AUTONOMOUS
 
 
 class Collector:
@@ -108,10 +112,11 @@ class Collector:
         return [episode for episode in ended if episode is not None]
 
     def close(self) -> None:
-        self._envs.close()
-        for gate, journal in zip(self._gates, self._journals, strict=True):
-            gate.device.close()
-            journal.close()
+        with contextlib.ExitStack() as closing:  # each, whatever becomes of the others
+            for gate, journal in zip(self._gates, self._journals, strict=True):
+                closing.callback(journal.close)
+                closing.callback(gate.device.close)
+            closing.callback(self._envs.close)
 
     def _decide(self, lane: int, action: np.ndarray, source: str) -> Decision:
         now = self._now[lane]
@@ -122,7 +127,7 @@ class Collector:
 
     def _store(self, lane: int, result: EnvStep) -> Episode | None:
         decision, episode = self._decisions[lane], self._episodes[lane]
-        episode.count(result, decision, self._journals[lane].steps)
+        episode.count(result, decision)
         step = step_of(decision, result)
         # To disk first: what the learner has seen is then never lost.
         self._journals[lane].add(step, result.obs)

@@ -140,17 +140,24 @@ class Trainer:
         return self._watch.elapsed_s()
 
     def _finished(self) -> bool:
-        out_of_time = 0 < self.config.max_train_s <= self._watch.elapsed_s()
-        return self.step >= self.config.steps or out_of_time or self.reached
+        return self.step >= self.config.steps or self._out_of_time() or self.reached
+
+    def _out_of_time(self) -> bool:
+        return 0 < self.config.max_train_s <= self._watch.elapsed_s()
 
     def _learn_offline(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
         """Updates on what is there already, before the first step of the run."""
+        before = self._updates.offline
         while self._updates.offline < self.config.offline_updates and not stop():
+            if self._out_of_time():
+                break
             self._update()
             self._updates.offline += 1
             if self._updates.offline % _OFFLINE_LOG_UPDATES == 0:
                 monitor.scalars(self.step, self._watch.elapsed_s(), self._measurements())
-        if self.config.offline_updates and self.step == 0 and not stop():
+            if self._checkpoint(self._watch.elapsed_s()):
+                self.save()
+        if self._updates.offline > before and not stop():
             self._evaluate(monitor, stop)
 
     def _learn(self, stop: Callable[[], bool]) -> None:
@@ -174,6 +181,8 @@ class Trainer:
         learned = self.config.seed_steps < self.step < self.config.steps
         if self._eval(self.step) and learned:
             self._evaluate(monitor, stop)
+            for gate in self.parts.gates:
+                gate.device.drop_events()
         if self._checkpoint(self._watch.elapsed_s()):
             self.save()
 

@@ -139,6 +139,24 @@ def test_the_judge_is_the_mean_of_the_ensemble():
     assert agent.judge(obs, action) == pytest.approx(float(q.mean()), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("config", "network", "told"),
+    [
+        (RLPDConfig, {"gaussian": False}, r"needs agent\.network\.gaussian=true"),
+        (RLPDConfig, {"gaussian": True, "gripper": "discrete"}, "gripper=continuous"),
+        (HilSerlConfig, {"gaussian": True}, "gripper=discrete"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(config, network, told):
+    with pytest.raises(ConfigError, match=told):
+        make_agent(config, INTERFACE, **network)
+
+
+def test_a_subset_is_not_larger_than_the_ensemble():
+    with pytest.raises(ConfigError, match="subset_size is 3"):
+        SACConfig(ensemble_size=2, subset_size=3)
+
+
 # --------------------------------------------------------------------- HIL-SERL
 
 ARM = arm_interface()

@@ -80,6 +80,14 @@ def test_a_button_is_said_once(played):
     assert read(device).events == frozenset()
 
 
+def test_what_was_said_between_episodes_is_not_for_the_next_one(played):
+    write, device = played
+    write(EV_KEY, BTN_NORTH, 1)
+    time.sleep(0.1)
+    device.begin_episode()
+    assert read(device).events == frozenset()
+
+
 def test_unplugged_in_the_middle_is_one_clear_error(played):
     write, device = played
     write(EV_KEY, DEADMAN, 1)

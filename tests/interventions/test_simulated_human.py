@@ -85,6 +85,12 @@ def test_a_habit_pushes_every_action_the_same_way():
     np.testing.assert_array_equal(a[2:], EXPERT[2:])
 
 
+def test_attention_is_a_share_of_the_time_with_a_slow_hand_too():
+    who = human(gate="random", probability=1.0, attention=0.1, reaction_s=0.3, hold_low_s=0.1,
+                hold_high_s=0.1)  # fmt: skip
+    assert np.mean(held(watch(who, 5000))) < 0.1  # while it watches, one step in four
+
+
 def test_takeovers_are_budgeted_over_the_run():
     who = human(gate="random", probability=1.0, max_takeovers=3, hold_low_s=0.1, hold_high_s=0.1)
     first = sum(held(watch(who, 50)))

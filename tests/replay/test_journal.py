@@ -83,6 +83,38 @@ def test_a_flipped_bit_is_found_by_the_checksum(tmp_path, caplog):
     assert Journal(tmp_path, 0, INTERFACE, 2000).restore(new_replay()) == 3
 
 
+def test_damage_in_the_middle_of_a_file_is_an_error_and_nothing_is_cut(tmp_path):
+    write_episodes(tmp_path, [9])
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[80] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(CorruptFileError, match=r"damaged at byte 0: a record fails its checksum"):
+        Journal(tmp_path, 0, INTERFACE, 2000).restore(new_replay())
+    path.write_bytes(b"RRL1" + bytes(data[4:]))
+    with pytest.raises(CorruptFileError, match="another version may have written it"):
+        Journal(tmp_path, 0, INTERFACE, 2000).restore(new_replay())
+    assert path.stat().st_size == len(data)
+
+
+def test_zeros_that_a_file_system_left_are_a_torn_tail(tmp_path):
+    write_episodes(tmp_path, [4])
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes() + bytes(500))
+    assert Journal(tmp_path, 0, INTERFACE, 2000).restore(new_replay()) == 4
+
+
+def test_whoever_only_reads_cuts_nothing(tmp_path, caplog):
+    write_episodes(tmp_path, [4])
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-9])
+    torn = path.read_bytes()
+    (episode,) = list(Journal(tmp_path, 0, INTERFACE, 2000).episodes())
+    assert len(episode) == 1 + 3
+    assert path.read_bytes() == torn
+    assert "passing over a torn record" in caplog.text
+
+
 def test_damage_before_later_files_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(journal_module, "_SEGMENT_ROWS", 4)
     write_episodes(tmp_path, [6])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from robot_rl.errors import ConfigError
 from robot_rl.replay import Replay, ReplayConfig
 from robot_rl.replay.storage import Step
 from robot_rl.types import PROPRIO
@@ -98,14 +99,23 @@ def test_half_a_batch_is_taught_and_every_taught_step_is_drawn():
 def test_one_kind_fills_the_place_of_the_other():
     only_taught = recorded(("eee", "success"), taught_fraction=0.5)
     assert len(only_taught.sample(10).action) == 10
-    only_policy = recorded(("ppp", "success"), taught_fraction=1.0)
+    only_policy = recorded(("ppp", "success"), taught_fraction=0.5)
     assert len(only_policy.sample(10).action) == 10
+
+
+def test_there_is_no_imitation_of_nobody():
+    replay = recorded(("ppp", "success"), taught_fraction=1.0)
+    with pytest.raises(ConfigError, match="nothing to imitate"):
+        replay.sample(4)
 
 
 def test_nobody_is_not_a_teacher():
     replay = recorded(("phnnp", "truncated"), reward="takeover", nstep=1)
     assert [transition(replay, row)[0] for row in range(5)] == [-1.0, 0.0, 0.0, 0.0, 0.0]
     assert replay.storage.taught[:5].tolist() == [False, True, False, False, False]
+    # From a lost or released device back to the human: the policy did nothing wrong.
+    again = recorded(("phnhp", "truncated"), reward="takeover", nstep=1)
+    assert [transition(again, row)[0] for row in range(5)] == [-1.0, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_a_label_is_what_the_human_wanted():
