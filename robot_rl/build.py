@@ -40,6 +40,7 @@ from robot_rl.replay import Replay, ReplayConfig
 from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
+from robot_rl.rewards.classifier import load as load_classifier
 from robot_rl.training.checkpoint import load_newest
 from robot_rl.training.clocks import Pace
 from robot_rl.training.collector import Envs
@@ -257,6 +258,10 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     eval_env = build_evaluation_env(config.task, config.render)
     interface = eval_env.interface
     run.check_interface(interface)
+    if config.task.classifier:  # told here, and not by a process that cannot start
+        load_classifier(Path(config.task.classifier)).require_cameras(
+            interface, config.task.classifier
+        )
     compute = Compute.choose(config.device, config.precision)
     agent = build_agent(config.agent, interface, compute)
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
