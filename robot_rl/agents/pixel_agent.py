@@ -108,6 +108,7 @@ class PixelAgent:
         return self._update(replace(batch, reward=batch.reward * self.config.reward_scale))
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
+        """The agent's own part, on tensors. Abstract: every agent defines it."""
         raise NotImplementedError
 
     def _augmented(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

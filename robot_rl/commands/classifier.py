@@ -1,11 +1,12 @@
 """`robot-rl classifier`: learn to see success from labelled episodes."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.rewards.classifier import save
-from robot_rl.rewards.classifier_training import ClassifierConfig, as_dict, train_classifier
+from robot_rl.rewards.classifier_training import ClassifierConfig, train_classifier
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -16,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     episodes = [episode for folder in folders for episode in folder.episodes() if episode.steps]
     config = ClassifierConfig(encoder=arguments.encoder, seed=arguments.seed)
     classifier, report = train_classifier(episodes, interface, config)
-    save(classifier, config.encoder, Path(arguments.out), as_dict(report))
+    save(classifier, config.encoder, Path(arguments.out), dataclasses.asdict(report))
     print(
         f"precision {report.precision:.3f}, recall {report.recall:.3f} on held-out episodes "
         f"({report.positives} frames of success, {report.negatives} others), threshold "

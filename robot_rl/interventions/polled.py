@@ -45,5 +45,5 @@ class PolledDriver:
         """After the thread has ended."""
 
     def _poll(self) -> None:
-        """One look at the device, for some milliseconds at most."""
+        """One look at the device, for some milliseconds at most. Abstract."""
         raise NotImplementedError

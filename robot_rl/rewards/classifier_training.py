@@ -3,7 +3,7 @@ alarms: a false success ends an episode and pays for nothing."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -80,10 +80,6 @@ def train_classifier(
         time.monotonic() - began_s,
     )  # fmt: skip
     return classifier, report
-
-
-def as_dict(report: Report) -> dict[str, float]:
-    return asdict(report)
 
 
 def _fit(classifier: SuccessClassifier, data: _Labelled, config: ClassifierConfig) -> None:
