@@ -4,11 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from robot_rl.deploy.safety import ArmReading
-from robot_rl.errors import InterfaceMismatchError
-from robot_rl.types import ProprioField
 
 Vector = tuple[float, ...]
 
@@ -62,35 +58,3 @@ class Arm(Protocol):
         """Leave a fault of the arm's own, standing still."""
 
     def disconnect(self) -> None: ...
-
-
-_PROPRIO = {
-    "tcp_pos": lambda s: s.tcp_pos_m,
-    "tcp_vel": lambda s: s.tcp_vel_m_s,
-    "gripper_opening": lambda s: (s.gripper_m,),
-    "joint_pos": lambda s: s.joint_pos_rad,
-    "joint_vel": lambda s: s.joint_vel_rad_s,
-}
-
-
-def proprio(state: ArmState, fields: Sequence[ProprioField]) -> np.ndarray:
-    """float32 [P] as a policy's interface lays it out. Raises `InterfaceMismatchError`."""
-    require_proprio(fields)
-    parts = [_PROPRIO[field.name](state) for field in fields]
-    for field, part in zip(fields, parts, strict=True):
-        if len(part) != field.size:
-            raise InterfaceMismatchError(
-                f"proprio field {field.name} has {len(part)} numbers here; the policy takes "
-                f"{field.size}."
-            )
-    return np.array([number for part in parts for number in part], np.float32)
-
-
-def require_proprio(fields: Sequence[ProprioField]) -> None:
-    """Raise `InterfaceMismatchError` for a field that no arm measures."""
-    unknown = [field.name for field in fields if field.name not in _PROPRIO]
-    if unknown:
-        raise InterfaceMismatchError(
-            f"an arm cannot measure the proprio {', '.join(unknown)}; it offers "
-            f"{', '.join(_PROPRIO)}."
-        )

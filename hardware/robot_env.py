@@ -8,10 +8,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from hardware.arm import proprio, require_proprio
 from hardware.camera import Camera, CroppedCamera
 from hardware.camera_reader import CameraReader
 from hardware.guarded_arm import GuardedArm
+from hardware.proprio import ProprioReader
 from robot_rl.deploy.actions import AXES, ActionMap
 from robot_rl.deploy.safety import Command, SafetyFilter, Verdict
 from robot_rl.errors import HardwareError
@@ -55,7 +55,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
                 f"the policy needs the cameras {', '.join(missing)}; this robot has "
                 f"{', '.join(cameras) or 'none'}."
             )
-        require_proprio(interface.proprio)
+        self._proprio = ProprioReader(interface.proprio)
         self.interface = interface
         self.observation_space = observation_space(interface)
         self.action_space = action_space(interface)
@@ -85,6 +85,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         self._reset_routine(seed)
         self._arm.enable()
         self._steps = 0
+        self._proprio.begin_episode()
         return self._observe(time.time()), {"success": False}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -118,7 +119,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         self._stamp_s = max(frame.stamp_s for frame in frames.values())
         obs: Observation = {key: frame.image for key, frame in frames.items()}
         if self.interface.proprio:
-            obs[PROPRIO] = proprio(self._arm.arm.state(), self.interface.proprio)
+            obs[PROPRIO] = self._proprio.read(self._arm.arm.state())
         return obs
 
     def _keep_pace(self, due_s: float) -> float:

@@ -7,9 +7,15 @@ import gymnasium as gym
 import numpy as np
 
 from robot_rl.spaces import observation_space
-from robot_rl.types import PROPRIO, Interface, Observation, Scene, proprio_place
-
-RELATIVE = "tcp_pos_from_start"
+from robot_rl.types import (
+    PROPRIO,
+    TCP_POS,
+    TCP_POS_FROM_START,
+    Interface,
+    Observation,
+    Scene,
+    proprio_place,
+)
 
 
 class TaskWrapper(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray]):
@@ -39,9 +45,9 @@ class RelativeFrame(TaskWrapper):
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
-        self._place = proprio_place(env.interface, "tcp_pos")
+        self._place = proprio_place(env.interface, TCP_POS)
         fields = [
-            dataclasses.replace(f, name=RELATIVE) if f.name == "tcp_pos" else f
+            dataclasses.replace(f, name=TCP_POS_FROM_START) if f.name == TCP_POS else f
             for f in env.interface.proprio
         ]
         self._interface = dataclasses.replace(env.interface, proprio=tuple(fields))

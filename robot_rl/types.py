@@ -19,6 +19,9 @@ Metrics = dict[str, float]
 
 IMAGE_PREFIX = "image/"
 PROPRIO = "proprio"
+# Fields of it that code asks for by name; the second under `task.relative_frame`.
+TCP_POS = "tcp_pos"
+TCP_POS_FROM_START = "tcp_pos_from_start"
 
 # Who chose an applied action. Stored by place, so append only.
 SOURCES = ("policy", "human", "random", "expert", "nobody")

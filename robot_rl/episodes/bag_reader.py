@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from hardware.arm import ArmState, proprio
+from hardware.arm import ArmState
 from hardware.camera import fit
+from hardware.proprio import ProprioReader
 from hardware.ros_messages import StateAssembler, to_image, to_jpeg_image, to_seconds
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.episodes.bags import custom_data, require_rosbags, typestore
 from robot_rl.episodes.folder import StoredEpisode
 from robot_rl.errors import CorruptFileError
 from robot_rl.replay.storage import Step
-from robot_rl.types import PROPRIO, SOURCES, Interface, Observation
+from robot_rl.types import PROPRIO, SOURCES, TCP_POS_FROM_START, Interface, Observation
 
 STATE_TOPICS = {"joints": "/joint_states", "pose": "/tcp_pose", "twist": "/tcp_twist"}
 STEP_TOPIC = "/safety/step"
 _MAX_SKEW_S = 0.05
+_REST_M_S = 0.02
 
 
 @dataclass
@@ -31,7 +33,6 @@ class Recording:
 
     obs: list[Observation] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    stamps_s: list[float] = field(default_factory=list)
     gaps: int = 0
     success: bool | None = None
 
@@ -47,16 +48,21 @@ class _Messages:
     states: list[ArmState] = field(default_factory=list)
     applied: list[tuple[float, tuple[float, ...], str]] = field(default_factory=list)
 
+    def first_command_s(self) -> float:
+        return next((s for s, _, source in self.applied if source != "nobody"), np.inf)
+
 
 def read_recording(bag: Path, interface: Interface, cameras: Mapping[str, str]) -> list[Recording]:
     """The episode in `bag`, cut in two wherever a control period has no frame.
 
     `cameras` gives the namespace of each camera of `interface`. Raises `CorruptFileError` where
-    the bag is unfinished or lacks a topic.
+    the bag is unfinished, lacks a topic, or lacks the start that a relative frame counts from.
     """
     require_rosbags()
     noted = custom_data(bag)
     messages = _read(bag, interface, cameras)
+    if any(field.name == TCP_POS_FROM_START for field in interface.proprio):
+        _require_rest(messages, bag)
     recordings = _align(messages, interface)
     success = {"true": True, "false": False}.get(noted.get("success", ""))
     for recording in recordings:
@@ -126,18 +132,32 @@ def _applied(message: Any) -> tuple[float, tuple[float, ...], str]:
     return to_seconds(message.header.stamp), velocity, source
 
 
+def _require_rest(messages: _Messages, bag: Path) -> None:
+    """A recording that begins in the middle of a motion does not know where its episode began."""
+    place = bisect_right(messages.states, messages.first_command_s(), key=lambda s: s.stamp_s)
+    before = messages.states[:place]
+    if not before or max(map(abs, before[-1].tcp_vel_m_s)) > _REST_M_S:
+        raise CorruptFileError(
+            f"{bag} begins in the middle of a motion, and the policy counts {TCP_POS_FROM_START} "
+            "from the start of the episode. Start recording before the first command."
+        )
+
+
 # ------------------------------------------------------------------- alignment
 
 
 def _align(messages: _Messages, interface: Interface) -> list[Recording]:
-    mapping = ActionMap(interface)
+    mapping, reader = ActionMap(interface), ProprioReader(interface.proprio)
+    first_command_s = messages.first_command_s()
     period_s = 1.0 / interface.control_rate_hz
     recordings = [Recording()]
     last_s = -np.inf
     for stamp_s, _ in messages.frames.get(interface.cameras[0].name, []):
         if stamp_s - last_s < 0.75 * period_s:
             continue
-        obs = _observation(messages, interface, stamp_s)
+        if stamp_s <= first_command_s:
+            reader.begin_episode()
+        obs = _observation(messages, interface, reader, stamp_s)
         if obs is None or stamp_s - last_s > 1.5 * period_s:
             recordings[-1].gaps += bool(recordings[-1].obs)
             recordings.append(Recording())
@@ -147,12 +167,13 @@ def _align(messages: _Messages, interface: Interface) -> list[Recording]:
         last_s = stamp_s
         if obs is not None:
             recordings[-1].obs.append(obs)
-            recordings[-1].stamps_s.append(stamp_s)
     trimmed = (_without_idle_ends(recording) for recording in recordings)
     return [recording for recording in trimmed if recording.steps]
 
 
-def _observation(messages: _Messages, interface: Interface, stamp_s: float) -> Observation | None:
+def _observation(
+    messages: _Messages, interface: Interface, reader: ProprioReader, stamp_s: float
+) -> Observation | None:
     obs: Observation = {}
     for camera in interface.cameras:
         frame = _nearest(messages.frames.get(camera.name, []), stamp_s, lambda pair: pair[0])
@@ -163,7 +184,7 @@ def _observation(messages: _Messages, interface: Interface, stamp_s: float) -> O
         state = _nearest(messages.states, stamp_s, lambda state: state.stamp_s)
         if state is None:
             return None
-        obs[PROPRIO] = proprio(state, interface.proprio)
+        obs[PROPRIO] = reader.read(state)
     return obs
 
 
@@ -205,7 +226,7 @@ def _without_idle_ends(recording: Recording) -> Recording:
     first, last = busy[0], busy[-1]
     return Recording(
         recording.obs[first : last + 2], recording.steps[first : last + 1],
-        recording.stamps_s[first : last + 2], recording.gaps,
+        recording.gaps,
     )  # fmt: skip
 
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.arm import Arm, ArmState
-from robot_rl.errors import HardwareError, InterfaceMismatchError
+from robot_rl.errors import InterfaceMismatchError
 from robot_rl.interventions.device import Moment, Reading, TeleopDevice
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.operator_device import Driver
-from robot_rl.task_wrapper import RELATIVE
-from robot_rl.types import PROPRIO, Interface, proprio_place
+from robot_rl.types import PROPRIO, TCP_POS, TCP_POS_FROM_START, Interface, proprio_place
 
 _AXES = {"tcp_dx": 0, "tcp_dy": 1, "tcp_dz": 2, "gripper": 3}
 
@@ -46,8 +45,9 @@ class LeaderArm(TeleopDevice):
             )
         self._places = [_AXES[field.name] for field in interface.actions]
         self._scales = np.array([field.scale for field in interface.actions])
-        relative = any(field.name == RELATIVE for field in interface.proprio)
-        tcp = proprio_place(interface, RELATIVE if relative else "tcp_pos")
+        # The clutch takes differences alone, so either frame will do.
+        relative = any(field.name == TCP_POS_FROM_START for field in interface.proprio)
+        tcp = proprio_place(interface, TCP_POS_FROM_START if relative else TCP_POS)
         self._tcp = slice(tcp, tcp + 3)
         self._gripper = proprio_place(interface, "gripper_opening") if 3 in self._places else None
         self._clutch: Clutch | None = None
@@ -70,8 +70,7 @@ class LeaderArm(TeleopDevice):
             self._arm.disconnect()
 
     def read(self, moment: Moment) -> Reading:
-        if self._operator.gone:
-            raise HardwareError(f"{self._operator.gone}. What was recorded is on disk.")
+        self._operator.require_present()
         held, events = self._operator.wish().held, self._operator.take_events()
         if not held:
             self._clutch = None

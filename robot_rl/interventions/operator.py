@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, HardwareError
 from robot_rl.interventions.device import Event
 
 Axes = tuple[float, float, float, float]
@@ -61,6 +61,14 @@ class OperatorState:
         """Forget what was said, but for the wish to stop."""
         with self._lock:
             self._events &= {"stop"}
+
+    def require_present(self) -> None:
+        """Raise `HardwareError` once the device is gone for good."""
+        if self.gone:
+            raise HardwareError(
+                f"{self.gone}. What was recorded is on disk; plug it in and start the same "
+                "command again."
+            )
 
     @property
     def lost(self) -> bool:

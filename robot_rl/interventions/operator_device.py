@@ -5,7 +5,6 @@ from typing import Protocol
 import numpy as np
 
 from robot_rl.deploy.actions import ActionMap
-from robot_rl.errors import HardwareError
 from robot_rl.interventions.device import Moment, Reading, TeleopDevice
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.types import Interface
@@ -39,11 +38,7 @@ class OperatorDevice(TeleopDevice):
         self._operator.drop_events()
 
     def read(self, moment: Moment) -> Reading:
-        if self._operator.gone:
-            raise HardwareError(
-                f"{self._operator.gone}. What was recorded is on disk; plug it in and start the "
-                "same command again."
-            )
+        self._operator.require_present()
         wish = self._operator.wish()
         velocity = [axis * bound for axis, bound in zip(wish.axes, self._map.bound, strict=True)]
         action = self._map.action(velocity).astype(np.float32) if wish.held else None

@@ -1,10 +1,21 @@
 """Alignment by header stamps, on hand-made messages."""
 
-import numpy as np
+import dataclasses
 
+import numpy as np
+import pytest
+
+from hardware.arm import ArmState
 from robot_rl.episodes import bag_reader
 from robot_rl.episodes.bag_reader import _align, _finish, _Messages, _nearest, _within
-from robot_rl.types import ActionField, CameraField, Interface
+from robot_rl.errors import CorruptFileError
+from robot_rl.types import (
+    TCP_POS_FROM_START,
+    ActionField,
+    CameraField,
+    Interface,
+    ProprioField,
+)
 
 INTERFACE = Interface(
     task="arm/reach", control_rate_hz=10.0, proprio=(),
@@ -39,6 +50,50 @@ def test_a_gap_ends_one_recording_and_begins_another():
     np.testing.assert_allclose(parts[0].steps[0].action, [0.5])
     _finish(parts[0], None)
     assert (parts[0].steps[-1].terminated, parts[0].steps[-1].truncated) == (False, True)
+
+
+def _in_motion(first_command: int) -> _Messages:
+    """0.15 m/s along x from the command of frame `first_command` on; one frame is lost at 0.8 s."""
+    stamps_s = [10.0 + 0.1 * i for i in range(12)]
+    moved_s = [max(0.0, 0.1 * (i - first_command)) for i in range(12)]
+    return _Messages(
+        frames={"front": [(t, np.zeros((4, 4, 3), np.uint8)) for t in np.delete(stamps_s, 8)]},
+        states=[
+            ArmState(
+                joint_pos_rad=(), joint_vel_rad_s=(), tcp_pos_m=(0.4 + 0.15 * d, 0.0, 0.1),
+                tcp_vel_m_s=(0.15 * (i > first_command), 0.0, 0.0), stamp_s=t,
+            )
+            for i, (t, d) in enumerate(zip(stamps_s, moved_s, strict=True))
+        ],
+        applied=[
+            (t + 0.01, (0.15, 0.0, 0.0, 0.0), "policy" if i >= first_command else "nobody")
+            for i, t in enumerate(stamps_s)
+        ],
+    )  # fmt: skip
+
+
+RELATIVE = dataclasses.replace(
+    INTERFACE, proprio=(ProprioField(name=TCP_POS_FROM_START, unit="m", size=3),)
+)
+
+
+def test_a_relative_pose_counts_from_the_frame_before_the_first_command(monkeypatch):
+    monkeypatch.setattr(bag_reader, "_read", lambda *_: _in_motion(first_command=3))
+    monkeypatch.setattr(bag_reader, "custom_data", lambda _: {})
+    first, last = bag_reader.read_recording(None, RELATIVE, {})
+    assert [obs["proprio"][0] for obs in first.obs] == pytest.approx(
+        [0.0, 0.015, 0.03, 0.045, 0.06], abs=1e-6
+    )
+    # The lost frame cuts the bag in two, but the episode began where it began.
+    assert last.obs[0]["proprio"][0] == pytest.approx(0.09, abs=1e-6)
+
+
+def test_a_bag_that_does_not_hold_the_start_is_refused_for_a_relative_pose(monkeypatch):
+    monkeypatch.setattr(bag_reader, "_read", lambda *_: _in_motion(first_command=-1))
+    monkeypatch.setattr(bag_reader, "custom_data", lambda _: {})
+    with pytest.raises(CorruptFileError, match="begins in the middle of a motion"):
+        bag_reader.read_recording(None, RELATIVE, {})
+    assert bag_reader.read_recording(None, INTERFACE, {})
 
 
 def test_every_part_of_a_cut_bag_is_ended(monkeypatch):

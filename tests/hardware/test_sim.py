@@ -1,21 +1,21 @@
 """The simulated robot: the world of a task in real time, and `RobotEnv` on it."""
 
+import dataclasses
 import time
 
 import numpy as np
 import pytest
 
-from hardware.arm import proprio
 from hardware.camera import Frame, fit
 from hardware.guarded_arm import GuardedArm
+from hardware.proprio import ProprioReader
 from hardware.robot_env import RobotEnv
 from hardware.sim import SimulatedArm, SimulatedCamera, SimWorld
 from robot_rl.cameras import CameraSpec
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
 from robot_rl.environment import RenderConfig, TaskConfig, build_env
-from robot_rl.errors import ConfigError, HardwareError, InterfaceMismatchError
-from robot_rl.types import ProprioField
+from robot_rl.errors import ConfigError, HardwareError
 
 TASK = TaskConfig(name="arm/reach", cameras={"front": CameraSpec()}, image_size=32)
 LIMITS = SafetyLimits(
@@ -56,8 +56,8 @@ def test_the_world_keeps_time_and_shows_what_the_task_shows(world):
     env = build_env(TASK, RenderConfig())
     obs, _ = env.reset(seed=7)
     np.testing.assert_array_equal(first.images["front"], obs["image/front"])
-    np.testing.assert_allclose(proprio(first.state, world.interface.proprio), obs["proprio"],
-                               atol=1e-4)  # fmt: skip
+    proprio = ProprioReader(world.interface.proprio).read(first.state)
+    np.testing.assert_allclose(proprio, obs["proprio"], atol=1e-4)
     env.close()
 
 
@@ -75,6 +75,21 @@ def test_a_robot_env_follows_the_plain_environment(world):
         np.testing.assert_allclose(seen["proprio"][:3], obs["proprio"][:3], atol=0.012)
     assert robot.pace.steps == 8
     assert robot.pace.misses <= 2
+    robot.close()
+    env.close()
+
+
+def test_a_policy_of_the_relative_frame_sees_on_the_robot_what_it_saw_in_training(world):
+    env = build_env(dataclasses.replace(TASK, relative_frame=True), RenderConfig())
+    robot = robot_env(world, interface=env.interface)
+    for seed in (3, 4):  # the start is another one each time
+        wanted, seen = env.reset(seed=seed)[0], robot.reset(seed=seed)[0]
+        np.testing.assert_array_equal(seen["proprio"][:3], np.zeros(3))
+        for _ in range(4):
+            wanted, *_ = env.step(np.array([0.5, -1.0, 0.25], np.float32))
+            seen, *_ = robot.step(np.array([0.5, -1.0, 0.25], np.float32))
+        np.testing.assert_allclose(seen["proprio"][:3], wanted["proprio"][:3], atol=0.012)
+        assert seen["proprio"][1] < -0.05
     robot.close()
     env.close()
 
@@ -123,8 +138,6 @@ def test_what_is_missing_is_named(world):
         robot_env(world, cameras={})
     with pytest.raises(HardwareError, match="no camera 'top'"):
         _ = SimulatedCamera(world, "top").features
-    with pytest.raises(InterfaceMismatchError, match="gripper_force"):
-        proprio(world.state(), (ProprioField(name="gripper_force", unit="N", size=1),))
     with pytest.raises(ConfigError, match="arm suite, not dmc"):
         SimWorld(TaskConfig(name="dmc/cartpole_balance"))
 

@@ -1,8 +1,12 @@
 """The slot between callbacks and inference: newest only, of one moment, at the control rate."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 
 from hardware.camera import Frame
+from robot_rl.types import TCP_POS_FROM_START, ProprioField
 from robot_rl_nodes.observation import ObservationSlot
 from tests.conftest import make_interface
 from tests.ros.test_messages import STATE
@@ -15,7 +19,7 @@ def frame(stamp_s: float, value: int = 0) -> Frame:
 
 
 def state(stamp_s: float):
-    return type(STATE)(**{**STATE.__dict__, "stamp_s": stamp_s})
+    return dataclasses.replace(STATE, stamp_s=stamp_s)
 
 
 def test_an_observation_needs_all_cameras_and_a_state_of_the_same_moment():
@@ -30,6 +34,23 @@ def test_an_observation_needs_all_cameras_and_a_state_of_the_same_moment():
     assert stamp_s == 10.0
     assert found.stamp_s == 10.01
     assert obs["image/cam1"][0, 0, 0] == 7
+
+
+def test_an_episode_begins_with_a_frame_and_a_pose_of_its_own():
+    fields = (ProprioField(name=TCP_POS_FROM_START, unit="m", size=3),)
+    interface = dataclasses.replace(make_interface(), proprio=fields)
+    slot = ObservationSlot(interface, max_skew_s=0.03)
+
+    def see(stamp_s: float, tcp_x_m: float) -> float | None:
+        slot.state(dataclasses.replace(STATE, stamp_s=stamp_s, tcp_pos_m=(tcp_x_m, 0.6, 0.7)))
+        slot.frame("cam0", frame(stamp_s))
+        taken = slot.take(0.0)
+        return taken and float(taken[0]["proprio"][0])
+
+    assert [see(10.0, 0.5), see(10.1, 0.53)] == pytest.approx([0.0, 0.03], abs=1e-6)
+    slot.begin_episode(10.25)
+    assert see(10.2, 0.56) is None  # exposed before the episode began
+    assert [see(10.3, 0.4), see(10.4, 0.38)] == pytest.approx([0.0, -0.02], abs=1e-6)
 
 
 def test_only_the_newest_frame_counts_and_only_once():

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hardware.arm import ArmState, proprio
+from hardware.arm import ArmState
 from hardware.camera import Frame
+from hardware.proprio import ProprioReader
 from robot_rl.types import IMAGE_PREFIX, PROPRIO, Interface, Observation
 
 _STATES = 32
@@ -17,19 +18,22 @@ class ObservationSlot:
     """Filled by callbacks, emptied by one worker that waits for the next control period.
 
     The first camera paces. Frames of the others and the arm's state may differ from it by
-    `max_skew_s`.
+    `max_skew_s`. Raises `InterfaceMismatchError` for proprio that no arm measures.
     """
 
     def __init__(self, interface: Interface, max_skew_s: float) -> None:
         self._interface = interface
+        self._proprio = ProprioReader(interface.proprio)
         self._max_skew_s = max_skew_s
         self._frames: dict[str, Frame] = {}
         self._states: deque[ArmState] = deque(maxlen=_STATES)
-        self._taken_s = 0.0
+        self._taken_s = self._begun_s = 0.0
         self._changed = threading.Condition()
 
     def frame(self, camera: str, frame: Frame) -> None:
         with self._changed:
+            if frame.stamp_s < self._begun_s:
+                return  # still on its way when the last episode ended
             self._frames[camera] = frame
             self._changed.notify()
 
@@ -38,10 +42,12 @@ class ObservationSlot:
             self._states.append(state)
             self._changed.notify()
 
-    def clear(self) -> None:
-        """Forget what was seen: the next observation is a new one."""
+    def begin_episode(self, now_s: float) -> None:
+        """The next observation is the first one of an episode, and exposed after `now_s`."""
         with self._changed:
+            self._begun_s = now_s
             self._frames.clear()
+            self._proprio.begin_episode()
 
     def take(self, timeout_s: float) -> tuple[Observation, float, ArmState] | None:
         """(observation, stamp of its pacing frame, arm state), or None after `timeout_s`."""
@@ -80,5 +86,5 @@ class ObservationSlot:
             for camera in self._interface.cameras
         }
         if self._interface.proprio:
-            obs[PROPRIO] = proprio(state, self._interface.proprio)
+            obs[PROPRIO] = self._proprio.read(state)
         return obs

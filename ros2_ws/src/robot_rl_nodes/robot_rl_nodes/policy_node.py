@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from hardware.arm import ArmState, require_proprio
+from hardware.arm import ArmState
 from hardware.camera import Frame
 from hardware.ros_messages import to_image, to_seconds
 from robot_rl.deploy.actions import ActionMap
@@ -96,7 +96,6 @@ class PolicyNode(LifecycleNode):
                 f"the policy needs the cameras {', '.join(missing)}; parameter cameras names "
                 f"{', '.join(self._cameras) or 'none'}."
             )
-        require_proprio(interface.proprio)
         self._map = ActionMap(interface)
         self._slot = ObservationSlot(interface, self._max_skew_s)
         self._runtime = runtime
@@ -122,7 +121,7 @@ class PolicyNode(LifecycleNode):
 
     def _forget(self) -> None:
         self._runtime.reset()
-        self._slot.clear()
+        self._slot.begin_episode(time.time())
 
     # ------------------------------------------------------------------ worker
 
