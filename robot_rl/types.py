@@ -17,6 +17,8 @@ from robot_rl.errors import CorruptFileError, InterfaceMismatchError
 Observation = dict[str, np.ndarray]
 Metrics = dict[str, float]
 
+INTERFACE_FILE = "interface.json"
+
 IMAGE_PREFIX = "image/"
 PROPRIO = "proprio"
 # Fields of it that code asks for by name; the second under `task.relative_frame`.

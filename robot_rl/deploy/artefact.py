@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from robot_rl.errors import CorruptFileError
 from robot_rl.networks.policy import NetworkConfig, Policy, make_policy
-from robot_rl.types import Interface
+from robot_rl.types import INTERFACE_FILE, Interface
 
-WEIGHTS, INTERFACE, CONFIG, CARD = "policy.safetensors", "interface.json", "config.yaml", "card.md"
+WEIGHTS, CONFIG, CARD = "policy.safetensors", "config.yaml", "card.md"
 _FORMAT = 1
 
 
@@ -41,7 +41,7 @@ class PolicyFolder:
         partial.mkdir(parents=True)
         weights = {k: v.detach().cpu().contiguous() for k, v in policy.state_dict().items()}
         save_file(weights, partial / WEIGHTS)
-        interface.save(partial / INTERFACE)
+        interface.save(partial / INTERFACE_FILE)
         tree = {
             "format": _FORMAT,
             "network": _plain(dataclasses.asdict(network)),
@@ -53,7 +53,7 @@ class PolicyFolder:
         partial.rename(self.root)
 
     def interface(self) -> Interface:
-        return Interface.load(self.root / INTERFACE)
+        return Interface.load(self.root / INTERFACE_FILE)
 
     def config(self) -> dict[str, Any]:
         """Raises `CorruptFileError` when the file is missing or not what `write` wrote."""

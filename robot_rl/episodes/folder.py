@@ -9,9 +9,7 @@ from pathlib import Path
 from robot_rl.errors import CorruptFileError, RunDirectoryError
 from robot_rl.replay.journal import KEEP_ALL, Journal
 from robot_rl.replay.storage import Step
-from robot_rl.types import Interface, Observation
-
-INTERFACE = "interface.json"
+from robot_rl.types import INTERFACE_FILE, Interface, Observation
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,13 @@ class EpisodesFolder:
 
     def interface(self) -> Interface:
         """Raises `RunDirectoryError` where there are no episodes."""
-        if not (self.root / INTERFACE).exists():
+        if not (self.root / INTERFACE_FILE).exists():
             raise RunDirectoryError(
-                f"{self.root} holds no episodes: {INTERFACE} is missing. `robot-rl collect` and "
-                "`robot-rl episodes import` write such folders, and every run is one."
+                f"{self.root} holds no episodes: {INTERFACE_FILE} is missing. "
+                "`robot-rl collect` and `robot-rl episodes import` write such folders, and every "
+                "run is one."
             )
-        return Interface.load(self.root / INTERFACE)
+        return Interface.load(self.root / INTERFACE_FILE)
 
     def journals(self) -> list[Journal]:
         """One per lane. Raises `CorruptFileError` where there is none."""
@@ -74,7 +73,7 @@ def create(root: Path, interface: Interface) -> Journal:
     Raises `InterfaceMismatchError` where those are of another interface.
     """
     root.mkdir(parents=True, exist_ok=True)
-    path = root / INTERFACE
+    path = root / INTERFACE_FILE
     if path.exists():
         Interface.load(path).require_equal(interface, f"the recording to be added to {root}")
     else:

@@ -23,13 +23,12 @@ class SimulatedHumanConfig:
 
     `gate`: `value_gap` steps in where Q(s, expert) - Q(s, policy) > `value_gap` (RLIF, with
     probability `beta`, and by mistake with 1 - `beta`): it knows what would be right, whatever its
-    own `skill`; `no_progress` after `patience_s` without a
-    gain of `min_gain`; `risk` above `risk_limit`; `random` with `probability` a step; `always`
-    demonstrates; `never` only watches.
+    own `skill`; `no_progress` after `patience_s` without a gain of `min_gain`; `risk` above
+    `risk_limit`; `random` with `probability` a step; `always` demonstrates; `never` only watches.
     """
 
     gate: Literal["value_gap", "no_progress", "risk", "random", "always", "never"] = "no_progress"
-    # Of its actions this share is the expert's; the rest are blunders that last a few steps.
+    # The chance that its next move is the expert's; else it blunders, for one to four steps.
     skill: float = 1.0
     noise_std: float = 0.1
     # A habit: every action of the hand is pushed this far in one direction, drawn once. Noise

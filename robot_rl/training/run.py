@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from robot_rl.errors import CorruptFileError, RunDirectoryError
-from robot_rl.types import Interface
+from robot_rl.types import INTERFACE_FILE, Interface
 
 _RECORDED = ("robot-rl", "torch", "mujoco", "dm-control", "robosuite", "gymnasium", "numpy")
 _ECHO_S = 0.2
@@ -34,7 +34,7 @@ class RunDirectory:
         self.videos = root / "videos"
         self.policy = root / "policy"
         self.config = root / "config.yaml"
-        self.interface = root / "interface.json"
+        self.interface = root / INTERFACE_FILE
         self.metrics = root / "metrics.jsonl"
         self._lock: int | None = None
 

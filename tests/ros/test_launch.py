@@ -38,11 +38,10 @@ def test_arguments_conditions_namespaces_and_types():
     assert plan.processes[1].namespace == "/camera"
     (camera,) = plan.processes[1].parameters
     assert camera["width"] == 84
-    (policy,) = plan.processes[4].parameters
-    assert policy == {
-        "policy": "some/run", "autostart": True,
-        "cameras": ["front=/camera", "wrist=/wrist_camera"],
-    }  # fmt: skip
+    assert list(plan.processes[4].parameters) == [
+        {"policy": "some/run"},
+        {"autostart": True, "cameras": ["front=/camera", "wrist=/wrist_camera"]},
+    ]
     assert plan.processes[0].environment == {"ROBOT_RL_NETWORK": "false"}
     assert "teleop_node" not in [p.name for p in plan_of("sim", "policy:=x").processes]
 

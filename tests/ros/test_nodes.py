@@ -1,5 +1,6 @@
 """Real node processes: bad input in one line, a last hold on every signal, parity, recording."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.episodes.bag_reader import read_recording
 from robot_rl_nodes import graph
+from robot_rl_nodes.sim_robot_node import played_task
 
 ACTION = (0.01, 0.3, 0.0)
 
@@ -63,6 +65,7 @@ def refuse(done: subprocess.CompletedProcess[str], text: str) -> None:
             "unknown task 'arm/liift'. Choose one of: arm/lift",
         ),
         ("sim_robot_node", ["cameras:=[top]"], "unknown camera 'top'"),
+        ("sim_robot_node", ["policy:=/nowhere"], "/nowhere/interface.json is not an interface"),
         ("policy_node", [], "parameter policy is empty"),
         ("policy_node", ["policy:=/nowhere"], "/nowhere/interface.json is not an interface file"),
         ("teleop_node", ["device:=keyboard"], "the keyboard needs a terminal"),
@@ -85,6 +88,14 @@ def test_a_policy_that_does_not_fit_is_one_clear_line(policy, tmp_path):
     interface["actions"][0]["name"] = "joint_1"
     (other / "interface.json").write_text(json.dumps(interface))
     refuse(run_node("policy_node", f"policy:={other}"), "acts on joint_1")
+
+
+def test_the_simulated_robot_plays_the_policys_task_unless_another_is_named(policy, tmp_path):
+    interface = dataclasses.replace(PolicyFolder(policy).interface(), task="arm/lift")
+    interface.save(tmp_path / "interface.json")
+    assert played_task("", str(tmp_path)) == "arm/lift"
+    assert played_task("arm/push", str(tmp_path)) == "arm/push"
+    assert played_task("", "") == "arm/reach"
 
 
 def test_an_unknown_joint_is_one_clear_line(policy):

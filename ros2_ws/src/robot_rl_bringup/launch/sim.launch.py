@@ -9,14 +9,14 @@ from robot_rl_bringup.describe import arguments, camera, config, network, node, 
 CAMERAS = {"front": "/camera", "wrist": "/wrist_camera"}
 ARGUMENTS = {
     "policy": "policy folder that training wrote",
-    "task": "simulated task",
+    "task": "simulated task; that of the policy unless you name one",
     "image_size": "frames, px",
     "autostart": "activate the policy at the start",
     "teleop": "also the web page for an operator",
     "record": "folder of the episodes",
 }
 DEFAULTS = {
-    "task": "arm/reach",
+    "task": "",
     "image_size": "64",
     "autostart": "true",
     "teleop": "false",
@@ -26,9 +26,9 @@ DEFAULTS = {
 
 def generate_launch_description():
     namespaces = list(CAMERAS.values())
+    folder = {"policy": value("policy")}
     robot = {"task": value("task"), "image_size": value("image_size", int), "cameras": [*CAMERAS]}
     policy = {
-        "policy": value("policy"),
         "autostart": value("autostart", bool),
         "cameras": texts(CAMERAS),
     }
@@ -40,10 +40,10 @@ def generate_launch_description():
         [
             *arguments(ARGUMENTS, **DEFAULTS),
             *network(),
-            node("sim_robot_node", robot),
+            node("sim_robot_node", folder, robot),
             *sensors,
             node("safety_node", config("sim_arm.yaml"), {"cameras": namespaces}),
-            node("policy_node", policy),
+            node("policy_node", folder, policy),
             node("recorder_node", {"root": value("record"), "cameras": namespaces}),
             node(
                 "teleop_node",

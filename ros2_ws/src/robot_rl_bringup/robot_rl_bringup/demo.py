@@ -66,11 +66,9 @@ def _trained_policy(run_dir: Path) -> PolicyFolder:
 def _graph(folder: PolicyFolder, recordings: Path) -> Iterator[None]:
     """The nodes of sim.launch.py, on a domain of their own."""
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
-    interface = folder.interface()
     command = [
         _program("robot-rl"), "launch", "sim", f"policy:={folder.root}", "autostart:=false",
-        f"task:={interface.task}", f"image_size:={interface.cameras[0].height}",
-        f"record:={recordings}",
+        f"image_size:={folder.interface().cameras[0].height}", f"record:={recordings}",
     ]  # fmt: skip
     graph = subprocess.Popen(command)
     try:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
@@ -15,6 +16,7 @@ from hardware.camera import CameraFeatures
 from hardware.sim import SimulatedArm, SimWorld, Snapshot
 from robot_rl.cameras import CameraSpec
 from robot_rl.environment import TaskConfig
+from robot_rl.types import INTERFACE_FILE, Interface
 from robot_rl_nodes import graph
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.messages import ImageMessage
@@ -36,7 +38,8 @@ class SimRobotNode(Node):
     def __init__(self) -> None:
         super().__init__("sim_robot_node")
         parameters = Parameters(self)
-        task = parameters.text("task", "arm/reach", "a task of the arm suite")
+        policy = parameters.text("policy", "", "policy folder whose task it plays")
+        task = parameters.text("task", "", "a task of the arm suite; default the policy's")
         size = parameters.count("image_size", 64, "height and width of the frames, px", 16, 1024)
         names = parameters.texts("cameras", ["front"], "cameras of the task")
         # Without noise two frames can be equal, which no real sensor's are: see camera_watch.
@@ -45,7 +48,9 @@ class SimRobotNode(Node):
         self.declare_parameter("fault", "none")
         self.add_on_set_parameters_callback(self._check)
         cameras = {name: CameraSpec(noise_std=noise) for name in names}
-        self._world = SimWorld(TaskConfig(name=task, cameras=cameras, image_size=size))
+        self._world = SimWorld(
+            TaskConfig(name=played_task(task, policy), cameras=cameras, image_size=size)
+        )
         self._world.start()
         self._fault = "none"
         self._frozen: dict[str, object] = {}
@@ -107,6 +112,13 @@ class SimRobotNode(Node):
             time.sleep(_STALL_S)
             self._fault = "none"
         return response
+
+
+def played_task(task: str, policy: str) -> str:
+    """`task`, else that of the folder `policy`, else arm/reach. Raises `CorruptFileError`."""
+    if task or not policy:
+        return task or "arm/reach"
+    return Interface.load(Path(policy) / INTERFACE_FILE).task
 
 
 def main() -> None:
