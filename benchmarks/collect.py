@@ -6,23 +6,25 @@ Writes `results/NAME.csv` (every evaluation) and `results/NAME.png` (over steps 
 import argparse
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from robot_rl.analysis.curves import plot_runs, read_curve
+from robot_rl.analysis.curves import group_by_label, plot_runs, read_curve
 
 RESULTS = Path(__file__).parent / "results"
 _COLUMNS: tuple[str, ...] = (
     "task", "agent", "seed", "env_steps", "env_frames", "wall_s", "episodes",
     "return_mean", "return_low", "return_high", "success_rate", "success_low", "success_high",
     "cycle_time_s", "taught", "intervention_rate",
+    "settings",
 )  # fmt: skip
 
 
-def rows(run_dir: Path) -> list[dict[str, Any]]:
-    """One row per evaluation of a run."""
+def rows(run_dir: Path, settings: str) -> list[dict[str, Any]]:
+    """One row per evaluation of a run; `settings` tells it from others of its agent."""
     tree = yaml.safe_load((run_dir / "config.yaml").read_text())
     found: list[dict[str, Any]] = []
     taught, interventions = read_curve(run_dir).taught.strip(" +"), ""
@@ -41,9 +43,16 @@ def rows(run_dir: Path) -> list[dict[str, Any]]:
             "wall_s": row["wall_s"],
             "taught": taught,
             "intervention_rate": interventions,
+            "settings": settings,
             **{k: round(v, 4) for k, v in measures.items() if k in _COLUMNS},
         })  # fmt: skip
     return found
+
+
+def told_apart(run_dirs: Sequence[Path]) -> list[str]:
+    curves = [read_curve(run_dir) for run_dir in run_dirs]
+    labels = {id(c): label for label, members in group_by_label(curves).items() for c in members}
+    return [labels[id(curve)].removeprefix(curve.label).strip(", ") for curve in curves]
 
 
 def main() -> None:
@@ -55,8 +64,10 @@ def main() -> None:
     with (RESULTS / f"{arguments.name}.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
         writer.writeheader()
-        for run_dir in arguments.run_dirs:
-            writer.writerows(rows(run_dir))
+        for run_dir, settings in zip(
+            arguments.run_dirs, told_apart(arguments.run_dirs), strict=True
+        ):
+            writer.writerows(rows(run_dir, settings))
     plot_runs(arguments.run_dirs, RESULTS / f"{arguments.name}.png", x="step")
     plot_runs(arguments.run_dirs, RESULTS / f"{arguments.name}-minutes.png", x="minutes")
 

@@ -10,6 +10,7 @@ from typing import Any
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.config import AGENTS, TrainConfig, config_dir, options, train_config
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
+from robot_rl.resumable import RESUMABLE
 from robot_rl.schema import flatten
 
 
@@ -121,12 +122,12 @@ def resume(
     old, new = flatten(compose_tree(before)), flatten(compose_tree([*kept, *added]))
     changed = {key: value for key, value in new.items() if old.get(key) != value}
     changed.pop("run_dir", None)
-    fixed = sorted(key for key in changed if key not in _RESUMABLE)
+    fixed = sorted(key for key in changed if key not in RESUMABLE)
     if fixed:
         raise ConfigError(
             f"this run was started with other values of {', '.join(fixed[:6])}"
             f"{' and more' if len(fixed) > 6 else ''}. Start a new run_dir to change them; "
-            f"a run that continues may change {', '.join(_RESUMABLE)}."
+            f"a run that continues may change {', '.join(RESUMABLE)}."
         )
     return _with_values(saved, changed), [*kept, *added]
 
@@ -138,14 +139,6 @@ def _with_values(tree: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]
         key, _, rest = path.partition(".")
         new[key] = _with_values(new.get(key, {}), {rest: value}) if rest else value
     return new
-
-
-_RESUMABLE = (
-    "steps", "eval_every_steps", "eval_episodes", "final_eval_episodes",
-    "log_every_steps", "checkpoint_every_s", "max_train_s", "stop_at_success", "video", "device",
-    "precision", "threads", "compile", "human.device", "human.path", "human.port", "human.driver",
-    "human.driver_settings",
-)  # fmt: skip
 
 
 # ------------------------------------------------------------------------------ sweeps

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
+from robot_rl.analysis.settings import set_apart
 from robot_rl.analysis.stats import bootstrap_interval
 from robot_rl.errors import RunDirectoryError
+from robot_rl.schema import flatten
 
 Axis = Literal["step", "minutes"]
 _BINS = 24
@@ -20,6 +22,8 @@ _BINS = 24
 @dataclass(frozen=True)
 class Curve:
     """Evaluations of one run. `score` is the success rate where there is one, else the return.
+
+    `settings` are the leaves of its configuration by dotted path.
 
     `taught` says what it learned with beside its own steps. `interventions` is the share of steps
     that a human commanded in the last episodes, at the steps and minutes of its own clock.
@@ -34,6 +38,7 @@ class Curve:
     score: np.ndarray
     is_success: bool
     interventions: "Interventions | None"
+    settings: Mapping[str, Any]
 
     @property
     def label(self) -> str:
@@ -71,6 +76,7 @@ def read_curve(run_dir: Path) -> Curve:
         score=np.array([row[key] for row in rows]),
         is_success=is_success,
         interventions=_interventions(lines),
+        settings=flatten(tree),
     )
 
 
@@ -92,7 +98,8 @@ def _interventions(lines: list[dict[str, float]]) -> Interventions | None:
 
 
 def plot_runs(run_dirs: Sequence[Path], out: Path, x: Axis) -> None:
-    """One line per task, agent and teaching: the mean over seeds with its 95 % bootstrap interval.
+    """One line per task, agent, teaching and settings: the mean over seeds with its 95 % bootstrap
+    interval.
 
     Dashed: the share of steps that a human commanded.
     """
@@ -105,11 +112,8 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    groups: dict[str, list[Curve]] = defaultdict(list)
-    for curve in curves:
-        groups[curve.label].append(curve)
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for label, members in sorted(groups.items()):
+    for label, members in sorted(group_by_label(curves).items()):
         _draw(axes, label, members, x)
     is_success = all(curve.is_success for curve in curves)
     axes.set_xlabel("environment steps" if x == "step" else "wall-clock, minutes")
@@ -121,6 +125,18 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=130)
     pyplot.close(figure)
+
+
+def group_by_label(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """Runs that differ in their seed alone, under a label that tells them from the others."""
+    alike: dict[str, list[Curve]] = defaultdict(list)
+    for curve in curves:
+        alike[curve.label].append(curve)
+    groups: dict[str, list[Curve]] = defaultdict(list)
+    for label, members in alike.items():
+        for curve, text in zip(members, set_apart([m.settings for m in members]), strict=True):
+            groups[label + text].append(curve)
+    return groups
 
 
 def _draw(axes: Any, label: str, members: Sequence[Curve], x: Axis) -> None:

@@ -2,19 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
-from robot_rl.analysis.curves import plot_runs, read_curve
+from robot_rl.analysis.curves import Curve, group_by_label, plot_runs, read_curve
 from robot_rl.analysis.video import write_mp4
 from robot_rl.errors import RunDirectoryError
 
 
-def write_run(root: Path, seed: int, scores: list[float], success: bool = True) -> Path:
+def write_run(
+    root: Path, seed: int, scores: list[float], success: bool = True, **settings: Any
+) -> Path:
     root.mkdir()
-    tree = {"task": {"name": "arm/reach"}, "agent": {"name": "drqv2"}, "seed": seed}
+    tree = {"task": {"name": "arm/reach"}, "agent": {"name": "drqv2"}, "seed": seed, **settings}
     (root / "config.yaml").write_text(yaml.safe_dump(tree))
     rows: list[dict[str, float]] = [{"step": 5, "wall_s": 1.0, "train/critic_loss": 0.1}]
     for i, score in enumerate(scores):
@@ -47,6 +50,24 @@ def test_the_last_evaluation_of_a_step_counts(tmp_path):
     text = (root / "metrics.jsonl").read_text().rsplit("\n", 1)[0]
     (root / "metrics.jsonl").write_text(text + "\n" + json.dumps(row) + "\n")
     np.testing.assert_array_equal(read_curve(root).score, [0.3])
+
+
+def test_only_runs_that_differ_in_their_seed_alone_are_one_line(tmp_path):
+    def curve(name: str, seed: int, lr: float, **more: Any) -> Curve:
+        agent = {"name": "drqv2", "network": {"lr": lr}}
+        return read_curve(write_run(tmp_path / name, seed, [0.5], agent=agent, **more))
+
+    runs = [curve("a", 1, 1e-4), curve("b", 2, 1e-4, threads=2), curve("c", 1, 1e-3, threads=1)]
+    groups = group_by_label(runs)
+    assert {label: [c.seed for c in members] for label, members in groups.items()} == {
+        "drqv2 on arm/reach, lr=0.0001": [1, 2], "drqv2 on arm/reach, lr=0.001": [1],
+    }  # fmt: skip
+    # One that lacks a setting, as runs from before it existed do, says nothing about it.
+    assert list(group_by_label(runs[:2])) == ["drqv2 on arm/reach"]
+    demos = [curve(n, 1, 1e-4, demos=[f"some/where/{n}"]) for n in ("few", "many")]
+    assert list(group_by_label(demos)) == [
+        f"drqv2 + demonstrations on arm/reach, demos={name}" for name in ("few", "many")
+    ]
 
 
 @pytest.mark.parametrize("axis", ["step", "minutes"])
