@@ -98,6 +98,10 @@ def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _classifier(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     classifier = _add(commands, "classifier", "learn to see success from labelled episodes")
     classifier.add_argument("folders", nargs="+", metavar="FOLDER", help="of `collect --label`")
+    classifier.add_argument(
+        "--negatives", nargs="+", default=[], metavar="FOLDER",
+        help="where no frame shows success, whatever was paid: a run that fooled it",
+    )  # fmt: skip
     classifier.add_argument("--out", required=True, metavar="FOLDER")
     classifier.add_argument("--encoder", default="compact", help="compact, fine or efficientnet")
     classifier.add_argument("--seed", type=int, default=0)

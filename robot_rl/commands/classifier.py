@@ -2,19 +2,21 @@
 
 import argparse
 import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from robot_rl.episodes.folder import EpisodesFolder
+from robot_rl.episodes.folder import EpisodesFolder, StoredEpisode
 from robot_rl.rewards.classifier import save
 from robot_rl.rewards.classifier_training import ClassifierConfig, train_classifier
 
 
 def run(arguments: argparse.Namespace) -> int:
-    folders = [EpisodesFolder(Path(path)) for path in arguments.folders]
-    interface = folders[0].interface()
-    for folder in folders[1:]:
-        folder.interface().require_equal(interface, f"{folder.root}, beside {folders[0].root},")
-    episodes = [episode for folder in folders for episode in folder.episodes() if episode.steps]
+    labelled = [EpisodesFolder(Path(path)) for path in arguments.folders]
+    failed = [EpisodesFolder(Path(path)) for path in arguments.negatives]
+    interface = labelled[0].interface()
+    for folder in (*labelled[1:], *failed):
+        folder.interface().require_equal(interface, f"{folder.root}, beside {labelled[0].root},")
+    episodes = [*_episodes(labelled), *map(without_success, _episodes(failed))]
     config = ClassifierConfig(encoder=arguments.encoder, seed=arguments.seed)
     classifier, report = train_classifier(episodes, interface, config)
     save(classifier, config.encoder, Path(arguments.out), dataclasses.asdict(report))
@@ -25,3 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     print(f"use it as reward: task.classifier={arguments.out}")
     return 0
+
+
+def _episodes(folders: Sequence[EpisodesFolder]) -> Iterator[StoredEpisode]:
+    return (episode for folder in folders for episode in folder.episodes() if episode.steps)
+
+
+def without_success(episode: StoredEpisode) -> StoredEpisode:
+    """`episode` with nothing paid."""
+    unpaid = [dataclasses.replace(step, reward=0.0) for step in episode.steps]
+    return dataclasses.replace(episode, steps=unpaid)

@@ -1,13 +1,16 @@
 """The success classifier: learning, threshold, reward, end of the episode, its folder."""
 
 import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from robot_rl.cameras import CameraSpec
+from robot_rl.cli import main
 from robot_rl.environment import RenderConfig, TaskConfig, build_env
-from robot_rl.episodes.folder import StoredEpisode
+from robot_rl.episodes.folder import StoredEpisode, create, write_episode
 from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
 from robot_rl.replay.storage import Step
 from robot_rl.rewards.classifier import load, save
@@ -59,6 +62,36 @@ def test_the_folder_gives_it_back(trained, tmp_path):
     (tmp_path / "classifier.safetensors").write_bytes(b"torn")
     with pytest.raises(CorruptFileError, match="no usable success classifier"):
         load(tmp_path)
+
+
+def fooling(seed: int) -> StoredEpisode:
+    """The square is high, but only its outline: paid by a classifier that knew no better."""
+    made = episode(seed)
+    for obs, step in zip(made.obs[1:], made.steps, strict=True):
+        if step.reward:
+            obs["image/cam0"][6:10] = 0
+    return made
+
+
+def record(root: Path, episodes: Iterable[StoredEpisode]) -> str:
+    journal = create(root, INTERFACE)
+    for made in episodes:
+        write_episode(journal, made)
+    journal.close()
+    return str(root)
+
+
+def test_a_run_that_fooled_it_teaches_it(tmp_path, capsys):
+    labelled = record(tmp_path / "labelled", map(episode, range(15)))
+    fooled = record(tmp_path / "fooled", map(fooling, range(20, 30)))
+    tricks = fooling(77).obs[-6:]
+    for name, negatives, wanted in (("naive", [], 1.0), ("taught", ["--negatives", fooled], 0.0)):
+        out = tmp_path / name
+        assert main(["classifier", labelled, *negatives, "--out", str(out)]) == 0
+        assert f"task.classifier={out}" in capsys.readouterr().out
+        classifier = load(out)
+        said = classifier.probability(tricks) >= classifier.threshold
+        assert float(said.float().mean()) == wanted
 
 
 def test_without_a_success_it_says_what_to_record():
