@@ -146,7 +146,7 @@ def load_demos(config: TrainConfig, interface: Interface, replay: Replay) -> int
     before = len(replay)
     folders = [EpisodesFolder(Path(path)) for path in config.demos]
     for folder in folders:
-        folder.interface().require_equal(interface, f"the demonstrations in {folder.root}")
+        folder.interface().require_equal(interface, f"the demonstration folder {folder.root}")
     every = itertools.chain.from_iterable(folder.episodes() for folder in folders)
     finished = (episode for episode in every if episode.finished)
     rows = 0
@@ -226,6 +226,11 @@ def open_device(human: HumanConfig, interface: Interface) -> TeleopDevice:
         case _:
             from hardware.drivers import load_driver
 
+            if not human.driver:
+                raise ConfigError(
+                    "a leader arm needs its class: human.driver=package.module:Class "
+                    "(doctor teleop: --driver)."
+                )
             arm = load_driver(human.driver, human.driver_settings)
             return LeaderArm(arm, operator, TerminalKeyboard(operator), interface)
 
@@ -273,12 +278,15 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.agent.network.scale_proprio:
         _fit_proprio(agent, replay)
     lane_rows = config.replay.capacity // lanes
+    journals = [Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)]
+    if not any(journal.steps for journal in journals):
+        _require_teacher(config)
     parts = Parts(
         run=run,
         interface=interface,
         agent=agent,
         replay=replay,
-        journals=[Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)],
+        journals=journals,
         make_envs=partial(make_envs, config),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
@@ -287,6 +295,19 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
         prefetch=compute.device.type == "cuda",
     )
     return Trainer(config, parts, config.seed)
+
+
+def _require_teacher(config: TrainConfig) -> None:
+    """Raise `ConfigError` where an agent that learns from people alone has none to learn from."""
+    name, human = config.agent.name, config.human.device != "none"
+    remedy = "human.device=simulated, or a device of yours"
+    if config.agent.reward == "takeover" and not human:
+        raise ConfigError(f"agent={name} is paid by takeovers alone. Give it a human: {remedy}.")
+    if isinstance(config.agent, BCConfig) and not (human or config.demos):
+        raise ConfigError(
+            f"agent={name} imitates, and nobody shows it anything. Give it demonstrations, "
+            f"demos=[FOLDER] of `robot-rl collect`, or a human: {remedy}."
+        )
 
 
 def make_envs(config: TrainConfig, first_episode: int) -> Envs:

@@ -5,7 +5,8 @@ import errno
 import importlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from robot_rl import __version__
 from robot_rl.errors import RobotRLError
@@ -117,7 +118,9 @@ def _evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     evaluate = _add(commands, "eval", "evaluate a run or policy folder on held-out seeds")
     evaluate.add_argument("folder", help="run directory or policy folder")
     evaluate.add_argument("--episodes", type=int, default=50)
-    evaluate.add_argument("--video", metavar="FILE.mp4", help="film the first episodes")
+    evaluate.add_argument(
+        "--video", type=_ending(".mp4"), metavar="FILE.mp4", help="film the first episodes"
+    )
 
 
 def _export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -130,7 +133,9 @@ def _export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def _plot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     plot = _add(commands, "plot", "draw learning curves of runs, seeds joined with intervals")
     plot.add_argument("run_dirs", nargs="+", metavar="RUN_DIR")
-    plot.add_argument("--out", default="curves.png", metavar="FILE.png")
+    plot.add_argument(
+        "--out", default="curves.png", type=_ending(".png", ".svg", ".pdf"), metavar="FILE.png"
+    )
     plot.add_argument("--x", choices=("step", "minutes"), default="step")
 
 
@@ -147,7 +152,7 @@ def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     show = _add(actions, "show", "a video of it, with who commanded drawn on it")
     show.add_argument("folder")
     show.add_argument("--episode", default="", metavar="LANE/NUMBER", help="default: all")
-    show.add_argument("--out", required=True, metavar="FILE.mp4")
+    show.add_argument("--out", required=True, type=_ending(".mp4"), metavar="FILE.mp4")
     check = _add(actions, "check", "find frozen cameras, dropped frames, wrong rates, NaN")
     check.add_argument("folders", nargs="+", metavar="FOLDER")
     merge = _add(actions, "merge", "the episodes of several folders in a new one")
@@ -197,6 +202,17 @@ def _add(
     command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
     command.add_argument("--debug", action="store_true", help="show tracebacks")
     return command
+
+
+def _ending(*suffixes: str) -> Callable[[str], str]:
+    """An argument that is a file of one of these kinds."""
+
+    def check(text: str) -> str:
+        if Path(text).suffix not in suffixes:
+            raise argparse.ArgumentTypeError(f"'{text}' must end in {' or '.join(suffixes)}")
+        return text
+
+    return check
 
 
 def _explain(error: Exception) -> str:

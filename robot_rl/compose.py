@@ -50,7 +50,7 @@ def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
         with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
             tree = OmegaConf.to_container(hydra.compose("train", expanded), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise _reworded(error) from error
+        raise _reworded(error, overrides) from error
     assert isinstance(tree, dict)
     return _of_this_agent({str(key): value for key, value in tree.items()}, overrides)
 
@@ -81,15 +81,18 @@ def _expand_task(override: str) -> list[str]:
     return [f"task={value.partition('/')[0]}", f"task.name={value}"]
 
 
-def _reworded(error: Exception) -> RobotRLError:
+_GROUPS = ("task", "agent", "size", "experiment")
+
+
+def _reworded(error: Exception, overrides: Sequence[str]) -> RobotRLError:
     """Hydra's complaint as one line that lists the choices."""
     text = str(error)
     if match := re.search(r"Could not find '(\w+)/([^']+)'", text):
         return UnknownNameError(match[1], match[2], options(match[1]))
     if match := re.search(r"Could not override '([^']+)'", text):
-        known = flatten(compose_tree(()))
-        groups = [f"{known_group}=" for known_group in ("task", "agent", "size", "experiment")]
-        return UnknownNameError("setting", match[1], [*known, *groups])
+        chosen = [text for text in overrides if text.partition("=")[0] in _GROUPS]
+        groups = [f"{group}=" for group in _GROUPS]
+        return UnknownNameError("setting", match[1], [*flatten(compose_tree(chosen)), *groups])
     if "Ambiguous value" in text:
         return ConfigError(f"{text.splitlines()[0]}: a list of values is a sweep; add -m.")
     return ConfigError(" ".join(text.split()))
@@ -152,7 +155,7 @@ def expand_sweep(overrides: Sequence[str]) -> list[list[str]]:
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        raise _reworded(error) from error
+        raise _reworded(error, overrides) from error
     choices = [
         [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
         if o.is_sweep_override() else [text]

@@ -94,7 +94,7 @@ class Interface:
         if found:
             raise InterfaceMismatchError(
                 f"{where} was made for another interface: {'; '.join(found)}. "
-                "Use the task and cameras it was trained with."
+                "Use the task and cameras that it was made with."
             )
 
     def save(self, path: Path) -> None:

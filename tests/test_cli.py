@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from robot_rl.cli import main
 from robot_rl.errors import closest_first
 from tests.training.tiny_run import REPOSITORY, TINY, command, run_cli
 
@@ -58,6 +59,8 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
         (["size=compct"], ["unknown size", "Choose one of: compact, paper"]),
         (["experiment=cartpol"], ["unknown experiment", "cartpole"]),
         (["agent.lrr=1"], ["unknown setting 'agent.lrr'", "Choose one of: agent.lr"]),
+        # The names of what was chosen, not of the default.
+        (["agent=rlpd", "agent.ensemblesize=3"], ["Choose one of: agent.ensemble_size"]),
         (["stepz=1"], ["unknown setting 'stepz'", "Choose one of: steps"]),
         (["+agent.zzz=1"], ["unknown setting 'agent.zzz'"]),
         (["agent.lr=fast"], ["agent.lr needs a number, got 'fast'"]),
@@ -205,6 +208,21 @@ def test_a_sweep_needs_a_folder():
 
 def test_bad_usage_exits_with_2():
     assert subprocess.run(command("fly"), cwd=REPOSITORY, capture_output=True).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (("eval", "runs/a", "--video", "film.avi"), ".mp4"),
+        (("episodes", "show", "runs/a", "--out", "film"), ".mp4"),
+        (("plot", "runs/a", "--out", "curves.txt"), ".png or .svg or .pdf"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_before_anything_runs(words, ending, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 2
+    assert f"must end in {ending}" in capsys.readouterr().err
 
 
 def test_closest_first():

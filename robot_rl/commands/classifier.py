@@ -9,6 +9,8 @@ from robot_rl.episodes.folder import EpisodesFolder, StoredEpisode
 from robot_rl.rewards.classifier import save
 from robot_rl.rewards.classifier_training import ClassifierConfig, train_classifier
 
+_WANTED_PRECISION = 0.95
+
 
 def run(arguments: argparse.Namespace) -> int:
     labelled = [EpisodesFolder(Path(path)) for path in arguments.folders]
@@ -25,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"({report.positives} frames of success, {report.negatives} others), threshold "
         f"{report.threshold:.2f}, {report.train_s:.0f} s"
     )
+    if report.precision < _WANTED_PRECISION:
+        print("too many false alarms for a reward: record more of what is mistaken for success")
     print(f"use it as reward: task.classifier={arguments.out}")
     return 0
 

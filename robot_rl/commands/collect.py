@@ -27,14 +27,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.label:  # only a dense task goes on after its success
         config = dataclasses.replace(config, task=dataclasses.replace(config.task, reward="dense"))
     keep_failures = arguments.keep_failures or arguments.label
-    collect(config, Path(arguments.out), arguments.episodes, keep_failures, arguments.label)
+    out = Path(arguments.out)
+    kept = collect(config, out, arguments.episodes, keep_failures, arguments.label)
+    print(f"{kept} episodes in {out}")
     return 0
 
 
 def collect(
     config: TrainConfig, out: Path, episodes: int, keep_failures: bool, labelling: bool = False
-) -> None:
-    """Until `out` holds `episodes`: the same command goes on where it was stopped."""
+) -> int:
+    """Until `out` holds `episodes`: the same command goes on where it was stopped. How many it
+    holds."""
     env = build_env(config.task, config.render)
     journal = create(out, env.interface)
     rate_hz = env.interface.control_rate_hz
@@ -62,7 +65,7 @@ def collect(
         gate.device.close()
         journal.close()
         env.close()
-    print(f"{kept} episodes in {out}")
+    return kept
 
 
 def _config(overrides: Sequence[str]) -> TrainConfig:

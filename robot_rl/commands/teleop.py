@@ -17,7 +17,8 @@ def run(arguments: argparse.Namespace) -> int:
         human = dataclasses.replace(config.human, device="web")
         config = dataclasses.replace(config, human=human)
     if arguments.out:
-        collect(config, Path(arguments.out), _ENDLESS, keep_failures=True)
+        kept = collect(config, Path(arguments.out), _ENDLESS, keep_failures=True)
+        print(f"{kept} episodes in {arguments.out}")
         return 0
     with tempfile.TemporaryDirectory() as nowhere:
         collect(config, Path(nowhere), _ENDLESS, keep_failures=True)

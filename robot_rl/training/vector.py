@@ -151,7 +151,7 @@ class EnvProcesses:
     def _write(self, pipe: Connection, order: tuple[np.ndarray, bool | None] | None) -> None:
         try:
             pipe.send(order)
-        except BrokenPipeError as error:
+        except ConnectionError as error:
             raise self._ended(pipe) from error
 
     def _ended(self, pipe: Connection) -> EnvWorkerError:
@@ -164,7 +164,7 @@ class EnvProcesses:
     def _read(self, pipe: Connection) -> Any:
         try:
             result = pipe.recv()
-        except (EOFError, ConnectionResetError) as error:
+        except (EOFError, ConnectionError) as error:
             raise self._ended(pipe) from error
         if isinstance(result, _Failure):
             raise EnvWorkerError(f"an environment process failed: {result.text}")
@@ -186,8 +186,8 @@ def _serve(
         while True:
             order = pipe.recv()
             pipe.send(env.reset() if order is None else env.step(*order))
-    except (EOFError, BrokenPipeError):
-        return
+    except (EOFError, ConnectionError):
+        return  # the learner has gone; a reset where it left a result unread
     except Exception as error:
         traceback.print_exc()
         pipe.send(_Failure(f"{type(error).__name__}: {error}"))

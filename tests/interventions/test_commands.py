@@ -86,7 +86,7 @@ def test_the_doctor_shows_live_input():
 @pytest.mark.parametrize(
     ("device", "told"),
     [("gamepad", "no gamepad found"), ("spacemouse", "no SpaceMouse answers"),
-     ("leader", "Write package.module:Class")],
+     ("leader", "needs its class: human.driver=package.module:Class")],
 )  # fmt: skip
 def test_a_device_that_is_not_there_is_one_line(device, told):
     run = run_cli("doctor", "teleop", "--device", device, "--seconds", "1")

@@ -158,6 +158,16 @@ def test_a_killed_environment_process_is_told():
     envs.close()
 
 
+def test_an_environment_process_ends_in_silence_with_its_learner(capfd):
+    envs = EnvProcesses(CountingEnv, seed=0, num_envs=1)
+    envs.reset()
+    envs.send(np.zeros((1, 1), np.float32), [None])
+    assert envs._pipes[0].poll(5.0)
+    envs.close()  # with a result unread, which resets the connection
+    assert envs._processes[0].exitcode == 0
+    assert capfd.readouterr().err == ""
+
+
 def test_evaluation_uses_held_out_seeds_and_counts_success():
     seeds = []
 

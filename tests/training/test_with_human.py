@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.crashes import crash
 from robot_rl.build import build_trainer
+from robot_rl.cli import main
 from robot_rl.compose import compose
 from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.errors import HardwareError
@@ -81,7 +82,7 @@ def test_other_demonstrations_are_refused_field_by_field(demos, tmp_path):
     run = run_cli("train", *TINY, *STATE, "task=arm/lift", f"demos=[{demos}]", "agent=rlpd",
                   f"run_dir={tmp_path}")  # fmt: skip
     assert run.returncode == 1
-    assert run.stderr.strip().splitlines()[-1].startswith("robot-rl: the demonstrations in")
+    assert run.stderr.strip().splitlines()[-1].startswith("robot-rl: the demonstration folder")
     assert "actions" in run.stderr
 
 
@@ -113,6 +114,16 @@ def test_another_device_may_continue_a_run(tmp_path):
     stored = [s for e in EpisodesFolder(tmp_path).episodes() for s in e.steps]
     assert len(stored) == 30
     assert {s.source for s in stored[20:]} == {"policy"}
+
+
+@pytest.mark.parametrize(
+    ("agent", "text"), [("rlif", "paid by takeovers alone"), ("bc", "nobody shows it anything")]
+)
+def test_who_learns_from_people_alone_is_refused_without_any(tmp_path, capsys, agent, text):
+    assert main(["train", *TINY, *STATE, f"agent={agent}", f"run_dir={tmp_path}"]) == 1
+    (line,) = [li for li in capsys.readouterr().err.splitlines() if li.startswith("robot-rl: ")]
+    assert text in line
+    assert "human.device=simulated" in line
 
 
 def test_too_many_demonstrations_are_refused(demos, tmp_path):
