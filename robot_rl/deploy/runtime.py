@@ -81,7 +81,6 @@ class PolicyRuntime:
         self.stats = RuntimeStats()
         self._deadline_s = self.config.deadline_s or 0.5 / self.interface.control_rate_hz
         self._carry: Frames | None = None
-        self._episode = 0
         self._running: Future[np.ndarray] | None = None
         self._worker = ThreadPoolExecutor(
             1, "policy", torch.set_num_threads, (self.config.threads,)
@@ -94,7 +93,6 @@ class PolicyRuntime:
 
     def reset(self) -> None:
         """Start of an episode: the memory of the last one goes."""
-        self._episode += 1
         self._carry = None
 
     def act(self, obs: Observation, stamp_s: float | None = None) -> Decision:

@@ -260,9 +260,11 @@ def test_a_human_takes_over_and_hands_back():
         )
         r.move()
         with Hand(r):
-            r.probe.until(lambda: _armed(r) and active and active[-1], 30.0, "the takeover")
-            r.probe.until(lambda: abs(r.probe.twists[-1][1].x) < 1e-9, 2.0, "the human's motion")
-            assert r.moving()
+            r.probe.until(
+                lambda: _armed(r) and active and active[-1] and r.moving()
+                and abs(r.probe.twists[-1][1].x) < 1e-9,
+                30.0, "the human's motion",
+            )  # fmt: skip
         r.probe.until(lambda: r.probe.stopped or not active[-1], 5.0, "the end of it")
         # The page went without letting go: that is a lost operator, not a hand-back.
         assert r.probe.stopped

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 from hardware.camera import Frame
 from robot_rl.types import TCP_POS_FROM_START, ProprioField
@@ -30,10 +29,10 @@ def test_an_observation_needs_all_cameras_and_a_state_of_the_same_moment():
     slot.state(state(10.01))
     assert slot.take(0.01) is None  # the second camera is a frame behind
     slot.frame("cam1", frame(10.0, 7))
-    obs, stamp_s, found = slot.take(0.01)
-    assert stamp_s == 10.0
-    assert found.stamp_s == 10.01
-    assert obs["image/cam1"][0, 0, 0] == 7
+    taken = slot.take(0.01)
+    assert taken.stamp_s == 10.0
+    assert taken.state.stamp_s == 10.01
+    assert taken.obs["image/cam1"][0, 0, 0] == 7
 
 
 def test_an_episode_begins_with_a_frame_and_a_pose_of_its_own():
@@ -41,16 +40,16 @@ def test_an_episode_begins_with_a_frame_and_a_pose_of_its_own():
     interface = dataclasses.replace(make_interface(), proprio=fields)
     slot = ObservationSlot(interface, max_skew_s=0.03)
 
-    def see(stamp_s: float, tcp_x_m: float) -> float | None:
+    def see(stamp_s: float, tcp_x_m: float) -> tuple[float, bool] | None:
         slot.state(dataclasses.replace(STATE, stamp_s=stamp_s, tcp_pos_m=(tcp_x_m, 0.6, 0.7)))
         slot.frame("cam0", frame(stamp_s))
         taken = slot.take(0.0)
-        return taken and float(taken[0]["proprio"][0])
+        return taken and (round(float(taken.obs["proprio"][0]), 6), taken.first)
 
-    assert [see(10.0, 0.5), see(10.1, 0.53)] == pytest.approx([0.0, 0.03], abs=1e-6)
+    assert [see(10.0, 0.5), see(10.1, 0.53)] == [(0.0, True), (0.03, False)]
     slot.begin_episode(10.25)
     assert see(10.2, 0.56) is None  # exposed before the episode began
-    assert [see(10.3, 0.4), see(10.4, 0.38)] == pytest.approx([0.0, -0.02], abs=1e-6)
+    assert [see(10.3, 0.4), see(10.4, 0.38)] == [(0.0, True), (-0.02, False)]
 
 
 def test_only_the_newest_frame_counts_and_only_once():
@@ -59,8 +58,8 @@ def test_only_the_newest_frame_counts_and_only_once():
         for camera in ("cam0", "cam1"):
             slot.frame(camera, frame(stamp_s, value))
         slot.state(state(stamp_s))
-    obs, stamp_s, _ = slot.take(0.01)
-    assert (stamp_s, obs["image/cam0"][0, 0, 0]) == (10.2, 3)
+    taken = slot.take(0.01)
+    assert (taken.stamp_s, taken.obs["image/cam0"][0, 0, 0]) == (10.2, 3)
     assert slot.take(0.01) is None
 
 
@@ -74,6 +73,6 @@ def test_a_faster_camera_is_thinned_to_the_control_rate():
         for camera in ("cam0", "cam1"):
             slot.frame(camera, frame(stamp_s))
         found = slot.take(0.0)
-        taken += [found[1]] if found else []
+        taken += [found.stamp_s] if found else []
     assert np.allclose(np.diff(taken), period_s, atol=1e-6)
     assert len(taken) == 11

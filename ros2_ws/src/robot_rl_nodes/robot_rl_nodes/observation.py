@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,16 @@ from hardware.proprio import ProprioReader
 from robot_rl.types import IMAGE_PREFIX, PROPRIO, Interface, Observation
 
 _STATES = 32
+
+
+@dataclass(frozen=True)
+class Taken:
+    """`first`: of an episode. `stamp_s` is that of the pacing frame."""
+
+    obs: Observation
+    stamp_s: float
+    state: ArmState
+    first: bool
 
 
 class ObservationSlot:
@@ -28,6 +39,7 @@ class ObservationSlot:
         self._frames: dict[str, Frame] = {}
         self._states: deque[ArmState] = deque(maxlen=_STATES)
         self._taken_s = self._begun_s = 0.0
+        self._first = True
         self._changed = threading.Condition()
 
     def frame(self, camera: str, frame: Frame) -> None:
@@ -48,9 +60,10 @@ class ObservationSlot:
             self._begun_s = now_s
             self._frames.clear()
             self._proprio.begin_episode()
+            self._first = True
 
-    def take(self, timeout_s: float) -> tuple[Observation, float, ArmState] | None:
-        """(observation, stamp of its pacing frame, arm state), or None after `timeout_s`."""
+    def take(self, timeout_s: float) -> Taken | None:
+        """The newest observation, or None after `timeout_s`."""
         with self._changed:
             if not self._changed.wait_for(self._complete, timeout_s):
                 return None
@@ -58,7 +71,8 @@ class ObservationSlot:
             state = self._nearest(pace.stamp_s)
             assert state is not None
             self._taken_s = pace.stamp_s
-            return self._observation(dict(self._frames), state), pace.stamp_s, state
+            first, self._first = self._first, False
+            return Taken(self._observation(self._frames, state), pace.stamp_s, state, first)
 
     def _complete(self) -> bool:
         names = [camera.name for camera in self._interface.cameras]

@@ -13,7 +13,6 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from hardware.arm import ArmState
 from hardware.camera import Frame
 from hardware.ros_messages import to_image, to_seconds
 from robot_rl.deploy.actions import ActionMap
@@ -21,7 +20,7 @@ from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, HardwareError, RobotRLError
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_twist
-from robot_rl_nodes.observation import ObservationSlot
+from robot_rl_nodes.observation import ObservationSlot, Taken
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import flush, run
 
@@ -70,7 +69,7 @@ class PolicyNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._failed = ""
-        self._forget()
+        self._slot.begin_episode(time.time())
         self._active.set()
         return super().on_activate(state)
 
@@ -115,38 +114,38 @@ class PolicyNode(LifecycleNode):
         self._slot.frame(camera, Frame(image=to_image(message), stamp_s=stamp_s))
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._forget()
+        self._slot.begin_episode(time.time())
         response.success, response.message = True, "a new episode"
         return response
-
-    def _forget(self) -> None:
-        self._runtime.reset()
-        self._slot.begin_episode(time.time())
 
     # ------------------------------------------------------------------ worker
 
     def _work(self) -> None:
         while not self._closing.is_set():
             taken = self._slot.take(timeout_s=0.1)
-            if taken is None or not self._active.is_set():
+            if taken is None:
+                continue
+            if taken.first:
+                self._runtime.reset()
+            if not self._active.is_set():
                 continue
             try:
-                self._decide(*taken)
+                self._decide(taken)
             except RobotRLError as error:
                 self._fail(str(error))
 
-    def _decide(self, obs, stamp_s: float, state: ArmState) -> None:  # noqa: ANN001
-        age_s = time.time() - stamp_s
+    def _decide(self, taken: Taken) -> None:
+        age_s = time.time() - taken.stamp_s
         if not -self._max_skew_s <= age_s <= self._max_age_s:
             self._refused += 1
-            self._send(_STILL, state.gripper_m)
+            self._send(_STILL, taken.state.gripper_m)
             return
-        decision = self._runtime.act(obs, stamp_s)
+        decision = self._runtime.act(taken.obs, taken.stamp_s)
         # Deactivated while thinking: the hold has been sent and must stay the last word.
         if not self._active.is_set():
             return
         velocity = _STILL if decision.action is None else self._map.velocity(decision.action)
-        self._send(velocity, state.gripper_m)
+        self._send(velocity, taken.state.gripper_m)
 
     def _send(self, velocity: tuple[float, ...], gripper_m: float) -> None:
         stamp_s = time.time()
