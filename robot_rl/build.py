@@ -18,7 +18,7 @@ from robot_rl.agents.sac import SAC, SACConfig
 from robot_rl.agents.taco import TacoLoss
 from robot_rl.config import HumanConfig, TrainConfig, train_config
 from robot_rl.environment import build_env, build_evaluation_env
-from robot_rl.episodes.folder import EpisodesFolder
+from robot_rl.episodes.folder import EpisodesFolder, StoredEpisode
 from robot_rl.errors import ConfigError, RunDirectoryError
 from robot_rl.interventions.device import NoDevice, TeleopDevice
 from robot_rl.interventions.gamepad import open_gamepad
@@ -158,10 +158,21 @@ def load_demos(config: TrainConfig, interface: Interface, replay: Replay) -> int
                 f"they have in a replay of {config.replay.capacity:,}. Raise replay.capacity, or "
                 "take fewer: demo_episodes."
             )
+        _require_reward(episode, config)
         replay.begin(_lanes(config), episode.obs[0])
         for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
             replay.add(_lanes(config), step, next_obs)
     return len(replay) - before
+
+
+def _require_reward(episode: StoredEpisode, config: TrainConfig) -> None:
+    """Raise `ConfigError` for a dense reward where the run pays a sparse one."""
+    dense = next((s.reward for s in episode.steps if s.reward not in (0.0, 1.0)), None)
+    if config.task.reward == "sparse" and dense is not None:
+        raise ConfigError(
+            f"demonstration {episode.name} was paid {dense:.3f} for a step, and task.reward=sparse "
+            "pays 0 or 1. Record it with task.reward=sparse, or learn with task.reward=dense."
+        )
 
 
 def _fit_proprio(agent: PixelAgent, replay: Replay) -> None:
@@ -264,9 +275,7 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     interface = eval_env.interface
     run.check_interface(interface)
     if config.task.classifier:  # told here, and not by a process that cannot start
-        load_classifier(Path(config.task.classifier)).require_cameras(
-            interface, config.task.classifier
-        )
+        load_classifier(Path(config.task.classifier)).require_fit(interface, config.task.classifier)
     compute = Compute.choose(config.device, config.precision)
     agent = build_agent(config.agent, interface, compute)
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
@@ -278,15 +287,14 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.agent.network.scale_proprio:
         _fit_proprio(agent, replay)
     lane_rows = config.replay.capacity // lanes
-    journals = [Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)]
-    if not any(journal.steps for journal in journals):
+    if not run.has_begun:
         _require_teacher(config)
     parts = Parts(
         run=run,
         interface=interface,
         agent=agent,
         replay=replay,
-        journals=journals,
+        journals=[Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)],
         make_envs=partial(make_envs, config),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,

@@ -19,7 +19,7 @@ from robot_rl.agents.rlif import RLIFConfig
 from robot_rl.agents.rlpd import RLPDConfig
 from robot_rl.agents.sac import SACConfig
 from robot_rl.environment import RenderConfig, TaskConfig
-from robot_rl.errors import UnknownNameError
+from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.interventions.gate import GateConfig
 from robot_rl.interventions.simulated_human import SimulatedHumanConfig
 from robot_rl.schema import from_tree
@@ -47,6 +47,17 @@ class HumanConfig:
     gate: GateConfig = field(default_factory=GateConfig)
     simulated: SimulatedHumanConfig = field(default_factory=SimulatedHumanConfig)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"human.port is {self.port}; it lies in [0, 65535] (0: any free).")
+
+
+_LEAST = {
+    "steps": 0, "seed_steps": 0, "replay_ratio": 0, "offline_updates": 0, "eval_every_steps": 1,
+    "eval_episodes": 1, "final_eval_episodes": 1, "log_every_steps": 1, "checkpoint_every_s": 0,
+    "num_envs": 0, "threads": 0, "demo_episodes": 0, "agent.batch_size": 1, "replay.capacity": 1,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(LoopConfig):
@@ -67,6 +78,13 @@ class TrainConfig(LoopConfig):
     demo_episodes: int = 0
     human: HumanConfig = field(default_factory=HumanConfig)
     agent: AgentConfig = field(default_factory=DrQV2Config)
+
+    def __post_init__(self) -> None:
+        counts = {**vars(self), "agent.batch_size": self.agent.batch_size,
+                  "replay.capacity": self.replay.capacity}  # fmt: skip
+        for name, least in _LEAST.items():
+            if counts[name] < least:
+                raise ConfigError(f"{name} is {counts[name]}; it must be at least {least}.")
 
 
 AGENTS: dict[str, type[AgentConfig]] = {

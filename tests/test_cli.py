@@ -61,6 +61,9 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
         (["agent.lrr=1"], ["unknown setting 'agent.lrr'", "Choose one of: agent.lr"]),
         # The names of what was chosen, not of the default.
         (["agent=rlpd", "agent.ensemblesize=3"], ["Choose one of: agent.ensemble_size"]),
+        (["steps=-5"], ["steps is -5; it must be at least 0"]),
+        (["agent.batch_size=0"], ["agent.batch_size is 0; it must be at least 1"]),
+        (["human.port=99999"], ["human.port is 99999; it lies in [0, 65535]"]),
         (["stepz=1"], ["unknown setting 'stepz'", "Choose one of: steps"]),
         (["+agent.zzz=1"], ["unknown setting 'agent.zzz'"]),
         (["agent.lr=fast"], ["agent.lr needs a number, got 'fast'"]),

@@ -39,10 +39,10 @@ def collect(
     """Until `out` holds `episodes`: the same command goes on where it was stopped. How many it
     holds."""
     env = build_env(config.task, config.render)
-    journal = create(out, env.interface)
     rate_hz = env.interface.control_rate_hz
     always = config.human.device == "simulated" and config.human.simulated.gate == "always"
     gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, rate_hz)
+    journal = create(out, env.interface)
     recorder = DemonstrationRecorder(
         env,
         gate,
@@ -60,7 +60,10 @@ def collect(
             done = lambda: stop() or kept >= episodes  # noqa: E731
             for attempt in recorder.record(first_seed, not keep_failures, done):
                 kept += attempt.kept
-                print(f"{kept:4d}  {_told(attempt.kept, attempt.success)}, {attempt.steps} steps")
+                if attempt.steps:
+                    print(
+                        f"{kept:4d}  {_told(attempt.kept, attempt.success)}, {attempt.steps} steps"
+                    )
     finally:
         gate.device.close()
         journal.close()

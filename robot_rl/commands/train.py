@@ -52,15 +52,19 @@ def train(run_dir: str, overrides: Sequence[str]) -> int:
 
 
 def _settle_config(directory: RunDirectory, overrides: Sequence[str]) -> TrainConfig:
-    """The saved configuration of an old run, or the new one, saved before anything runs."""
+    """The saved configuration of an old run, or the new one, saved before anything runs.
+
+    A start that was refused before its first step binds nobody who types other settings.
+    """
     typed, all_typed = directory.root / "overrides.json", list(overrides)
-    if directory.config.exists():
+    if directory.config.exists() and (directory.has_begun or not overrides):
         before = _typed_before(typed)
         tree, all_typed = resume(read_yaml(directory.config), before, overrides)
         config = train_config(tree)
     else:
         config, tree = compose(overrides), compose_tree(overrides)
         directory.save_versions()
+        directory.interface.unlink(missing_ok=True)
     write_text(typed, json.dumps(all_typed) + "\n")
     write_text(directory.config, yaml.safe_dump(tree, sort_keys=False))
     return config

@@ -67,6 +67,8 @@ class DemonstrationRecorder:
             decision = self._decide(opening)
             again = "rerecord" in decision.events
             self.stop_wished = "stop" in decision.events
+            if self._pace is not None and steps == 0 and decision.source != self._source:
+                continue  # a person's clock starts with the first move
             result = self._step(decision)
             opening = Opening(result.obs, result.scene)
             steps += 1
@@ -79,8 +81,10 @@ class DemonstrationRecorder:
     def _decide(self, now: Opening) -> Decision:
         if self._pace is not None:
             self._pace.wait()
-        moment = Moment(obs=now.obs, policy_action=self._still, scene=now.scene)
-        decision = self._gate.decide(moment, "nobody", self._journal.steps)
+        moment = Moment(
+            obs=now.obs, policy_action=self._still, autonomous="nobody", scene=now.scene
+        )
+        decision = self._gate.decide(moment, self._journal.steps)
         if decision.source == "human":
             decision = dataclasses.replace(decision, source=self._source)
         return decision

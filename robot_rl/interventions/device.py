@@ -27,10 +27,14 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What there is to see before a step. Real devices have eyes of their own behind them."""
+    """What there is to see before a step. Real devices have eyes of their own behind them.
+
+    `autonomous` is whose `policy_action` is while no human moves: one of `types.SOURCES`.
+    """
 
     obs: Observation
     policy_action: np.ndarray
+    autonomous: str = "policy"
     scene: Scene | None = None
 
 

@@ -49,10 +49,10 @@ class Gate:
         self._source, self._taken_step = "", None
         self.device.begin_episode()
 
-    def decide(self, moment: Moment, autonomous: str, step: int) -> Decision:
-        """`autonomous` is whose `moment.policy_action` is; `step` counts the lane's steps."""
+    def decide(self, moment: Moment, step: int) -> Decision:
+        """`step` counts the lane's steps."""
         reading = self.device.read(moment)
-        source = self._commander(reading, autonomous, step)
+        source = self._commander(reading, moment.autonomous, step)
         if source != self._source:
             self._source, self._segment = source, step
         return Decision(

@@ -37,7 +37,7 @@ class WebDevice(OperatorDevice):
         reading = super().read(moment)
         self._jpeg = _picture(moment)
         applied = moment.policy_action if reading.action is None else reading.action
-        source = "human" if reading.held else "nobody" if reading.lost else "policy"
+        source = "human" if reading.held else "nobody" if reading.lost else moment.autonomous
         self._state = _page_state(
             source, self._actions(moment.policy_action, applied), self._joints(moment)
         )

@@ -47,8 +47,8 @@ class SuccessClassifier(nn.Module):
         frames = [stack_frames(o, None, 1) for o in seen]
         return torch.sigmoid(self(to_batch(seen, frames, torch.device("cpu"))))
 
-    def require_cameras(self, interface: Interface, where: str) -> None:
-        """Raise `InterfaceMismatchError` where `interface` sees through other cameras."""
+    def require_fit(self, interface: Interface, where: str) -> None:
+        """Raise `InterfaceMismatchError` where `interface` has other cameras or another task."""
         if interface.cameras != self.interface.cameras:
             here, there = (
                 ", ".join(f"{c.name} {c.width}x{c.height}" for c in cameras)
@@ -56,6 +56,11 @@ class SuccessClassifier(nn.Module):
             )
             raise InterfaceMismatchError(
                 f"the classifier in {where} looks through {there}; the task has {here}."
+            )
+        if interface.task != self.interface.task:
+            raise InterfaceMismatchError(
+                f"the classifier in {where} knows success at {self.interface.task}, not at "
+                f"{interface.task}. Train one for it with `robot-rl classifier`."
             )
 
 

@@ -19,7 +19,7 @@ class ClassifierReward(TaskWrapper):
     def __init__(self, env: Any, folder: Path, hold: int = 2) -> None:
         super().__init__(env)
         self._classifier = load(folder)
-        self._classifier.require_cameras(env.interface, str(folder))
+        self._classifier.require_fit(env.interface, str(folder))
         self._hold = hold
         self._held = 0
 

@@ -60,6 +60,11 @@ def train_classifier(
     Raises `ConfigError` where a part of the episodes has no success or nothing else.
     """
     began_s = time.monotonic()
+    if all(not step.reward for episode in episodes for step in episode.steps[:-1]):
+        raise ConfigError(
+            "no episode goes on after success, so none was labelled. Record them with: robot-rl "
+            "collect --label"
+        )
     torch.manual_seed(config.seed)
     order = np.random.default_rng(config.seed).permutation(len(episodes))
     fifth = max(1, len(episodes) // 5)

@@ -120,8 +120,8 @@ class Collector:
 
     def _decide(self, lane: int, action: np.ndarray, source: str) -> Decision:
         now = self._now[lane]
-        moment = Moment(obs=now.obs, policy_action=action, scene=now.scene)
-        decision = self._gates[lane].decide(moment, source, self._journals[lane].steps)
+        moment = Moment(obs=now.obs, policy_action=action, autonomous=source, scene=now.scene)
+        decision = self._gates[lane].decide(moment, self._journals[lane].steps)
         self.stop_wished |= "stop" in decision.events
         return decision
 

@@ -19,6 +19,8 @@ def finish(
     root = trainer.parts.run.root
     result = trainer.final_evaluation(monitor, stop)
     monitor.say("final evaluation: " + summary(trainer.step, trainer.elapsed_s(), result))
+    if len(result.returns) < config.final_eval_episodes:
+        monitor.say(f"  stopped there; the same command evaluates {config.final_eval_episodes}")
     if result.film:
         write_mp4(root / "policy.mp4", result.film, trainer.parts.interface.control_rate_hz)
     plot_runs([root], root / "curves.png", x="step")

@@ -1,6 +1,7 @@
 """A run directory: one place, one process, the configuration saved before anything runs."""
 
 import fcntl
+import itertools
 import json
 import os
 import signal
@@ -62,6 +63,12 @@ class RunDirectory:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step or a checkpoint is on disk. Before that nothing can be lost."""
+        files = itertools.chain(self.replay.glob("*.rows"), self.checkpoints.glob("*/*"))
+        return any(path.stat().st_size for path in files)
 
     def save_versions(self) -> None:
         versions = {name: _version(name) for name in _RECORDED}

@@ -23,8 +23,8 @@ class Script(TeleopDevice):
 def decisions(readings: list[Reading], min_hold_s: float = 0.0, autonomous: str = "policy"):
     gate = Gate(Script(readings), GateConfig(min_hold_s=min_hold_s), control_rate_hz=10.0)
     gate.begin_episode()
-    moment = Moment(obs={}, policy_action=POLICY)
-    return [gate.decide(moment, autonomous, 100 + t) for t in range(len(readings))]
+    moment = Moment(obs={}, policy_action=POLICY, autonomous=autonomous)
+    return [gate.decide(moment, 100 + t) for t in range(len(readings))]
 
 
 def sources(*args, **kwargs) -> str:

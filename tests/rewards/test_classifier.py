@@ -95,8 +95,16 @@ def test_a_run_that_fooled_it_teaches_it(tmp_path, capsys):
 
 
 def test_without_a_success_it_says_what_to_record():
+    mixed = [episode(seed, outcome=seed == 0) for seed in range(8)]
     with pytest.raises(ConfigError, match=r"show no success\. Record more of both"):
-        train_classifier([episode(seed, outcome=False) for seed in range(6)], INTERFACE, QUICK)
+        train_classifier(mixed, INTERFACE, QUICK)
+
+
+def test_demonstrations_that_end_at_success_are_no_labels():
+    cut = [StoredEpisode(e.name, e.obs[:10], e.steps[:9]) for e in map(episode, range(8))]
+    assert [sum(step.reward for step in e.steps) for e in cut] == [1.0] * 8
+    with pytest.raises(ConfigError, match=r"none was labelled.*collect --label"):
+        train_classifier(cut, INTERFACE, QUICK)
 
 
 def test_as_reward_it_pays_once_and_ends_the_episode(tmp_path):
@@ -111,6 +119,10 @@ def test_as_reward_it_pays_once_and_ends_the_episode(tmp_path):
     )[0]  # fmt: skip
     save(untrained, QUICK.encoder, tmp_path, {})
     with pytest.raises(InterfaceMismatchError, match="cam0 36x36; the task has front"):
+        build_env(dataclasses.replace(task, classifier=str(tmp_path)), RenderConfig())
+    untrained.interface = dataclasses.replace(plain.interface, proprio=(), task="arm/lift")
+    save(untrained, QUICK.encoder, tmp_path, {})
+    with pytest.raises(InterfaceMismatchError, match="success at arm/lift, not at arm/reach"):
         build_env(dataclasses.replace(task, classifier=str(tmp_path)), RenderConfig())
     untrained.interface = dataclasses.replace(plain.interface, proprio=())
     untrained.encoder.keys = ("image/front",)

@@ -126,6 +126,28 @@ def test_who_learns_from_people_alone_is_refused_without_any(tmp_path, capsys, a
     assert "human.device=simulated" in line
 
 
+def test_a_start_that_was_refused_binds_nobody(demos, tmp_path):
+    typo = run_cli("train", *TINY, *STATE, "agent=rlpd", "steps=5", "demos=[runs/typo]",
+                   f"run_dir={tmp_path}")  # fmt: skip
+    assert "holds no episodes" in typo.stderr
+    mended = [*TINY, *STATE, "agent=rlpd", f"demos=[{demos}]", f"run_dir={tmp_path}"]
+    assert run_cli("train", *mended, "steps=5").returncode == 0
+    # From the first step on the settings stand.
+    other = run_cli("train", *mended, "steps=9", "agent.gamma=0.5")
+    assert "started with other values of agent.gamma" in other.stderr
+    assert run_cli("train", "steps=9", f"run_dir={tmp_path}").returncode == 0
+
+
+def test_dense_demonstrations_are_refused_where_reward_is_sparse(tmp_path):
+    out = tmp_path / "dense"
+    made = run_cli("collect", "task=arm/reach", *STATE, "task.reward=dense", "--out", str(out),
+                   "--episodes", "1")  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    run = run_cli("train", *TINY, *STATE, "agent=rlpd", f"demos=[{out}]", f"run_dir={tmp_path}")
+    assert run.returncode == 1
+    assert "and task.reward=sparse pays 0 or 1" in run.stderr
+
+
 def test_too_many_demonstrations_are_refused(demos, tmp_path):
     run = run_cli("train", *TINY, *STATE, "agent=rlpd", f"demos=[{demos}]", "replay.capacity=40",
                   f"run_dir={tmp_path}")  # fmt: skip
