@@ -27,6 +27,7 @@ def rows(run_dir: Path, settings: str) -> list[dict[str, Any]]:
     """One row per evaluation of a run; `settings` tells it from others of its agent."""
     tree = yaml.safe_load((run_dir / "config.yaml").read_text())
     found: list[dict[str, Any]] = []
+    last: tuple[int, dict[str, Any]] | None = None
     taught, interventions = read_curve(run_dir).taught.strip(" +"), ""
     for line in (run_dir / "metrics.jsonl").read_text().splitlines():
         row = json.loads(line)
@@ -34,6 +35,9 @@ def rows(run_dir: Path, settings: str) -> list[dict[str, Any]]:
         if "eval/return_mean" not in row:
             continue
         measures = {k.removeprefix("eval/"): v for k, v in row.items() if k.startswith("eval/")}
+        if (row["step"], measures) == last:
+            continue  # a finished run that was started again evaluates the same once more
+        last = row["step"], measures
         found.append({
             "task": tree["task"]["name"],
             "agent": tree["agent"]["name"],

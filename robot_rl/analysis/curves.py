@@ -1,6 +1,7 @@
 """Learning curves of finished or running runs, drawn from their JSONL files."""
 
 import json
+import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from robot_rl.schema import flatten
 
 Axis = Literal["step", "minutes"]
 _BINS = 24
+_LABEL_INSIDE, _LABEL_BELOW, _LINE_INCHES = 60, 85, 0.18
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,22 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
     if is_success:
         axes.set_ylim(-0.02, 1.02)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    _explain(figure, axes)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=130)
     pyplot.close(figure)
+
+
+def _explain(figure: Any, axes: Any) -> None:
+    """The legend, below the picture where it would cover the curves."""
+    handles, labels = axes.get_legend_handles_labels()
+    if max(map(len, labels)) <= _LABEL_INSIDE:
+        axes.legend(frameon=False)
+        return
+    wrapped = [textwrap.fill(label, _LABEL_BELOW) for label in labels]
+    lines = sum(text.count("\n") + 1 for text in wrapped)
+    figure.set_figheight(figure.get_figheight() + _LINE_INCHES * lines)
+    figure.legend(handles, wrapped, loc="outside lower center", frameon=False, fontsize="small")
 
 
 def group_by_label(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
