@@ -106,6 +106,7 @@ def _classifier(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     classifier.add_argument("--out", required=True, metavar="FOLDER")
     classifier.add_argument("--encoder", default="compact", help="compact, fine or efficientnet")
     classifier.add_argument("--seed", type=int, default=0)
+    classifier.add_argument("--threads", type=int, default=1, help="of torch; small nets want one")
 
 
 def _teleop(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -23,7 +23,9 @@ def from_tree(schema: Any, tree: Any, where: str = "") -> Any:
         items = _expect(dict, tree, where, "a mapping").items()
         return {str(k): from_tree(args[1], v, f"{where}.{k}") for k, v in items}
     if origin is tuple:
-        items = _expect(list, list(tree) if isinstance(tree, tuple) else tree, where, "a list")
+        items = _expect(
+            list, list(tree) if isinstance(tree, tuple) else tree, where, f"a list: {where}=[A,B]"
+        )
         return tuple(from_tree(args[0], v, f"{where}[{i}]") for i, v in enumerate(items))
     if schema is float and isinstance(tree, int) and not isinstance(tree, bool):
         return float(tree)

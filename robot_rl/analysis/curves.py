@@ -155,10 +155,11 @@ def group_by_label(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
 
 def _draw(axes: Any, label: str, members: Sequence[Curve], x: Axis) -> None:
     grid, scores = _on_one_grid([(getattr(curve, x), curve.score) for curve in members])
-    text = f"{label} ({len(members)} seeds)" if len(members) > 1 else label
+    kind = "seeds" if len({curve.seed for curve in members}) == len(members) else "runs"
+    text = f"{label} ({len(members)} {kind})" if len(members) > 1 else label
     # Cloning without a step of its own is a point, not a curve.
-    kind = "o" if np.ptp(grid) == 0 else "-"
-    (line,) = axes.plot(grid, scores.mean(axis=0), kind, label=text)
+    mark = "o" if np.ptp(grid) == 0 else "-"
+    (line,) = axes.plot(grid, scores.mean(axis=0), mark, label=text)
     if len(members) > 1:
         low, high = np.array([bootstrap_interval(column) for column in scores.T]).T
         axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2)

@@ -13,12 +13,16 @@ _WANTED_PRECISION = 0.95
 
 
 def run(arguments: argparse.Namespace) -> int:
+    import torch
+
+    torch.set_num_threads(arguments.threads)
     labelled = [EpisodesFolder(Path(path)) for path in arguments.folders]
     failed = [EpisodesFolder(Path(path)) for path in arguments.negatives]
     interface = labelled[0].interface()
     for folder in (*labelled[1:], *failed):
         folder.interface().require_equal(interface, f"{folder.root}, beside {labelled[0].root},")
     episodes = [*_episodes(labelled), *map(without_success, _episodes(failed))]
+    print(f"learning from {len(episodes)} episodes", flush=True)
     config = ClassifierConfig(encoder=arguments.encoder, seed=arguments.seed)
     classifier, report = train_classifier(episodes, interface, config)
     save(classifier, config.encoder, Path(arguments.out), dataclasses.asdict(report))

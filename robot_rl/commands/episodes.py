@@ -47,9 +47,11 @@ def show(arguments: argparse.Namespace) -> int:
 
     folder = EpisodesFolder(Path(arguments.folder))
     wanted = [e for e in folder.episodes() if arguments.episode in ("", e.name) and e.steps]
-    if not wanted:
+    if not wanted and arguments.episode:
         names = [episode.name for episode in folder.episodes()]
         raise UnknownNameError("episode", arguments.episode, names)
+    if not wanted:
+        raise RunDirectoryError(f"{folder.root} holds no episode with a step in it.")
     frames = [frame for episode in wanted for frame in film(episode)]
     write_mp4(Path(arguments.out), frames, folder.interface().control_rate_hz)
     print(f"{len(wanted)} episodes, {len(frames)} frames in {arguments.out}")

@@ -82,6 +82,9 @@ def _train(config: TrainConfig, directory: RunDirectory) -> int:
     title = f"{config.task.name}  {config.agent.name}  seed {config.seed}  {directory.root}"
     with StopSignals() as stop:
         resumed = trainer.load_or_start()
+        if 0 < config.steps <= config.seed_steps and not config.offline_updates:
+            log.warning("nothing will be learned: the first %s steps are random (seed_steps)",
+                        config.seed_steps)  # fmt: skip
         log.info("%s %s at step %s", "continuing" if resumed else "starting", title, trainer.step)
         monitor = Monitor(directory.root, config.steps, trainer.step, title)
         try:

@@ -70,9 +70,15 @@ class EpisodesFolder:
 def create(root: Path, interface: Interface) -> Journal:
     """A journal for new episodes in `root`, after those that are there.
 
-    Raises `InterfaceMismatchError` where those are of another interface.
+    Raises `InterfaceMismatchError` where those are of another interface, and `RunDirectoryError`
+    where nothing can be written.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{root} cannot be a folder of episodes: {error.strerror}. Give another."
+        ) from error
     path = root / INTERFACE_FILE
     if path.exists():
         Interface.load(path).require_equal(interface, f"the recording to be added to {root}")

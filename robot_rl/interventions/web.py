@@ -70,7 +70,8 @@ class TeleopPage:
         if self._error is not None:
             raise HardwareError(
                 f"the web page cannot listen on {self._host}:{self._port} "
-                f"({self._error.strerror}); choose another port."
+                f"({self._error.strerror}). Choose another port: human.port=PORT, or the node's "
+                "port:=PORT."
             )
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ class Monitor:
         self._progress = Progress(
             TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
             BarColumn(bar_width=None), TaskProgressColumn(),
-            TextColumn("ETA"), TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("ETA"), TimeRemainingColumn(),
             console=self.console, expand=True,
         )  # fmt: skip
         self._task = self._progress.add_task("train", total=total_steps, completed=step)
