@@ -141,6 +141,12 @@ def test_a_run_of_another_interface(run_copy):
     assert_one_clear_line(run, "another interface", "cameras[0].width is 64 here and 72 there")
 
 
+def test_what_was_recorded_guards_a_run_that_lost_its_settings(run_copy):
+    (run_copy / "config.yaml").unlink()
+    run = run_cli("train", f"run_dir={run_copy}", "task=arm/lift", "steps=99")
+    assert_one_clear_line(run, "another interface", "task is 'arm/lift' here and 'arm/reach' there")
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

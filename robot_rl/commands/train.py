@@ -64,7 +64,8 @@ def _settle_config(directory: RunDirectory, overrides: Sequence[str]) -> TrainCo
     else:
         config, tree = compose(overrides), compose_tree(overrides)
         directory.save_versions()
-        directory.interface.unlink(missing_ok=True)
+        if not directory.has_begun:
+            directory.interface.unlink(missing_ok=True)
     write_text(typed, json.dumps(all_typed) + "\n")
     write_text(directory.config, yaml.safe_dump(tree, sort_keys=False))
     return config
