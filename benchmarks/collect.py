@@ -13,14 +13,28 @@ from typing import Any
 import yaml
 
 from robot_rl.analysis.curves import group_by_label, plot_runs, read_curve
+from robot_rl.build.config import RESUMABLE
 
 RESULTS = Path(__file__).parent / "results"
 _COLUMNS: tuple[str, ...] = (
-    "task", "agent", "seed", "env_steps", "env_frames", "wall_s", "episodes",
-    "return_mean", "return_low", "return_high", "success_rate", "success_low", "success_high",
-    "cycle_time_s", "taught", "intervention_rate",
+    "task",
+    "agent",
+    "seed",
+    "env_steps",
+    "env_frames",
+    "wall_s",
+    "episodes",
+    "return_mean",
+    "return_low",
+    "return_high",
+    "success_rate",
+    "success_low",
+    "success_high",
+    "cycle_time_s",
+    "taught",
+    "intervention_rate",
     "settings",
-)  # fmt: skip
+)
 
 
 def rows(run_dir: Path, settings: str) -> list[dict[str, Any]]:
@@ -38,23 +52,25 @@ def rows(run_dir: Path, settings: str) -> list[dict[str, Any]]:
         if (row["step"], measures) == last:
             continue  # a finished run that was started again evaluates the same once more
         last = row["step"], measures
-        found.append({
-            "task": tree["task"]["name"],
-            "agent": tree["agent"]["name"],
-            "seed": tree["seed"],
-            "env_steps": row["step"],
-            "env_frames": row["step"] * tree["task"]["action_repeat"],
-            "wall_s": row["wall_s"],
-            "taught": taught,
-            "intervention_rate": interventions,
-            "settings": settings,
-            **{k: round(v, 4) for k, v in measures.items() if k in _COLUMNS},
-        })  # fmt: skip
+        found.append(
+            {
+                "task": tree["task"]["name"],
+                "agent": tree["agent"]["name"],
+                "seed": tree["seed"],
+                "env_steps": row["step"],
+                "env_frames": row["step"] * tree["task"]["action_repeat"],
+                "wall_s": row["wall_s"],
+                "taught": taught,
+                "intervention_rate": interventions,
+                "settings": settings,
+                **{k: round(v, 4) for k, v in measures.items() if k in _COLUMNS},
+            }
+        )
     return found
 
 
 def told_apart(run_dirs: Sequence[Path]) -> list[str]:
-    curves = [read_curve(run_dir) for run_dir in run_dirs]
+    curves = [read_curve(run_dir, RESUMABLE) for run_dir in run_dirs]
     labels = {id(c): label for label, members in group_by_label(curves).items() for c in members}
     return [labels[id(curve)].removeprefix(curve.label).strip(", ") for curve in curves]
 
@@ -72,8 +88,8 @@ def main() -> None:
             arguments.run_dirs, told_apart(arguments.run_dirs), strict=True
         ):
             writer.writerows(rows(run_dir, settings))
-    plot_runs(arguments.run_dirs, RESULTS / f"{arguments.name}.png", x="step")
-    plot_runs(arguments.run_dirs, RESULTS / f"{arguments.name}-minutes.png", x="minutes")
+    plot_runs(arguments.run_dirs, RESULTS / f"{arguments.name}.png", "step", RESUMABLE)
+    plot_runs(arguments.run_dirs, RESULTS / f"{arguments.name}-minutes.png", "minutes", RESUMABLE)
 
 
 if __name__ == "__main__":

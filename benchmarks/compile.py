@@ -7,7 +7,7 @@ from benchmarks.replay import filled
 from benchmarks.timing import Row, median_s
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.agents.pixel_agent import AgentConfig
-from robot_rl.compose import compose
+from robot_rl.build.compose import compose
 from robot_rl.replay import Replay
 
 TITLE = "torch.compile"

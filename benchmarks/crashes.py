@@ -21,12 +21,26 @@ from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.replay.storage import Step
 
 _RUN = (
-    "task=arm/reach", "task.state=true", "task.reward=sparse", "num_envs=0", "seed_steps=0",
-    "threads=1", "steps=1000000", "eval_every_steps=1000000", "log_every_steps=1", "video=false",
-    "replay_ratio=0.2", "agent=rlpd", "agent.ensemble_size=2", "agent.batch_size=4",
-    "agent.network.hidden_dim=16", "replay.capacity=20000", "human.device=simulated",
-    "human.simulated.gate=random", "human.simulated.probability=0.2",
-)  # fmt: skip
+    "task=arm/reach",
+    "task.state=true",
+    "task.reward=sparse",
+    "num_envs=0",
+    "seed_steps=0",
+    "threads=1",
+    "steps=1000000",
+    "eval_every_steps=1000000",
+    "log_every_steps=1",
+    "video=false",
+    "replay_ratio=0.2",
+    "agent=rlpd",
+    "agent.ensemble_size=2",
+    "agent.batch_size=4",
+    "agent.network.hidden_dim=16",
+    "replay.capacity=20000",
+    "human.device=simulated",
+    "human.simulated.gate=random",
+    "human.simulated.probability=0.2",
+)
 _START_S = 60.0
 
 
@@ -79,11 +93,19 @@ def main(kills: int, csv: str) -> None:
     rows = [
         Row("kills", len(found), ""),
         Row("steps recorded", found[-1].on_disk, "steps"),
-        Row("steps told of and not on disk", sum(max(0, c.told - c.on_disk) for c in found),
-            "steps", "0"),
-        Row("kills after which a step was missing or doubled",
-            sum(not c.in_order for c in found), "kills", "0"),
-    ]  # fmt: skip
+        Row(
+            "steps told of and not on disk",
+            sum(max(0, c.told - c.on_disk) for c in found),
+            "steps",
+            "0",
+        ),
+        Row(
+            "kills after which a step was missing or doubled",
+            sum(not c.in_order for c in found),
+            "kills",
+            "0",
+        ),
+    ]
     show("kill -9 during interventions", rows)
     if csv:
         write_csv(Path(csv), {"crashes": rows})

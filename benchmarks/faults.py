@@ -168,11 +168,23 @@ def traffic_cut() -> Finding:
 SCENARIOS: dict[str, Callable[[], Finding]] = {
     f.__name__: f
     for f in (
-        policy_killed, policy_hung, camera_killed, camera_frozen, camera_blank, arm_stalled,
-        safety_killed, teleop_killed, web_lost, nan_action, out_of_workspace, clock_jumped,
-        two_publishers, traffic_cut, disk_full,
+        policy_killed,
+        policy_hung,
+        camera_killed,
+        camera_frozen,
+        camera_blank,
+        arm_stalled,
+        safety_killed,
+        teleop_killed,
+        web_lost,
+        nan_action,
+        out_of_workspace,
+        clock_jumped,
+        two_publishers,
+        traffic_cut,
+        disk_full,
     )
-}  # fmt: skip
+}
 
 
 def _process_fault(r: Robot, node: str, number: int, name: str) -> Finding:
@@ -234,19 +246,24 @@ def run_all(names: list[str]) -> list[dict[str, Any]]:
     rows = []
     for name in names:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.faults", name], capture_output=True, text=True,
+            [sys.executable, "-m", "benchmarks.faults", name],
+            capture_output=True,
+            text=True,
             timeout=_SCENARIO_LIMIT_S,
-        )  # fmt: skip
+        )
         if done.returncode:
             print(f"{name}: {done.stderr.strip().splitlines()[-1]}", flush=True)
             continue
         rows.append(json.loads(done.stdout.strip().splitlines()[-1]))
         row = rows[-1]
         late = f"  OVER {BAR_MS:.0f} ms" if row["stop_ms"] > BAR_MS else ""
-        print(f"{row['fault']:45s}{row['stop_ms']:8.0f} ms{late}  {row['told_by']}  "
-              f"{'MOVED AGAIN' if row['moved_by_itself_after'] else 'stayed'}  "
-              f"{'recovered' if row['recovered'] else 'NOT RECOVERED'}  "
-              f"{'kept' if row['recording_kept'] else 'RECORDING LOST'}", flush=True)  # fmt: skip
+        print(
+            f"{row['fault']:45s}{row['stop_ms']:8.0f} ms{late}  {row['told_by']}  "
+            f"{'MOVED AGAIN' if row['moved_by_itself_after'] else 'stayed'}  "
+            f"{'recovered' if row['recovered'] else 'NOT RECOVERED'}  "
+            f"{'kept' if row['recording_kept'] else 'RECORDING LOST'}",
+            flush=True,
+        )
     return rows
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from robot_rl.analysis.video import write_mp4
-from robot_rl.cameras import CameraSpec
 from robot_rl.commands.eval import evaluate_folder, policy_folder
+from robot_rl.envs.cameras import CameraSpec
 from sim.registry import make_env
 from sim.tasks import ARM_TASKS
 

@@ -110,9 +110,13 @@ class _Body:
         while not self._closing.is_set():
             stamp_s = time.time()
             state = ArmState(
-                joint_pos_rad=(0.0,), joint_vel_rad_s=(0.0,), tcp_pos_m=(0.35, 0.0, 0.15),
-                tcp_vel_m_s=(0.0, 0.0, 0.0), gripper_m=0.02, stamp_s=stamp_s,
-            )  # fmt: skip
+                joint_pos_rad=(0.0,),
+                joint_vel_rad_s=(0.0,),
+                tcp_pos_m=(0.35, 0.0, 0.15),
+                tcp_vel_m_s=(0.0, 0.0, 0.0),
+                gripper_m=0.02,
+                stamp_s=stamp_s,
+            )
             self._joints.publish(to_joint_state(state, arm))
             self._pose.publish(to_pose(state, arm.base_frame))
             self._twist.publish(to_twist(state.tcp_vel_m_s, stamp_s, arm.base_frame))

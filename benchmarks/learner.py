@@ -10,11 +10,12 @@ from benchmarks.textbook import Textbook
 from benchmarks.timing import Row, median_s
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
 from robot_rl.agents.pixel_agent import AgentConfig
-from robot_rl.build import build_agent, make_envs
-from robot_rl.compose import compose
+from robot_rl.build.agents import build_agent
+from robot_rl.build.compose import compose
+from robot_rl.build.run import make_envs
+from robot_rl.clocks import SplitTimer
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.policy import NetworkConfig
-from robot_rl.training.clocks import SplitTimer
 
 TITLE = "learner"
 PAPER = NetworkConfig(encoder="paper", hidden_dim=1024, layer_norm=False)

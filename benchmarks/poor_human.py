@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from robot_rl.config import TrainConfig, train_config
-from robot_rl.environment import build_env
+from robot_rl.build.config import TrainConfig, train_config
+from robot_rl.build.envs import build_env
+from robot_rl.envs.vector import episode_seed
 from robot_rl.interventions.device import Moment
 from robot_rl.interventions.simulated_human import SimulatedHuman
-from robot_rl.training.vector import episode_seed
 
 RESULTS = Path(__file__).parent / "results"
 _EPISODES = 100
@@ -45,8 +45,9 @@ def hand_alone(config: TrainConfig) -> Score:
     human = config.human.simulated
     always = SimulatedHuman(
         type(human)(gate="always", skill=human.skill, bias=human.bias, noise_std=human.noise_std),
-        10.0, episode_seed(config.seed, 0, 0),  # the same habit as in the run
-    )  # fmt: skip
+        10.0,
+        episode_seed(config.seed, 0, 0),  # the same habit as in the run
+    )
     env = build_env(config.task, config.render)
     successes = sum(_drive(env, always, seed) for seed in range(_EPISODES))
     env.close()
@@ -71,9 +72,14 @@ def learned(run_dir: Path, config: TrainConfig) -> Score:
     last = [row for row in rows if "eval/success_rate" in row][-1]
     helped = [row for row in rows if "train/intervention_rate" in row][-1]
     return Score(
-        config.human.simulated.bias, config.agent.name, config.seed, last["step"], last["wall_s"],
-        last["eval/success_rate"], round(helped["train/intervention_rate"], 4),
-    )  # fmt: skip
+        config.human.simulated.bias,
+        config.agent.name,
+        config.seed,
+        last["step"],
+        last["wall_s"],
+        last["eval/success_rate"],
+        round(helped["train/intervention_rate"], 4),
+    )
 
 
 def main(run_dirs: Sequence[Path]) -> None:
@@ -108,8 +114,13 @@ def draw(scores: Sequence[Score], out: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for i, method in enumerate(_METHODS):
         places = np.arange(len(biases)) + 0.2 * (i - 1.5)
-        axes.bar(places, [np.mean(groups[b, method] or [0]) for b in biases], 0.18, label=method,
-                 alpha=0.75)  # fmt: skip
+        axes.bar(
+            places,
+            [np.mean(groups[b, method] or [0]) for b in biases],
+            0.18,
+            label=method,
+            alpha=0.75,
+        )
         for place, bias in zip(places, biases, strict=True):
             dots = groups[bias, method]
             axes.plot([place] * len(dots), dots, "k.", markersize=5)

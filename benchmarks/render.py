@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from benchmarks.timing import Row, median_s
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
 from sim.env import SimEnv
 from sim.registry import make_env
 
@@ -61,10 +61,19 @@ def _robosuite() -> list[Row]:
     import robosuite
 
     own = robosuite.make(
-        "Lift", robots="Panda", has_renderer=False, has_offscreen_renderer=True,
-        use_camera_obs=True, camera_names="agentview", camera_heights=84, camera_widths=84,
-        control_freq=20, ignore_done=True, hard_reset=False, seed=0,
-    )  # fmt: skip
+        "Lift",
+        robots="Panda",
+        has_renderer=False,
+        has_offscreen_renderer=True,
+        use_camera_obs=True,
+        camera_names="agentview",
+        camera_heights=84,
+        camera_widths=84,
+        control_freq=20,
+        ignore_done=True,
+        hard_reset=False,
+        seed=0,
+    )
     own.reset()
     action = np.zeros(own.action_dim)
     theirs = 1.0 / median_s(lambda: own.step(action), 4.0)

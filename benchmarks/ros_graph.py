@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import yaml
 
-from robot_rl.config import TrainConfig
+from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.networks.actor_critic import Actor
 from robot_rl.networks.policy import NetworkConfig, make_policy
@@ -34,7 +34,8 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
     """
     size = 64
     interface = Interface(
-        task="arm/reach", control_rate_hz=10.0,
+        task="arm/reach",
+        control_rate_hz=10.0,
         cameras=(CameraField(name="front", height=size, width=size, rate_hz=10.0),),
         proprio=(
             ProprioField(name="tcp_pos", unit="m", size=3),
@@ -45,7 +46,7 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
             ActionField(name=f"tcp_d{axis}", unit="m", scale=0.03, control="delta")
             for axis in "xyz"
         ),
-    )  # fmt: skip
+    )
     network = NetworkConfig(hidden_dim=16, frame_stack=1)
     policy = make_policy(network, interface)
     assert isinstance(policy.actor, Actor)
@@ -69,10 +70,14 @@ class Graph:
         self._arguments: dict[str, tuple[Any, ...]] = {}
 
     def start(
-        self, name: str, parameters: Mapping[str, Any] | None = None, namespace: str = "",
-        prefix: tuple[str, ...] = (), executable: str = "",
+        self,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        namespace: str = "",
+        prefix: tuple[str, ...] = (),
+        executable: str = "",
         before: Callable[[], None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`name` is also the program unless `executable` says otherwise."""
         self._arguments[name] = (parameters, namespace, prefix, executable, before)
         file = self.root / f"{name}.yaml"

@@ -105,10 +105,14 @@ class Robot:
 
 @contextmanager
 def robot(
-    policy: Path | bool | None = True, teleop: bool = False, size: int = 64,
-    recorder: Callable[[], None] | None = None, environment: dict[str, str] | None = None,
-    prefix: tuple[str, ...] = (), safety: dict[str, Any] | None = None,
-) -> Iterator[Robot]:  # fmt: skip
+    policy: Path | bool | None = True,
+    teleop: bool = False,
+    size: int = 64,
+    recorder: Callable[[], None] | None = None,
+    environment: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    safety: dict[str, Any] | None = None,
+) -> Iterator[Robot]:
     """A simulated robot with camera and safety; `prefix` runs all but the robot elsewhere."""
     with Graph(environment) as graph:
         graph.start("sim_robot_node", {"noise_std": 1.0, "image_size": size})
@@ -231,11 +235,14 @@ def second_host() -> Iterator[tuple[str, str]]:
     """(name of a network namespace, link on our side), joined by a virtual cable."""
     name, link = f"rrl{os.getpid()}", f"rrl{os.getpid() % 10000}"
     for command in (
-        f"ip netns add {name}", f"ip link add {link} type veth peer name eth0 netns {name}",
-        f"ip addr add 10.77.0.1/24 dev {link}", f"ip link set {link} up",
+        f"ip netns add {name}",
+        f"ip link add {link} type veth peer name eth0 netns {name}",
+        f"ip addr add 10.77.0.1/24 dev {link}",
+        f"ip link set {link} up",
         f"ip netns exec {name} ip addr add 10.77.0.2/24 dev eth0",
-        f"ip netns exec {name} ip link set eth0 up", f"ip netns exec {name} ip link set lo up",
-    ):  # fmt: skip
+        f"ip netns exec {name} ip link set eth0 up",
+        f"ip netns exec {name} ip link set lo up",
+    ):
         subprocess.run(command.split(), check=True)
     try:
         yield name, link

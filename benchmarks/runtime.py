@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import Row
-from robot_rl.config import TrainConfig
+from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.networks.policy import NetworkConfig, make_policy

@@ -34,11 +34,13 @@ def _send(file: str) -> list[dict[str, float]]:
     environment |= {"FASTDDS_DEFAULT_PROFILES_FILE": file} if file else {}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.transport", role], env=environment, text=True,
+            [sys.executable, "-m", "benchmarks.transport", role],
+            env=environment,
+            text=True,
             stdout=subprocess.PIPE,
         )
         for role in ("subscriber", "subscriber", "publisher")
-    ]  # fmt: skip
+    ]
     told = [process.communicate(timeout=120)[0] for process in processes]
     return [json.loads(text) for text in told[:2]]
 

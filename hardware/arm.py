@@ -36,9 +36,11 @@ class ArmState:
 
     def reading(self) -> ArmReading:
         return ArmReading(
-            position=(*self.tcp_pos_m, self.gripper_m), stamp_s=self.stamp_s,
-            joints_rad=self.joint_pos_rad, force_n=self.force_n,
-        )  # fmt: skip
+            position=(*self.tcp_pos_m, self.gripper_m),
+            stamp_s=self.stamp_s,
+            joints_rad=self.joint_pos_rad,
+            force_n=self.force_n,
+        )
 
 
 class Arm(Protocol):

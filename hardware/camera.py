@@ -52,9 +52,13 @@ class CroppedCamera:
     def features(self) -> CameraFeatures:
         inner = self._camera.features
         return CameraFeatures(
-            name=self._field.name, height=self._field.height, width=self._field.width,
-            rate_hz=inner.rate_hz, frame_id=inner.frame_id, fovy_deg=inner.fovy_deg,
-        )  # fmt: skip
+            name=self._field.name,
+            height=self._field.height,
+            width=self._field.width,
+            rate_hz=inner.rate_hz,
+            frame_id=inner.frame_id,
+            fovy_deg=inner.fovy_deg,
+        )
 
     def connect(self) -> None:
         self._camera.connect()

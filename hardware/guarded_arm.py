@@ -29,9 +29,11 @@ class GuardedArm:
     """
 
     def __init__(
-        self, arm: Arm, timeout_s: float,
+        self,
+        arm: Arm,
+        timeout_s: float,
         on_mode: Callable[[ArmMode, str, float], None] = lambda mode, reason, mono_s: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if not 0.1 <= timeout_s <= 0.2:
             raise ConfigError(f"the arm's watchdog is {timeout_s} s; it must lie in [0.1, 0.2] s.")
         self.arm = arm

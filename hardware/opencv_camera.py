@@ -12,9 +12,13 @@ class OpenCVCamera:
     """`source` is a device number (`0`), a stream address or a file."""
 
     def __init__(
-        self, source: str, name: str = "camera", height: int = 480, width: int = 640,
+        self,
+        source: str,
+        name: str = "camera",
+        height: int = 480,
+        width: int = 640,
         rate_hz: float = 30.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._source = source
         self._name = name
         self._wanted = (height, width, rate_hz)
@@ -36,9 +40,11 @@ class OpenCVCamera:
             )
         height, width, rate_hz = self._wanted
         for key, value in (
-            (cv2.CAP_PROP_FRAME_HEIGHT, height), (cv2.CAP_PROP_FRAME_WIDTH, width),
-            (cv2.CAP_PROP_FPS, rate_hz), (cv2.CAP_PROP_BUFFERSIZE, 1),
-        ):  # fmt: skip
+            (cv2.CAP_PROP_FRAME_HEIGHT, height),
+            (cv2.CAP_PROP_FRAME_WIDTH, width),
+            (cv2.CAP_PROP_FPS, rate_hz),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),
+        ):
             capture.set(key, value)
         self._wanted = (
             int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),

@@ -14,8 +14,8 @@ from hardware.guarded_arm import GuardedArm
 from hardware.proprio import ProprioReader
 from robot_rl.deploy.actions import AXES, ActionMap
 from robot_rl.deploy.safety import Command, SafetyFilter, Verdict
+from robot_rl.envs.spaces import action_space, observation_space
 from robot_rl.errors import HardwareError
-from robot_rl.spaces import action_space, observation_space
 from robot_rl.types import PROPRIO, Interface, Observation
 
 _FRAME_TIMEOUT_S = 1.0
@@ -97,10 +97,13 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         success = self._success()
         truncated = self._steps >= self._max_episode_steps
         info = {
-            "success": success, "applied_action": self._map.action(verdict.applied),
-            "source": "policy", "safety": [str(reason) for reason in verdict.reasons],
-            "late_s": late_s, "stamp_s": self._stamp_s,
-        }  # fmt: skip
+            "success": success,
+            "applied_action": self._map.action(verdict.applied),
+            "source": "policy",
+            "safety": [str(reason) for reason in verdict.reasons],
+            "late_s": late_s,
+            "stamp_s": self._stamp_s,
+        }
         return obs, float(bool(success)), bool(success), truncated, info
 
     def close(self) -> None:

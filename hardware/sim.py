@@ -12,7 +12,7 @@ import numpy as np
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures, Frame
-from robot_rl.environment import RenderConfig, TaskConfig, build_env
+from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.errors import ConfigError, HardwareError
 from robot_rl.types import IMAGE_PREFIX, Interface
 
@@ -96,7 +96,7 @@ class SimWorld:
     def _run(self) -> None:
         try:
             # A GL context belongs to the thread that made it.
-            self._env = build_env(self._task, RenderConfig())
+            self._env = open_env(self._task, RenderConfig())
             self._env.reset(seed=self._seed)
             self._started.set_result(None)
         except Exception as error:
@@ -163,8 +163,10 @@ class SimWorld:
             snapshot = Snapshot(
                 images={key.removeprefix(IMAGE_PREFIX): image for key, image in images.items()},
                 state=self._state(stamp_s),
-                success=success, episode_steps=self._steps, stamp_s=stamp_s,
-            )  # fmt: skip
+                success=success,
+                episode_steps=self._steps,
+                stamp_s=stamp_s,
+            )
             self._steps += 1
         with self._ticked:
             self.newest = snapshot
@@ -196,10 +198,12 @@ class SimulatedArm:
 
         low, high = self._world.simulation.arm.joint_range
         return ArmFeatures(
-            name="sim", joint_names=JOINTS,
-            joint_low_rad=tuple(map(float, low)), joint_high_rad=tuple(map(float, high)),
+            name="sim",
+            joint_names=JOINTS,
+            joint_low_rad=tuple(map(float, low)),
+            joint_high_rad=tuple(map(float, high)),
             gripper_max_m=GRIPPER_MAX_M,
-        )  # fmt: skip
+        )
 
     def connect(self) -> None:
         self._world.start()

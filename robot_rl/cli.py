@@ -90,9 +90,10 @@ def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--keep-failures", action="store_true", help="episodes without success count, too"
     )
     collect.add_argument(
-        "--label", action="store_true",
+        "--label",
+        action="store_true",
         help="for `classifier`: success (yours or the task's) marks a frame, and nothing ends",
-    )  # fmt: skip
+    )
     collect.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
 
 
@@ -100,9 +101,12 @@ def _classifier(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     classifier = _add(commands, "classifier", "learn to see success from labelled episodes")
     classifier.add_argument("folders", nargs="+", metavar="FOLDER", help="of `collect --label`")
     classifier.add_argument(
-        "--negatives", nargs="+", default=[], metavar="FOLDER",
+        "--negatives",
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
         help="where no frame shows success, whatever was paid: a run that fooled it",
-    )  # fmt: skip
+    )
     classifier.add_argument("--out", required=True, metavar="FOLDER")
     classifier.add_argument("--encoder", default="compact", help="compact, fine or efficientnet")
     classifier.add_argument("--seed", type=int, default=0)
@@ -169,9 +173,12 @@ def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     bags.add_argument("--policy", required=True, help="whose interface the episodes shall have")
     bags.add_argument("--out", required=True, metavar="FOLDER")
     bags.add_argument(
-        "--camera", action="append", dest="cameras", metavar="NAME=/NAMESPACE",
+        "--camera",
+        action="append",
+        dest="cameras",
+        metavar="NAME=/NAMESPACE",
         help="default: the first camera is /camera, others /NAME_camera",
-    )  # fmt: skip
+    )
     judge = _add(actions, "evaluate", "a policy's actions beside those that were applied")
     judge.add_argument("episodes", metavar="FOLDER")
     judge.add_argument("--policy", required=True)
@@ -181,9 +188,10 @@ def _doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     doctor = _add(commands, "doctor", "check this machine; `doctor teleop` shows a device's input")
     doctor.add_argument("what", nargs="?", choices=("machine", "teleop"), default="machine")
     doctor.add_argument(
-        "--device", default="keyboard",
+        "--device",
+        default="keyboard",
         choices=("keyboard", "gamepad", "spacemouse", "web", "leader"),
-    )  # fmt: skip
+    )
     doctor.add_argument("--path", default="", help="the gamepad's node, /dev/input/eventN")
     doctor.add_argument("--driver", default="", help="the leader arm: package.module:Class")
     doctor.add_argument("--driver-settings", default="{}", metavar="JSON")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
 
 
 class SimCamera:

@@ -8,8 +8,8 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
+from robot_rl.envs.spaces import action_space, observation_space
 from robot_rl.errors import ConfigError
-from robot_rl.spaces import action_space, observation_space
 from robot_rl.types import PROPRIO, ActionField, Interface, Observation, ProprioField, Scene
 from sim.rig import CameraRig
 

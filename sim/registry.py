@@ -1,19 +1,23 @@
 """Every task by name: `arm/<task>`, `dmc/<domain>_<task>`, `robosuite/<Env>`."""
 
-import importlib
 from dataclasses import dataclass
 
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import ConfigError, UnknownNameError
+from robot_rl.plugins import Plugins
 from sim.env import SimEnv, Simulation
 from sim.renderer import Quality
 from sim.rig import CameraRig
 
-_SUITES = {
-    "arm": "sim.suites.arm",
-    "dmc": "sim.suites.dm_control",
-    "robosuite": "sim.suites.robosuite",
-}
+SUITES = Plugins(
+    "task suite",
+    "robot_rl.suites",
+    {
+        "arm": "sim.suites.arm",
+        "dmc": "sim.suites.dm_control",
+        "robosuite": "sim.suites.robosuite",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,19 @@ def make_env(
     suite, _, name = task.partition("/")
     if state and suite != "arm":
         raise ConfigError(f"{task} has no state=true; only tasks of the arm suite know theirs.")
-    module = importlib.import_module(_SUITES[suite])
+    module = SUITES.load(suite)
     simulation: Simulation = module.make(name, reward, **({"state": True} if state else {}))
 
     def make_rig(simulation: Simulation) -> CameraRig:
         return CameraRig(
-            simulation.model, simulation.data, cameras, simulation.control_rate_hz, quality,
-            module.film_camera(name), simulation.hidden_geom_groups,
-        )  # fmt: skip
+            simulation.model,
+            simulation.data,
+            cameras,
+            simulation.control_rate_hz,
+            quality,
+            module.film_camera(name),
+            simulation.hidden_geom_groups,
+        )
 
     return SimEnv(simulation, make_rig, action_repeat, use_proprio)
 
@@ -57,13 +66,13 @@ def make_env(
 def require_task(task: str) -> None:
     """Raise `UnknownNameError`, closest names first, where there is no such task."""
     suite, _, name = task.partition("/")
-    if suite not in _SUITES or name not in (n for n, _ in _tasks(suite)):
+    if suite not in SUITES.names() or name not in (n for n, _ in _tasks(suite)):
         raise UnknownNameError("task", task, (info.name for info in list_tasks()))
 
 
 def list_tasks() -> list[TaskInfo]:
-    return [TaskInfo(f"{suite}/{n}", text) for suite in _SUITES for n, text in _tasks(suite)]
+    return [TaskInfo(f"{suite}/{n}", text) for suite in SUITES.names() for n, text in _tasks(suite)]
 
 
 def _tasks(suite: str) -> list[tuple[str, str]]:
-    return importlib.import_module(_SUITES[suite]).tasks()
+    return SUITES.load(suite).tasks()

@@ -45,9 +45,13 @@ class Renderer:
     """Draws `model` from any of its cameras into uint8 [H, W, 3], up to `height` x `width`."""
 
     def __init__(
-        self, model: mujoco.MjModel, height: int, width: int, quality: Quality = "lean",
+        self,
+        model: mujoco.MjModel,
+        height: int,
+        width: int,
+        quality: Quality = "lean",
         hidden_geom_groups: tuple[int, ...] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         if quality not in ("lean", "default"):
             raise UnknownNameError("render.quality", quality, ("lean", "default"))
         if quality == "lean":
@@ -86,9 +90,14 @@ class Renderer:
         self._gl.make_current()
         self._camera.fixedcamid = camera
         mujoco.mjv_updateScene(
-            self._model, data, self._option, None, self._camera,
-            mujoco.mjtCatBit.mjCAT_ALL, self._scene,
-        )  # fmt: skip
+            self._model,
+            data,
+            self._option,
+            None,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL,
+            self._scene,
+        )
         if self._lean:
             for flag in _LEAN_OFF:  # mjv_updateScene resets them
                 self._scene.flags[flag] = False

@@ -5,7 +5,7 @@ from functools import partial
 import mujoco
 import numpy as np
 
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import UnknownNameError
 from robot_rl.types import CameraField, Observation
 from sim.cameras import SimCamera

@@ -69,10 +69,14 @@ def random_batch(
     steps = Sequence(vector(sequence, a), vector(sequence), obs(), np.ones(size, np.float32))
     first, action = obs(), vector(a)
     return Batch(
-        obs=first, action=action, reward=vector(),
-        discount=np.full(size, 0.9, np.float32), next_obs=obs(), label=action,
+        obs=first,
+        action=action,
+        reward=vector(),
+        discount=np.full(size, 0.9, np.float32),
+        next_obs=obs(),
+        label=action,
         sequence=steps if sequence else None,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from robot_rl.build.compose import compose, expand_sweep, split_run_dir
 from robot_rl.cli import parse
-from robot_rl.compose import compose, expand_sweep, split_run_dir
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -18,7 +18,11 @@ interfaces = st.builds(
     control_rate_hz=st.floats(1, 100),
     cameras=st.lists(
         st.builds(
-            CameraField, name=names, height=sizes, width=sizes, rate_hz=st.floats(1, 60),
+            CameraField,
+            name=names,
+            height=sizes,
+            width=sizes,
+            rate_hz=st.floats(1, 60),
             crop=st.sampled_from([(), (0, 1, 16, 16)]),
         ),
         max_size=3,
@@ -30,7 +34,7 @@ interfaces = st.builds(
         st.builds(ActionField, name=names, unit=names, scale=st.floats(-1, 1), control=names),
         max_size=4,
     ).map(tuple),
-)  # fmt: skip
+)
 
 
 @given(interface=interfaces)

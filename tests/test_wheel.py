@@ -15,13 +15,16 @@ def test_the_wheel_builds_and_runs(tmp_path, repository):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     script = (
-        "from robot_rl.cli import main; from robot_rl.config import config_dir, options;"
+        "from robot_rl.cli import main; from robot_rl.build.config import config_dir, options;"
         "print(config_dir()); assert 'drqv2' in options('agent'); main(['--help'])"
     )
     run = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stderr
     assert str(tmp_path / "site") in run.stdout
     assert "usage: robot-rl" in run.stdout

@@ -47,9 +47,15 @@ class DrM(DrQV2):
     config: DrMConfig
 
     def __init__(
-        self, config: DrMConfig, encoder: Encoder, actor: Actor, critic: Critic, value: Value,
-        compute: Compute, taco: TacoLoss | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        config: DrMConfig,
+        encoder: Encoder,
+        actor: Actor,
+        critic: Critic,
+        value: Value,
+        compute: Compute,
+        taco: TacoLoss | None = None,
+    ) -> None:
         super().__init__(config, encoder, actor, critic, compute, taco)
         self.value = value.to(compute.device)
         self.value_opt = compute.adam(self.value, lr=config.lr)
@@ -85,9 +91,9 @@ class DrM(DrQV2):
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         if self._updates % self.config.perturb_every_updates == 0:
-            self.perturb(perturbation_factor(
-                self.beta, self.config.alpha_min, self.config.alpha_max
-            ))  # fmt: skip
+            self.perturb(
+                perturbation_factor(self.beta, self.config.alpha_min, self.config.alpha_max)
+            )
         metrics = super()._update(batch)
         self.beta = float(self._meter.ratio())
         if self.awake_step is None and self.beta < self.config.dormant_target:
@@ -123,9 +129,11 @@ class DrM(DrQV2):
     def perturbed(self) -> dict[str, nn.Module]:
         """What a perturbation touches, by name."""
         return {
-            "encoder": self.encoder, "actor": self.actor,
-            "critic": self.critic, "value": self.value,
-        }  # fmt: skip
+            "encoder": self.encoder,
+            "actor": self.actor,
+            "critic": self.critic,
+            "value": self.value,
+        }
 
     def _fresh(self, name: str, module: nn.Module) -> Mapping[str, Tensor]:
         """phi: the weights of a newly initialised copy."""

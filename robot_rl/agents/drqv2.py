@@ -45,9 +45,14 @@ class DrQV2(PixelAgent):
     actor: Actor
 
     def __init__(
-        self, config: DrQV2Config, encoder: Encoder, actor: Actor, critic: Critic,
-        compute: Compute, taco: TacoLoss | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        config: DrQV2Config,
+        encoder: Encoder,
+        actor: Actor,
+        critic: Critic,
+        compute: Compute,
+        taco: TacoLoss | None = None,
+    ) -> None:
         super().__init__(config, encoder, actor, compute)
         self.critic = critic.to(compute.device)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)

@@ -48,9 +48,15 @@ class HilSerl(SAC):
     actor: GripperActor
 
     def __init__(
-        self, config: HilSerlConfig, encoder: Encoder, actor: GripperActor, critic: EnsembleCritic,
-        action_dim: int, opening: int, compute: Compute,
-    ) -> None:  # fmt: skip
+        self,
+        config: HilSerlConfig,
+        encoder: Encoder,
+        actor: GripperActor,
+        critic: EnsembleCritic,
+        action_dim: int,
+        opening: int,
+        compute: Compute,
+    ) -> None:
         """`opening` is the place of the gripper's opening in proprio."""
         super().__init__(config, encoder, actor, critic, action_dim - 1, compute)
         self._opening = opening

@@ -67,9 +67,10 @@ class Mentor(DrM):
     def _snapshot(self) -> Snapshot:
         return {
             f"{name}.{key}": parameter.detach().to("cpu", copy=True)
-            for name, module in self.perturbed().items() if name != "encoder"
+            for name, module in self.perturbed().items()
+            if name != "encoder"
             for key, parameter in module.named_parameters()
-        }  # fmt: skip
+        }
 
     def _fresh(self, name: str, module: nn.Module) -> Mapping[str, Tensor]:
         """phi from S_top; newly initialised for the encoder, or while S_top has no spread yet."""

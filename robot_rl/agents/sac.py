@@ -68,9 +68,14 @@ class SAC(PixelAgent):
     config: SACConfig
 
     def __init__(
-        self, config: SACConfig, encoder: Encoder, actor: Actor | GripperActor,
-        critic: EnsembleCritic, action_dim: int, compute: Compute,
-    ) -> None:  # fmt: skip
+        self,
+        config: SACConfig,
+        encoder: Encoder,
+        actor: Actor | GripperActor,
+        critic: EnsembleCritic,
+        action_dim: int,
+        compute: Compute,
+    ) -> None:
         super().__init__(config, encoder, actor, compute)
         self.critic = critic.to(compute.device)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
@@ -130,9 +135,11 @@ class SAC(PixelAgent):
             loss = (q - y).square().mean(dim=1).sum() + self._critic_auxiliary(h, next_h, batch)
         self._descend(loss, self.critic_opt)
         return {
-            "critic_loss": loss.detach(), "q": q.detach().mean(), "target_v": y.mean(),
+            "critic_loss": loss.detach(),
+            "q": q.detach().mean(),
+            "target_v": y.mean(),
             "q_spread": q.detach().std(dim=0).mean(),
-        }  # fmt: skip
+        }
 
     def _critic_action(self, action: Tensor) -> Tensor:
         """The part of an action that the critics see."""
@@ -158,23 +165,27 @@ class SAC(PixelAgent):
             alpha * -(log_prob.detach() + self.target_entropy).mean(), self.temperature_opt
         )
         return {
-            "actor_loss": loss.detach(), "entropy": -log_prob.detach().mean(),
+            "actor_loss": loss.detach(),
+            "entropy": -log_prob.detach().mean(),
             "temperature": alpha.detach(),
-        }  # fmt: skip
+        }
 
     # ------------------------------------------------------------------- state
 
     def modules(self) -> dict[str, nn.Module]:
         return {
-            **super().modules(), "critic": self.critic, "critic_target": self.critic_target,
+            **super().modules(),
+            "critic": self.critic,
+            "critic_target": self.critic_target,
             "temperature": self.temperature,
-        }  # fmt: skip
+        }
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {
-            "critic": self.critic_opt, "actor": self.actor_opt,
+            "critic": self.critic_opt,
+            "actor": self.actor_opt,
             "temperature": self.temperature_opt,
-        }  # fmt: skip
+        }
 
 
 def sample(out: ActorOutput) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 import json
 import textwrap
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +13,8 @@ import yaml
 
 from robot_rl.analysis.settings import set_apart
 from robot_rl.analysis.stats import bootstrap_interval
+from robot_rl.config.schema import flatten
 from robot_rl.errors import RunDirectoryError
-from robot_rl.schema import flatten
 
 Axis = Literal["step", "minutes"]
 _BINS = 24
@@ -54,7 +54,7 @@ class Interventions:
     rate: np.ndarray
 
 
-def read_curve(run_dir: Path) -> Curve:
+def read_curve(run_dir: Path, bookkeeping: Collection[str] = ()) -> Curve:
     """Raises `RunDirectoryError` where `run_dir` holds no run or no evaluation yet."""
     metrics, config = run_dir / "metrics.jsonl", run_dir / "config.yaml"
     if not metrics.exists() or not config.exists():
@@ -78,7 +78,7 @@ def read_curve(run_dir: Path) -> Curve:
         score=np.array([row[key] for row in rows]),
         is_success=is_success,
         interventions=_interventions(lines),
-        settings=flatten(tree),
+        settings={k: v for k, v in flatten(tree).items() if k not in bookkeeping},
     )
 
 
@@ -99,13 +99,16 @@ def _interventions(lines: list[dict[str, float]]) -> Interventions | None:
     )
 
 
-def plot_runs(run_dirs: Sequence[Path], out: Path, x: Axis) -> None:
+def plot_runs(
+    run_dirs: Sequence[Path], out: Path, x: Axis, bookkeeping: Collection[str] = ()
+) -> None:
     """One line per task, agent, teaching and settings: the mean over seeds with its 95 % bootstrap
     interval.
 
-    Dashed: the share of steps that a human commanded.
+    Dashed: the share of steps that a human commanded. `bookkeeping` names settings that do not
+    change what a run learns.
     """
-    plot_curves([read_curve(run_dir) for run_dir in run_dirs], out, x)
+    plot_curves([read_curve(run_dir, bookkeeping) for run_dir in run_dirs], out, x)
 
 
 def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
@@ -166,8 +169,13 @@ def _draw(axes: Any, label: str, members: Sequence[Curve], x: Axis) -> None:
     helped = [curve.interventions for curve in members if curve.interventions is not None]
     if helped and all(curve.is_success for curve in members):
         grid, rates = _on_one_grid([(getattr(i, x), i.rate) for i in helped])
-        axes.plot(grid, rates.mean(axis=0), "--", color=line.get_color(),
-                  label="  steps commanded by the human")  # fmt: skip
+        axes.plot(
+            grid,
+            rates.mean(axis=0),
+            "--",
+            color=line.get_color(),
+            label="  steps commanded by the human",
+        )
 
 
 def _on_one_grid(

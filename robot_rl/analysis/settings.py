@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from robot_rl.resumable import RESUMABLE
-
-# What does not change what a run learns, or is drawn as a spread.
-_IGNORED = {"seed", "run_dir", *RESUMABLE}
+# Drawn as a spread, or where the run lies.
+_IGNORED = frozenset({"seed", "run_dir"})
 
 
 def set_apart(settings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,9 +12,9 @@ def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float
         return 0.0, 1.0
     p = successes / trials
     centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(
-        p * (1 - p) / trials + z * z / (4 * trials * trials)
-    )  # fmt: skip
+    half = (
+        z / (1 + z * z / trials) * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
+    )
     # Rounding must not push the bound past the rate itself.
     return max(0.0, min(centre - half, p)), min(1.0, max(centre + half, p))
 

@@ -7,9 +7,16 @@ from pathlib import Path
 from robot_rl.errors import UnknownNameError
 
 BENCHMARKS = (
-    "startup", "render", "replay", "learner", "compile", "growth",
-    "runtime", "latency", "transport",
-)  # fmt: skip
+    "startup",
+    "render",
+    "replay",
+    "learner",
+    "compile",
+    "growth",
+    "runtime",
+    "latency",
+    "transport",
+)
 
 
 def run(arguments: argparse.Namespace) -> int:

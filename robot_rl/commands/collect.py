@@ -5,15 +5,15 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from robot_rl.build import build_device, by_person
-from robot_rl.compose import compose
-from robot_rl.config import TrainConfig
-from robot_rl.environment import build_env
+from robot_rl.build.compose import compose
+from robot_rl.build.config import TrainConfig
+from robot_rl.build.envs import build_env
+from robot_rl.build.people import build_device, by_person
+from robot_rl.clocks import Pace
 from robot_rl.episodes.folder import EpisodesFolder, create
 from robot_rl.errors import ConfigError
-from robot_rl.interventions.demonstrations import DemonstrationRecorder
 from robot_rl.interventions.gate import Gate
-from robot_rl.training.clocks import Pace
+from robot_rl.training.demonstrations import DemonstrationRecorder
 from robot_rl.training.run import StopSignals
 
 # Far from the seeds of training and of evaluation.

@@ -60,7 +60,7 @@ def torch_and_cuda() -> Check:
 
 def rendering() -> Check:
     try:
-        from robot_rl.cameras import CameraSpec
+        from robot_rl.envs.cameras import CameraSpec
         from sim.registry import make_env
 
         env = make_env("arm/reach", (CameraSpec(name="front", height=64, width=64),))
@@ -111,5 +111,11 @@ def ros() -> Check:
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (
-    python, torch_and_cuda, rendering, memory, disk, suites, ros,
-)  # fmt: skip
+    python,
+    torch_and_cuda,
+    rendering,
+    memory,
+    disk,
+    suites,
+    ros,
+)

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from robot_rl.build import open_device
-from robot_rl.config import HumanConfig
+from robot_rl.build.config import HumanConfig
+from robot_rl.build.people import open_device
 from robot_rl.interventions.device import Moment, Reading
 from robot_rl.types import PROPRIO, ActionField, Interface, ProprioField
 
@@ -21,9 +21,11 @@ _FIELDS = ("tcp_dx", "tcp_dy", "tcp_dz", "gripper")
 def run(arguments: argparse.Namespace) -> int:
     """Shows `--seconds` of it, or until Ctrl-C or the device says stop."""
     human = HumanConfig(
-        device=arguments.device, path=arguments.path, driver=arguments.driver,
+        device=arguments.device,
+        path=arguments.path,
+        driver=arguments.driver,
         driver_settings=arguments.driver_settings,
-    )  # fmt: skip
+    )
     device = open_device(human, _interface())
     moment = Moment(obs={PROPRIO: np.zeros(4, np.float32)}, policy_action=np.zeros(4, np.float32))
     said: list[str] = []
@@ -64,6 +66,9 @@ def _interface() -> Interface:
         ProprioField(name="gripper_opening", unit="m", size=1),
     )
     return Interface(
-        task="doctor/teleop", control_rate_hz=10.0, cameras=(), proprio=proprio,
+        task="doctor/teleop",
+        control_rate_hz=10.0,
+        cameras=(),
+        proprio=proprio,
         actions=tuple(actions),
-    )  # fmt: skip
+    )

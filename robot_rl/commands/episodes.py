@@ -18,9 +18,14 @@ def run(arguments: argparse.Namespace) -> int:
     from robot_rl.commands import episodes_from_bags
 
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
-        "import": episodes_from_bags.import_bags, "evaluate": episodes_from_bags.evaluate,
-        "list": list_episodes, "show": show, "check": check, "merge": merge, "export": export,
-    }  # fmt: skip
+        "import": episodes_from_bags.import_bags,
+        "evaluate": episodes_from_bags.evaluate,
+        "list": list_episodes,
+        "show": show,
+        "check": check,
+        "merge": merge,
+        "export": export,
+    }
     return actions[arguments.action](arguments)
 
 
@@ -33,9 +38,13 @@ def list_episodes(arguments: argparse.Namespace) -> int:
     for episode in folder.episodes():
         steps = len(episode.steps)
         table.add_row(
-            episode.name, str(steps), f"{steps / rate_hz:.1f}", f"{episode.episode_return:.2f}",
-            _end(episode), sources(episode),
-        )  # fmt: skip
+            episode.name,
+            str(steps),
+            f"{steps / rate_hz:.1f}",
+            f"{episode.episode_return:.2f}",
+            _end(episode),
+            sources(episode),
+        )
     Console(width=110).print(table)
     return 0
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from robot_rl.agents.base import Carry
 from robot_rl.analysis.video import write_mp4
+from robot_rl.build.envs import build_evaluation_env
+from robot_rl.config.schema import from_tree
 from robot_rl.deploy.artefact import PolicyFolder
-from robot_rl.environment import RenderConfig, TaskConfig, build_evaluation_env
+from robot_rl.envs.registry import RenderConfig, TaskConfig
 from robot_rl.errors import ConfigError, RunDirectoryError
-from robot_rl.schema import from_tree
 from robot_rl.training.evaluate import Act, Evaluation, evaluate
 from robot_rl.types import Observation
 

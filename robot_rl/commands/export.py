@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from robot_rl.build import build_agent
-from robot_rl.config import train_config
+from robot_rl.build.agents import build_agent
+from robot_rl.build.config import train_config
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import export_onnx
 from robot_rl.errors import RunDirectoryError

@@ -4,9 +4,9 @@ import argparse
 import os
 import shutil
 
-from robot_rl.ros_launch import standins
-from robot_rl.ros_launch.evaluate import Plan, find_launch_file, make_plan
-from robot_rl.ros_launch.supervise import run as supervise
+from robot_rl_nodes.launching import standins
+from robot_rl_nodes.launching.evaluate import Plan, find_launch_file, make_plan
+from robot_rl_nodes.launching.supervise import run as supervise
 
 
 def run(arguments: argparse.Namespace) -> int:

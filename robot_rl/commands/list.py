@@ -26,7 +26,7 @@ def _tasks() -> list[tuple[str, str]]:
 
 def _options(what: str) -> list[tuple[str, str]]:
     """Config files of a group; their first comment is their line."""
-    from robot_rl.config import config_dir, options
+    from robot_rl.build.config import config_dir, options
 
     group = what.removesuffix("s")
     rows = []
@@ -38,7 +38,7 @@ def _options(what: str) -> list[tuple[str, str]]:
 
 
 def _settings() -> list[tuple[str, str]]:
-    from robot_rl.compose import compose_tree
-    from robot_rl.schema import flatten
+    from robot_rl.build.compose import compose_tree
+    from robot_rl.config.schema import flatten
 
     return [(key, str(value)) for key, value in flatten(compose_tree(())).items()]

@@ -5,8 +5,8 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+from robot_rl.build.compose import compose
 from robot_rl.commands.collect import collect
-from robot_rl.compose import compose
 
 _ENDLESS = 1_000_000
 

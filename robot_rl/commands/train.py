@@ -8,8 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from robot_rl.build import build_trainer, default_run_dir
-from robot_rl.compose import (
+from robot_rl.build.compose import (
     compose,
     compose_tree,
     expand_sweep,
@@ -17,9 +16,10 @@ from robot_rl.compose import (
     split_run_dir,
     sweep_run_dir,
 )
-from robot_rl.config import TrainConfig, train_config
+from robot_rl.build.config import TrainConfig, train_config
+from robot_rl.build.finish import finish
+from robot_rl.build.run import build_trainer, default_run_dir
 from robot_rl.errors import ConfigError, CorruptFileError
-from robot_rl.training.finish import finish
 from robot_rl.training.monitor import Monitor
 from robot_rl.training.run import RunDirectory, StopSignals, read_yaml, write_text
 
@@ -84,8 +84,10 @@ def _train(config: TrainConfig, directory: RunDirectory) -> int:
     with StopSignals() as stop:
         resumed = trainer.load_or_start()
         if 0 < config.steps <= config.seed_steps and not config.offline_updates:
-            log.warning("nothing will be learned: the first %s steps are random (seed_steps)",
-                        config.seed_steps)  # fmt: skip
+            log.warning(
+                "nothing will be learned: the first %s steps are random (seed_steps)",
+                config.seed_steps,
+            )
         log.info("%s %s at step %s", "continuing" if resumed else "starting", title, trainer.step)
         monitor = Monitor(directory.root, config.steps, trainer.step, title)
         try:

@@ -67,7 +67,7 @@ class PolicyFolder:
             raise CorruptFileError(f"{path} is not a policy configuration: {error}") from error
 
     def network(self) -> NetworkConfig:
-        from robot_rl.schema import from_tree
+        from robot_rl.config.schema import from_tree
 
         return from_tree(NetworkConfig, self.config()["network"], "network")
 

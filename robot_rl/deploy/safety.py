@@ -42,9 +42,13 @@ class Reason(StrEnum):
 
 
 LATCHING = frozenset(Reason) - {
-    Reason.ACTION_BOUND, Reason.STEP_LIMIT, Reason.VELOCITY_LIMIT, Reason.ACCELERATION_LIMIT,
-    Reason.WORKSPACE, Reason.STALE_COMMAND,
-}  # fmt: skip
+    Reason.ACTION_BOUND,
+    Reason.STEP_LIMIT,
+    Reason.VELOCITY_LIMIT,
+    Reason.ACCELERATION_LIMIT,
+    Reason.WORKSPACE,
+    Reason.STALE_COMMAND,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +79,24 @@ class SafetyLimits:
 
     def __post_init__(self) -> None:
         axes = len(self.position_low)
-        for name in ("position_high", "action_bound", "max_step", "max_velocity",
-                     "max_acceleration"):  # fmt: skip
+        for name in (
+            "position_high",
+            "action_bound",
+            "max_step",
+            "max_velocity",
+            "max_acceleration",
+        ):
             if len(getattr(self, name)) != axes:
                 raise ConfigError(f"safety limit {name} needs {axes} numbers, one per axis.")
         if not all(a < b for a, b in zip(self.position_low, self.position_high, strict=True)):
             raise ConfigError("safety limits: position_low must lie below position_high.")
-        positive = (*self.action_bound, *self.max_step, *self.max_velocity,
-                    *self.max_acceleration, self.period_s)  # fmt: skip
+        positive = (
+            *self.action_bound,
+            *self.max_step,
+            *self.max_velocity,
+            *self.max_acceleration,
+            self.period_s,
+        )
         if not all(x > 0 and math.isfinite(x) for x in positive):
             raise ConfigError("safety limits: bounds, steps, velocities and period are above 0.")
         if len(self.joint_low_rad) != len(self.joint_high_rad):
@@ -175,8 +189,15 @@ class SafetyFilter:
         if len(command.velocity) != len(self._still) or len(reading.position) != len(self._still):
             yield Reason.MALFORMED
             return
-        numbers = (*command.velocity, *reading.position, *reading.joints_rad, reading.force_n,
-                   command.stamp_s, reading.stamp_s, now_s)  # fmt: skip
+        numbers = (
+            *command.velocity,
+            *reading.position,
+            *reading.joints_rad,
+            reading.force_n,
+            command.stamp_s,
+            reading.stamp_s,
+            now_s,
+        )
         if not all(map(math.isfinite, numbers)):
             yield Reason.NOT_FINITE
             return
@@ -264,9 +285,11 @@ class SafetyFilter:
         self.counts.update(reasons)
         self._last = velocity
         return Verdict(
-            source=command.source, requested=tuple(command.velocity), applied=velocity,
+            source=command.source,
+            requested=tuple(command.velocity),
+            applied=velocity,
             reasons=tuple(reasons),
-        )  # fmt: skip
+        )
 
 
 def _minus(values: Vector) -> Vector:

@@ -92,9 +92,13 @@ def _read(bag: Path, interface: Interface, cameras: Mapping[str, str]) -> _Messa
 
 
 def _handlers(
-    topics: set[str], bag: Path, interface: Interface, cameras: Mapping[str, str],
-    found: _Messages, assembler: StateAssembler,
-) -> dict[str, Any]:  # fmt: skip
+    topics: set[str],
+    bag: Path,
+    interface: Interface,
+    cameras: Mapping[str, str],
+    found: _Messages,
+    assembler: StateAssembler,
+) -> dict[str, Any]:
     """What to do with a message of each topic."""
     handlers: dict[str, Any] = {}
 
@@ -225,9 +229,10 @@ def _without_idle_ends(recording: Recording) -> Recording:
         return Recording(gaps=recording.gaps)
     first, last = busy[0], busy[-1]
     return Recording(
-        recording.obs[first : last + 2], recording.steps[first : last + 1],
+        recording.obs[first : last + 2],
+        recording.steps[first : last + 1],
         recording.gaps,
-    )  # fmt: skip
+    )
 
 
 def _finish(recording: Recording, success: bool | None) -> None:
@@ -235,8 +240,10 @@ def _finish(recording: Recording, success: bool | None) -> None:
     recording.success = success
     recording.steps[-1] = dataclasses.replace(
         recording.steps[-1],
-        reward=float(bool(success)), terminated=bool(success), truncated=not success,
-    )  # fmt: skip
+        reward=float(bool(success)),
+        terminated=bool(success),
+        truncated=not success,
+    )
     for i, (before, step) in enumerate(itertools.pairwise(recording.steps), start=1):
         segment = before.segment if step.source == before.source else i
         recording.steps[i] = dataclasses.replace(step, segment=segment)

@@ -28,9 +28,12 @@ class BagWriter:
     """
 
     def __init__(
-        self, root: Path, topics: Mapping[str, str], queue_size: int = 2000,
+        self,
+        root: Path,
+        topics: Mapping[str, str],
+        queue_size: int = 2000,
         on_error: Callable[[str], None] = lambda text: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.root = root
         self.drops = 0
         self._topics = dict(topics)

@@ -26,9 +26,11 @@ class Finding:
 def check(episode: StoredEpisode, interface: Interface) -> list[Finding]:
     """Everything wrong with `episode`; empty where it is sound."""
     found = [
-        *_not_finite(episode), *_frozen(episode, interface),
-        *_clock(episode, interface), *_loose_ends(episode),
-    ]  # fmt: skip
+        *_not_finite(episode),
+        *_frozen(episode, interface),
+        *_clock(episode, interface),
+        *_loose_ends(episode),
+    ]
     return [Finding(episode.name, what) for what in found]
 
 

@@ -10,9 +10,12 @@ from robot_rl.types import IMAGE_PREFIX, Observation
 _SIZE, _BANNER = 256, 32
 # RGB, as on the operator's page.
 _COLOURS = {
-    "policy": (59, 130, 246), "human": (245, 165, 36), "expert": (47, 191, 113),
-    "random": (150, 90, 200), "nobody": (120, 130, 140),
-}  # fmt: skip
+    "policy": (59, 130, 246),
+    "human": (245, 165, 36),
+    "expert": (47, 191, 113),
+    "random": (150, 90, 200),
+    "nobody": (120, 130, 140),
+}
 
 
 def film(episode: StoredEpisode) -> list[np.ndarray]:

@@ -21,10 +21,15 @@ _VERSION = "v3.0"
 _STATE, _ACTION = "observation.state", "action"
 _SHARD = "chunk-000/file-000.parquet"
 _NUMBERS = {
-    "timestamp": "float32", "frame_index": "int64", "episode_index": "int64", "index": "int64",
-    "task_index": "int64", "next.reward": "float32", "next.done": "bool",
+    "timestamp": "float32",
+    "frame_index": "int64",
+    "episode_index": "int64",
+    "index": "int64",
+    "task_index": "int64",
+    "next.reward": "float32",
+    "next.done": "bool",
     "is_intervention": "bool",
-}  # fmt: skip
+}
 _STATISTICS = ("min", "max", "mean", "std", "count")
 
 
@@ -114,9 +119,11 @@ class _Statistics:
             new = [x.min(axes), x.max(axes), x.sum(axes), np.square(x).sum(axes)]
             old = self._sums.setdefault(name, [new[0], new[1], 0 * new[2], 0 * new[3]])
             self._sums[name] = [
-                np.minimum(old[0], new[0]), np.maximum(old[1], new[1]), old[2] + new[2],
+                np.minimum(old[0], new[0]),
+                np.maximum(old[1], new[1]),
+                old[2] + new[2],
                 old[3] + new[3],
-            ]  # fmt: skip
+            ]
             self._count[name] = self._count.get(name, 0) + n
 
     def tree(self) -> dict[str, dict[str, Any]]:
@@ -140,8 +147,9 @@ def _features(interface: Interface) -> dict[str, dict[str, Any]]:
     if interface.proprio:
         names = [
             field.name if field.size == 1 else f"{field.name}_{i}"
-            for field in interface.proprio for i in range(field.size)
-        ]  # fmt: skip
+            for field in interface.proprio
+            for i in range(field.size)
+        ]
         features[_STATE] = _feature("float32", [len(names)], names)
     actions = [field.name for field in interface.actions]
     features[_ACTION] = _feature("float32", [len(actions)], actions)
@@ -160,23 +168,36 @@ def _info(
 ) -> dict[str, Any]:
     chunks = "chunk-{chunk_index:03d}/file-{file_index:03d}"
     return {
-        "codebase_version": _VERSION, "robot_type": interface.task.partition("/")[0],
-        "total_episodes": episodes, "total_frames": frames, "total_tasks": 1,
-        "chunks_size": 1000, "data_files_size_in_mb": 100, "video_files_size_in_mb": 500,
-        "fps": round(interface.control_rate_hz), "splits": {"train": f"0:{episodes}"},
-        "data_path": f"data/{chunks}.parquet", "video_path": None, "features": features,
-    }  # fmt: skip
+        "codebase_version": _VERSION,
+        "robot_type": interface.task.partition("/")[0],
+        "total_episodes": episodes,
+        "total_frames": frames,
+        "total_tasks": 1,
+        "chunks_size": 1000,
+        "data_files_size_in_mb": 100,
+        "video_files_size_in_mb": 500,
+        "fps": round(interface.control_rate_hz),
+        "splits": {"train": f"0:{episodes}"},
+        "data_path": f"data/{chunks}.parquet",
+        "video_path": None,
+        "features": features,
+    }
 
 
 def _episode_row(
     number: int, start: int, count: int, interface: Interface, statistics: _Statistics
 ) -> dict[str, Any]:
     row = {
-        "episode_index": number, "tasks": [interface.task], "length": count,
-        "data/chunk_index": 0, "data/file_index": 0,
-        "dataset_from_index": start, "dataset_to_index": start + count,
-        "meta/episodes/chunk_index": 0, "meta/episodes/file_index": 0,
-    }  # fmt: skip
+        "episode_index": number,
+        "tasks": [interface.task],
+        "length": count,
+        "data/chunk_index": 0,
+        "data/file_index": 0,
+        "dataset_from_index": start,
+        "dataset_to_index": start + count,
+        "meta/episodes/chunk_index": 0,
+        "meta/episodes/file_index": 0,
+    }
     for name, numbers in statistics.tree().items():
         row |= {f"stats/{name}/{key}": value for key, value in numbers.items()}
     return row
@@ -186,15 +207,27 @@ def _tasks(arrow: Any, interface: Interface) -> Any:
     """A table whose `task` column is the index that pandas reads back."""
     table = arrow.table({"task_index": [0], "task": [interface.task]})
     columns = [
-        {"name": "task_index", "field_name": "task_index", "pandas_type": "int64",
-         "numpy_type": "int64", "metadata": None},
-        {"name": "task", "field_name": "task", "pandas_type": "unicode", "numpy_type": "object",
-         "metadata": None},
-    ]  # fmt: skip
+        {
+            "name": "task_index",
+            "field_name": "task_index",
+            "pandas_type": "int64",
+            "numpy_type": "int64",
+            "metadata": None,
+        },
+        {
+            "name": "task",
+            "field_name": "task",
+            "pandas_type": "unicode",
+            "numpy_type": "object",
+            "metadata": None,
+        },
+    ]
     pandas = {
-        "index_columns": ["task"], "column_indexes": [], "columns": columns,
+        "index_columns": ["task"],
+        "column_indexes": [],
+        "columns": columns,
         "pandas_version": "2.0.0",
-    }  # fmt: skip
+    }
     return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
 
 

@@ -25,8 +25,11 @@ BTN_TL, BTN_TR, BTN_TL2, BTN_TR2, BTN_SELECT, BTN_START = 310, 311, 312, 313, 31
 DEADMAN = BTN_TR
 _OPEN, _CLOSE = BTN_EAST, BTN_SOUTH
 _SAYINGS: dict[int, Event] = {
-    BTN_NORTH: "success", BTN_WEST: "failure", BTN_SELECT: "rerecord", BTN_START: "stop",
-}  # fmt: skip
+    BTN_NORTH: "success",
+    BTN_WEST: "failure",
+    BTN_SELECT: "rerecord",
+    BTN_START: "stop",
+}
 HELP = (
     "hold RB to drive   left stick: x, y   right stick: z   A: close   B: open\n"
     "Y: success   X: failure   select: record again   start: stop"

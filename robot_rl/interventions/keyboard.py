@@ -15,10 +15,16 @@ from robot_rl.interventions.operator import STILL, Axes, OperatorState
 from robot_rl.interventions.polled import PolledDriver
 
 KEYS: dict[str, Axes] = {
-    "w": (1, 0, 0, 0), "s": (-1, 0, 0, 0), "a": (0, 1, 0, 0), "d": (0, -1, 0, 0),
-    "r": (0, 0, 1, 0), "f": (0, 0, -1, 0), "o": (0, 0, 0, 1), "c": (0, 0, 0, -1),
+    "w": (1, 0, 0, 0),
+    "s": (-1, 0, 0, 0),
+    "a": (0, 1, 0, 0),
+    "d": (0, -1, 0, 0),
+    "r": (0, 0, 1, 0),
+    "f": (0, 0, -1, 0),
+    "o": (0, 0, 0, 1),
+    "c": (0, 0, 0, -1),
     " ": STILL,
-}  # fmt: skip
+}
 SAYINGS: dict[str, Event] = {"y": "success", "n": "failure", "x": "rerecord", "q": "stop"}
 HELP = (
     "w/s: x   a/d: y   r/f: z   o/c: gripper   space: take over, still   any other key: let go\n"

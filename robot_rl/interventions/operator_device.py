@@ -43,6 +43,8 @@ class OperatorDevice(TeleopDevice):
         velocity = [axis * bound for axis, bound in zip(wish.axes, self._map.bound, strict=True)]
         action = self._map.action(velocity).astype(np.float32) if wish.held else None
         return Reading(
-            held=wish.held, action=action, lost=self._operator.lost,
+            held=wish.held,
+            action=action,
+            lost=self._operator.lost,
             events=self._operator.take_events(),
-        )  # fmt: skip
+        )

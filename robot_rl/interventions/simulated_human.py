@@ -48,8 +48,12 @@ class SimulatedHumanConfig:
     max_takeovers: int = 0  # since the process was started; 0 is as many as it likes
 
     def __post_init__(self) -> None:
-        shares = {"skill": self.skill, "attention": self.attention, "beta": self.beta,
-                  "probability": self.probability}  # fmt: skip
+        shares = {
+            "skill": self.skill,
+            "attention": self.attention,
+            "beta": self.beta,
+            "probability": self.probability,
+        }
         for name, value in shares.items():
             if not 0.0 <= value <= 1.0:
                 raise ConfigError(f"human.simulated.{name} is {value}; it lies in [0, 1].")

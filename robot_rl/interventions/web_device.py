@@ -45,17 +45,23 @@ class WebDevice(OperatorDevice):
 
     def _actions(self, requested: np.ndarray, applied: np.ndarray) -> list[dict[str, Any]]:
         return [
-            {"name": field.name, "requested": float(wish), "applied": float(done), "bound": 1.0,
-             "unit": ""}
+            {
+                "name": field.name,
+                "requested": float(wish),
+                "applied": float(done),
+                "bound": 1.0,
+                "unit": "",
+            }
             for field, wish, done in zip(self._interface.actions, requested, applied, strict=True)
-        ]  # fmt: skip
+        ]
 
     def _joints(self, moment: Moment) -> list[dict[str, Any]]:
         """Proprio, number by number."""
         names = [
             (field.name if field.size == 1 else f"{field.name} {i}", field.unit)
-            for field in self._interface.proprio for i in range(field.size)
-        ]  # fmt: skip
+            for field in self._interface.proprio
+            for i in range(field.size)
+        ]
         numbers = moment.obs.get(PROPRIO, np.zeros(0))
         return [
             {"name": name, "position": float(number), "unit": unit}
@@ -81,6 +87,11 @@ def _page_state(
     source: str, actions: list[dict[str, Any]], joints: list[dict[str, Any]]
 ) -> dict[str, Any]:
     return {
-        "source": source, "reasons": [], "counts": {}, "actions": actions, "joints": joints,
-        "latencies_ms": {}, "events": list(EVENTS),
-    }  # fmt: skip
+        "source": source,
+        "reasons": [],
+        "counts": {},
+        "actions": actions,
+        "joints": joints,
+        "latencies_ms": {},
+        "events": list(EVENTS),
+    }

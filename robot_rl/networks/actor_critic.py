@@ -31,9 +31,15 @@ class Actor(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, action_dim: int, feature_dim: int, hidden_dim: int,
-        layer_norm: bool = False, moe: MoEConfig | None = None, gaussian: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        encoder: Encoder,
+        action_dim: int,
+        feature_dim: int,
+        hidden_dim: int,
+        layer_norm: bool = False,
+        moe: MoEConfig | None = None,
+        gaussian: bool = False,
+    ) -> None:
         super().__init__()
         self.trunk = Trunk(encoder, feature_dim)
         self.first = hidden_layer(self.trunk.out_dim, hidden_dim, layer_norm)
@@ -60,9 +66,13 @@ class Critic(nn.Module):
     """Twin Q over one trunk: (features, action [B, A]) -> (Q1 [B], Q2 [B])."""
 
     def __init__(
-        self, encoder: Encoder, action_dim: int, feature_dim: int, hidden_dim: int,
+        self,
+        encoder: Encoder,
+        action_dim: int,
+        feature_dim: int,
+        hidden_dim: int,
         layer_norm: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.trunk = Trunk(encoder, feature_dim)
         in_dim = self.trunk.out_dim + action_dim

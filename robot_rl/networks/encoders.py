@@ -80,10 +80,11 @@ class Encoder(nn.Module):
             raise UnknownNameError("encoder", shape, (*CONV_SHAPES, PRETRAINED))
         self.keys = tuple(camera.key for camera in interface.cameras)
         self.convs = nn.ModuleList(
-            PretrainedStack(frame_stack, camera.height, camera.width) if shape == PRETRAINED
+            PretrainedStack(frame_stack, camera.height, camera.width)
+            if shape == PRETRAINED
             else conv_stack(3 * frame_stack, shape)
             for camera in interface.cameras
-        )  # fmt: skip
+        )
         self.proprio_dim = interface.proprio_size
         self.scale = ProprioScale(self.proprio_dim)
         with torch.no_grad():

@@ -79,9 +79,14 @@ class EnsembleCritic(nn.Module):
     """N critics over one trunk: (features, action [B, A]) -> Q [N, B] (REDQ, Chen et al. 2021)."""
 
     def __init__(
-        self, encoder: Encoder, action_dim: int, feature_dim: int, hidden_dim: int,
-        layer_norm: bool, members: int,
-    ) -> None:  # fmt: skip
+        self,
+        encoder: Encoder,
+        action_dim: int,
+        feature_dim: int,
+        hidden_dim: int,
+        layer_norm: bool,
+        members: int,
+    ) -> None:
         super().__init__()
         self.trunk = Trunk(encoder, feature_dim)
         in_dim = self.trunk.out_dim + action_dim
@@ -102,9 +107,14 @@ class EnsembleGripperCritic(nn.Module):
     """N critics of the gripper's discrete choices: features -> Q [N, B, choices] (HIL-SERL)."""
 
     def __init__(
-        self, encoder: Encoder, choices: int, feature_dim: int, hidden_dim: int,
-        layer_norm: bool, members: int,
-    ) -> None:  # fmt: skip
+        self,
+        encoder: Encoder,
+        choices: int,
+        feature_dim: int,
+        hidden_dim: int,
+        layer_norm: bool,
+        members: int,
+    ) -> None:
         super().__init__()
         self.trunk = Trunk(encoder, feature_dim)
         self.q = EnsembleMLP(members, self.trunk.out_dim, hidden_dim, choices, layer_norm)

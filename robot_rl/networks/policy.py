@@ -86,15 +86,24 @@ def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Acto
     moe = config.moe if config.actor == "moe" else None
     discrete = config.gripper == "discrete"
     actor = Actor(
-        encoder, action_dim - discrete, config.feature_dim, config.hidden_dim, config.layer_norm,
-        moe, config.gaussian,
-    )  # fmt: skip
+        encoder,
+        action_dim - discrete,
+        config.feature_dim,
+        config.hidden_dim,
+        config.layer_norm,
+        moe,
+        config.gaussian,
+    )
     if not discrete:
         return actor
     gripper = EnsembleGripperCritic(
-        encoder, len(CHOICES), config.feature_dim, config.hidden_dim, config.layer_norm,
+        encoder,
+        len(CHOICES),
+        config.feature_dim,
+        config.hidden_dim,
+        config.layer_norm,
         _GRIPPER_CRITICS,
-    )  # fmt: skip
+    )
     return GripperActor(actor, gripper)
 
 

@@ -15,9 +15,14 @@ from robot_rl.errors import MissingPackageError
 
 # (repeats, channels, stride, expansion, kernel) of each stage.
 _STAGES = (
-    (1, 16, 1, 1, 3), (2, 24, 2, 6, 3), (2, 40, 2, 6, 5), (3, 80, 2, 6, 3), (3, 112, 1, 6, 5),
-    (4, 192, 2, 6, 5), (1, 320, 1, 6, 3),
-)  # fmt: skip
+    (1, 16, 1, 1, 3),
+    (2, 24, 2, 6, 3),
+    (2, 40, 2, 6, 5),
+    (3, 80, 2, 6, 3),
+    (3, 112, 1, 6, 5),
+    (4, 192, 2, 6, 5),
+    (1, 320, 1, 6, 3),
+)
 _STEM_CHANNELS = 32
 _BN_EPS = 1e-3
 # A map of 8x8 from a frame of 64x64: later stages forget where a small cube lies.

@@ -92,8 +92,10 @@ class Replay:
             )
         wanted = round(n * self.config.taught_fraction)
         wanted = 0 if not len(taught) else wanted if len(others) else n
-        flat = [self._rng.choice(kind, size) if size else kind[:0]
-                for kind, size in ((taught, wanted), (others, n - wanted))]  # fmt: skip
+        flat = [
+            self._rng.choice(kind, size) if size else kind[:0]
+            for kind, size in ((taught, wanted), (others, n - wanted))
+        ]
         return self.gather(*self._address(np.concatenate(flat)))
 
     def gather(self, lane: np.ndarray, row: np.ndarray) -> Batch:

@@ -30,9 +30,12 @@ class SuccessClassifier(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.head = nn.Sequential(
-            nn.Linear(encoder.image_dim, _HIDDEN), nn.LayerNorm(_HIDDEN), nn.ReLU(),
-            nn.Dropout(_DROPOUT), nn.Linear(_HIDDEN, 1),
-        )  # fmt: skip
+            nn.Linear(encoder.image_dim, _HIDDEN),
+            nn.LayerNorm(_HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(_DROPOUT),
+            nn.Linear(_HIDDEN, 1),
+        )
         self.interface = interface
         self.threshold = 0.5
 
@@ -78,9 +81,11 @@ def save(
     weights = {k: v.detach().cpu().contiguous() for k, v in classifier.state_dict().items()}
     save_file(weights, folder / _WEIGHTS)
     card = {
-        "encoder": encoder, "threshold": classifier.threshold, "report": dict(report),
+        "encoder": encoder,
+        "threshold": classifier.threshold,
+        "report": dict(report),
         "interface": dataclasses.asdict(classifier.interface),
-    }  # fmt: skip
+    }
     (folder / _CARD).write_text(json.dumps(card, indent=2) + "\n")
 
 

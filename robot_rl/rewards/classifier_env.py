@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from robot_rl.envs.wrappers import TaskWrapper
 from robot_rl.rewards.classifier import load
-from robot_rl.task_wrapper import TaskWrapper
 from robot_rl.types import Observation
 
 

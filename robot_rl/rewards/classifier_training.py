@@ -71,19 +71,24 @@ def train_classifier(
     choose, test, train = (
         _labelled([episodes[i] for i in part], name)
         for name, part in (
-            ("threshold", order[:fifth]), ("test", order[fifth : 2 * fifth]),
+            ("threshold", order[:fifth]),
+            ("test", order[fifth : 2 * fifth]),
             ("training", order[2 * fifth :]),
         )
-    )  # fmt: skip
+    )
     classifier = make_classifier(interface, config.encoder)
     _fit(classifier, train, config)
     classifier.threshold = _threshold(classifier.probability(choose.obs), choose.positive)
     precision, recall = _quality(classifier, test)
     positives = int(test.positive.sum())
     report = Report(
-        positives, len(test.obs) - positives, precision, recall, classifier.threshold,
+        positives,
+        len(test.obs) - positives,
+        precision,
+        recall,
+        classifier.threshold,
         time.monotonic() - began_s,
-    )  # fmt: skip
+    )
     return classifier, report
 
 

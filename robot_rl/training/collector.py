@@ -8,14 +8,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from robot_rl.agents.base import Agent
+from robot_rl.clocks import Pace
+from robot_rl.envs.vector import EnvStep, Opening
 from robot_rl.errors import NotFiniteError
 from robot_rl.interventions.device import Moment
 from robot_rl.interventions.gate import Decision, Gate
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import Step
-from robot_rl.training.clocks import Pace
-from robot_rl.training.vector import EnvStep, Opening
 from robot_rl.types import AUTONOMOUS
 
 

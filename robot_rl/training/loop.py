@@ -12,6 +12,8 @@ from torch import Tensor
 
 from robot_rl.agents.base import Agent
 from robot_rl.analysis.video import write_mp4
+from robot_rl.clocks import Every, Pace, Ratio, Stopwatch
+from robot_rl.config.resume import resumable
 from robot_rl.errors import CorruptFileError, HardwareError
 from robot_rl.interventions.gate import Gate
 from robot_rl.replay.buffer import Replay
@@ -23,7 +25,6 @@ from robot_rl.training.checkpoint import (
     save_checkpoint,
     set_random_state,
 )
-from robot_rl.training.clocks import Every, Pace, Ratio, Stopwatch
 from robot_rl.training.collector import Collector, Envs, Episode
 from robot_rl.training.evaluate import Evaluation, evaluate
 from robot_rl.training.guard import require_finite
@@ -39,19 +40,19 @@ _OFFLINE_LOG_UPDATES = 500
 class LoopConfig:
     """Pace and length of a run. Steps are environment steps (actions), over all environments."""
 
-    steps: int = 20_000
+    steps: int = resumable(20_000)
     seed_steps: int = 1_000  # uniformly random actions before learning starts
     replay_ratio: float = 1.0  # updates per environment step
     offline_updates: int = 0  # on demonstrations, before the first step
-    eval_every_steps: int = 1_000
-    eval_episodes: int = 20
-    final_eval_episodes: int = 50
-    log_every_steps: int = 100
-    checkpoint_every_s: float = 60.0
+    eval_every_steps: int = resumable(1_000)
+    eval_episodes: int = resumable(20)
+    final_eval_episodes: int = resumable(50)
+    log_every_steps: int = resumable(100)
+    checkpoint_every_s: float = resumable(60.0)
     # Stop early: 0 never; else after this time, or once an evaluation reaches this success.
-    max_train_s: float = 0.0
-    stop_at_success: float = 0.0
-    video: bool = True
+    max_train_s: float = resumable(0.0)
+    stop_at_success: float = resumable(0.0)
+    video: bool = resumable(True)
 
 
 @dataclass
@@ -99,9 +100,15 @@ class Trainer:
         # A resumed run opens episodes it has never seen: steps outnumber episodes.
         envs = parts.make_envs(self.step)
         collector = Collector(
-            envs, agent, parts.replay, parts.journals, parts.gates, parts.interface.action_size,
-            self._rng, parts.pace,
-        )  # fmt: skip
+            envs,
+            agent,
+            parts.replay,
+            parts.journals,
+            parts.gates,
+            parts.interface.action_size,
+            self._rng,
+            parts.pace,
+        )
         try:
             collector.start()
             self._mark = (self._watch.elapsed_s(), self.step, self._updates.done)

@@ -63,10 +63,13 @@ class Monitor:
         self._latest: dict[str, float] = {}
         self._progress = Progress(
             TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
-            BarColumn(bar_width=None), TaskProgressColumn(),
-            TextColumn("ETA"), TimeRemainingColumn(),
-            console=self.console, expand=True,
-        )  # fmt: skip
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            console=self.console,
+            expand=True,
+        )
         self._task = self._progress.add_task("train", total=total_steps, completed=step)
         self._live: Live | None = None
         if sys.stderr.isatty() if live is None else live:

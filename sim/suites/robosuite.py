@@ -49,9 +49,10 @@ class RobosuiteSimulation:
         )
         self._observation: dict[str, Any] = self._env.reset()
         self._keys = [
-            key for key in self._observation
+            key
+            for key in self._observation
             if key.startswith(_ROBOT) and not key.endswith("-state")
-        ]  # fmt: skip
+        ]
         self.proprio_fields = tuple(
             ProprioField(name=k, unit="native", size=np.size(self._observation[k]))
             for k in self._keys

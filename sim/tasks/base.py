@@ -70,9 +70,14 @@ def add_cube(spec: mujoco.MjSpec, half_m: float, rgba: tuple[float, ...]) -> Non
     body = spec.worldbody.add_body(name="cube", pos=[0.36, 0, half_m])
     body.add_freejoint(name="cube")
     body.add_geom(
-        name="cube", type=mujoco.mjtGeom.mjGEOM_BOX, size=[half_m] * 3, rgba=rgba, mass=0.08,
-        friction=[1.0, 0.02, 0.001], condim=4,
-    )  # fmt: skip
+        name="cube",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[half_m] * 3,
+        rgba=rgba,
+        mass=0.08,
+        friction=[1.0, 0.02, 0.001],
+        condim=4,
+    )
 
 
 def place_cube(arm: Arm, xy: np.ndarray, yaw_rad: float, half_m: float) -> None:

@@ -37,20 +37,26 @@ class PegInsert(ArmTask):
         tcp = spec.site("tcp").pos
         length_m = _PEG_BELOW_TCP_M + 0.01
         hand.add_geom(
-            name="peg", type=mujoco.mjtGeom.mjGEOM_BOX, rgba=(0.95, 0.75, 0.15, 1), mass=0.03,
-            size=[_PEG_HALF_M, _PEG_HALF_M, length_m / 2], friction=[0.3, 0.005, 0.0001],
+            name="peg",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            rgba=(0.95, 0.75, 0.15, 1),
+            mass=0.03,
+            size=[_PEG_HALF_M, _PEG_HALF_M, length_m / 2],
+            friction=[0.3, 0.005, 0.0001],
             pos=tcp + np.array([0, 0, _PEG_BELOW_TCP_M - length_m / 2]),
-        )  # fmt: skip
+        )
         socket = spec.worldbody.add_body(name="socket", mocap=True)
         across = _HOLE_HALF_M + _WALL_HALF_M
         for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             # The walls along y are longer, so that the corners are closed.
             long = across + _WALL_HALF_M if x else _HOLE_HALF_M
             socket.add_geom(
-                type=mujoco.mjtGeom.mjGEOM_BOX, pos=[x * across, y * across, _TOP_M / 2],
+                type=mujoco.mjtGeom.mjGEOM_BOX,
+                pos=[x * across, y * across, _TOP_M / 2],
                 size=[_WALL_HALF_M if x else long, long if x else _WALL_HALF_M, _TOP_M / 2],
-                rgba=(0.2, 0.35, 0.6, 1), friction=[0.3, 0.005, 0.0001],
-            )  # fmt: skip
+                rgba=(0.2, 0.35, 0.6, 1),
+                friction=[0.3, 0.005, 0.0001],
+            )
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
         arm.reset(rng.uniform(_START_LOW, _START_HIGH), gripper_opening=_PEG_HALF_M)

@@ -33,9 +33,12 @@ class Push(ArmTask):
         add_cube(spec, _HALF_M, (0.15, 0.35, 0.85, 1))
         goal = spec.worldbody.add_body(name="goal", mocap=True)
         goal.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[self.tolerance_m, 0.001, 0],
-            rgba=(0.1, 0.7, 0.25, 1), contype=0, conaffinity=0,
-        )  # fmt: skip
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=[self.tolerance_m, 0.001, 0],
+            rgba=(0.1, 0.7, 0.25, 1),
+            contype=0,
+            conaffinity=0,
+        )
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
         cube, goal = rng.uniform(_LOW, _HIGH), rng.uniform(_LOW, _HIGH)

@@ -32,9 +32,12 @@ class Reach(ArmTask):
         passive = {"contype": 0, "conaffinity": 0}
         target.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.018, 0, 0], rgba=red, **passive)
         target.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[0.006, 0.1, 0], pos=[0, 0, -0.1],
-            rgba=grey, **passive,
-        )  # fmt: skip
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=[0.006, 0.1, 0],
+            pos=[0, 0, -0.1],
+            rgba=grey,
+            **passive,
+        )
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
         start = rng.uniform(_START_LOW, _START_HIGH)

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from robot_rl.agents.bc import BCConfig
-from robot_rl.compose import compose, compose_tree
-from robot_rl.config import train_config
+from robot_rl.build.compose import compose, compose_tree
+from robot_rl.build.config import train_config
 from tests.agents.tiny import make_agent
 from tests.conftest import make_interface, random_batch
 
@@ -27,8 +27,10 @@ def test_it_learns_the_label_and_not_the_action():
 
 
 def test_the_kin_differ_in_what_they_draw():
-    drawn = {name: compose([f"agent={name}"]).agent.taught_fraction
-             for name in ("bc", "hg_dagger", "iwr", "dagger")}  # fmt: skip
+    drawn = {
+        name: compose([f"agent={name}"]).agent.taught_fraction
+        for name in ("bc", "hg_dagger", "iwr", "dagger")
+    }
     assert drawn == {"bc": 1.0, "hg_dagger": 1.0, "iwr": 0.5, "dagger": 0.0}
 
 
@@ -37,7 +39,7 @@ def test_every_key_of_the_configuration_files_belongs_to_some_agent():
 
     from omegaconf import OmegaConf
 
-    from robot_rl.config import AGENTS, config_dir
+    from robot_rl.build.config import AGENTS, config_dir
 
     known = {f.name for schema in AGENTS.values() for f in dataclasses.fields(schema)}
     for group in ("task", "size", "experiment"):

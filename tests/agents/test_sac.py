@@ -60,8 +60,9 @@ def test_entropy_is_in_the_target_where_asked():
     batch = batch_of()
     values = []
     for entropy in (False, True):
-        agent = make_agent(SACConfig, INTERFACE, temperature_init=0.5, entropy_in_target=entropy,
-                           **SAC)  # fmt: skip
+        agent = make_agent(
+            SACConfig, INTERFACE, temperature_init=0.5, entropy_in_target=entropy, **SAC
+        )
         with torch.no_grad():
             h = agent.encoder(batch.next_obs)
             torch.manual_seed(3)
@@ -132,8 +133,9 @@ def test_the_judge_is_the_mean_of_the_ensemble():
     obs = random_obs(INTERFACE, np.random.default_rng(0))
     action = np.array([0.1, -0.4], np.float32)
     tensors = {k: torch.from_numpy(v) for k, v in obs.items()}
-    batch = {k: v[None] if k == PROPRIO else v.permute(2, 0, 1)[None, None]
-             for k, v in tensors.items()}  # fmt: skip
+    batch = {
+        k: v[None] if k == PROPRIO else v.permute(2, 0, 1)[None, None] for k, v in tensors.items()
+    }
     with torch.no_grad():
         q = agent.critic(agent.encoder(batch), torch.from_numpy(action)[None])
     assert agent.judge(obs, action) == pytest.approx(float(q.mean()), rel=1e-4)
@@ -174,8 +176,14 @@ def gripper_batch(opening_change_m: float, command: float):
 
 def test_commands_are_sorted_into_three_choices():
     assert nearest_choice(torch.tensor([-1.0, -0.4, -0.2, 0.0, 0.3, 0.5, 1.0])).tolist() == [
-        0, 0, 1, 1, 1, 2, 2
-    ]  # fmt: skip
+        0,
+        0,
+        1,
+        1,
+        1,
+        2,
+        2,
+    ]
 
 
 def test_the_penalty_is_paid_each_time_the_gripper_moves():
@@ -190,8 +198,9 @@ def test_every_update_of_the_critic_teaches_the_gripper():
     for _ in range(3):
         before = parameters(agent.actor.gripper)
         agent.update(random_batch(ARM))
-        assert any(not torch.equal(v, before[k])
-                   for k, v in parameters(agent.actor.gripper).items())  # fmt: skip
+        assert any(
+            not torch.equal(v, before[k]) for k, v in parameters(agent.actor.gripper).items()
+        )
 
 
 def test_the_gripper_learns_the_command_that_pays():

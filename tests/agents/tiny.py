@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robot_rl.build import build_agent
+from robot_rl.build.agents import build_agent
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.moe import MoEConfig
 from robot_rl.networks.policy import NetworkConfig
@@ -13,15 +13,27 @@ from robot_rl.types import Interface
 
 
 def make_agent(
-    config: type, interface: Interface, *, seed: int = 0, frame_stack: int = 2, actor: str = "mlp",
-    gaussian: bool = False, gripper: str = "continuous", **settings: Any,
-) -> Any:  # fmt: skip
+    config: type,
+    interface: Interface,
+    *,
+    seed: int = 0,
+    frame_stack: int = 2,
+    actor: str = "mlp",
+    gaussian: bool = False,
+    gripper: str = "continuous",
+    **settings: Any,
+) -> Any:
     torch.manual_seed(seed)
     network = NetworkConfig(
-        encoder="compact", frame_stack=frame_stack, feature_dim=12, hidden_dim=24, actor=actor,
-        gaussian=gaussian, gripper=gripper,
+        encoder="compact",
+        frame_stack=frame_stack,
+        feature_dim=12,
+        hidden_dim=24,
+        actor=actor,
+        gaussian=gaussian,
+        gripper=gripper,
         moe=MoEConfig(num_experts=4, top_k=2, expert_dim=8, gate_dim=8),
-    )  # fmt: skip
+    )
     settings = {"network": network, "shift_pad": 1, **settings}
     return build_agent(config(**settings), interface, Compute(torch.device("cpu"), False))
 

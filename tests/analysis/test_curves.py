@@ -31,8 +31,11 @@ def write_run(
 def test_a_curve_holds_the_evaluations(tmp_path):
     curve = read_curve(write_run(tmp_path / "a", 3, [0.1, 0.5, 0.9]))
     assert (curve.task, curve.agent, curve.seed, curve.is_success) == (
-        "arm/reach", "drqv2", 3, True,
-    )  # fmt: skip
+        "arm/reach",
+        "drqv2",
+        3,
+        True,
+    )
     np.testing.assert_array_equal(curve.step, [100, 200, 300])
     np.testing.assert_array_equal(curve.minutes, [1, 2, 3])
     np.testing.assert_array_equal(curve.score, [0.1, 0.5, 0.9])
@@ -60,8 +63,9 @@ def test_only_runs_that_differ_in_their_seed_alone_are_one_line(tmp_path):
     runs = [curve("a", 1, 1e-4), curve("b", 2, 1e-4, threads=2), curve("c", 1, 1e-3, threads=1)]
     groups = group_by_label(runs)
     assert {label: [c.seed for c in members] for label, members in groups.items()} == {
-        "drqv2 on arm/reach, lr=0.0001": [1, 2], "drqv2 on arm/reach, lr=0.001": [1],
-    }  # fmt: skip
+        "drqv2 on arm/reach, lr=0.0001": [1, 2],
+        "drqv2 on arm/reach, lr=0.001": [1],
+    }
     # One that lacks a setting, as runs from before it existed do, says nothing about it.
     assert list(group_by_label(runs[:2])) == ["drqv2 on arm/reach"]
     demos = [curve(n, 1, 1e-4, demos=[f"some/where/{n}"]) for n in ("few", "many")]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from robot_rl.config import TrainConfig
+from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import export_onnx, random_observations
 from robot_rl.networks.policy import NetworkConfig, make_policy

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from robot_rl.config import TrainConfig
+from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import export_onnx
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig

@@ -18,11 +18,17 @@ from robot_rl.deploy.safety import (
 from robot_rl.errors import ConfigError
 
 LIMITS = SafetyLimits(
-    position_low=(0.2, -0.2, 0.0, 0.0), position_high=(0.5, 0.2, 0.3, 0.04),
-    action_bound=(0.3, 0.3, 0.3, 0.2), max_step=(0.03, 0.03, 0.03, 0.02),
-    max_velocity=(0.25, 0.25, 0.25, 0.2), max_acceleration=(2.0, 2.0, 2.0, 4.0), period_s=0.1,
-    joint_low_rad=(-2.0, -1.0), joint_high_rad=(2.0, 1.0), max_force_n=30.0,
-)  # fmt: skip
+    position_low=(0.2, -0.2, 0.0, 0.0),
+    position_high=(0.5, 0.2, 0.3, 0.04),
+    action_bound=(0.3, 0.3, 0.3, 0.2),
+    max_step=(0.03, 0.03, 0.03, 0.02),
+    max_velocity=(0.25, 0.25, 0.25, 0.2),
+    max_acceleration=(2.0, 2.0, 2.0, 4.0),
+    period_s=0.1,
+    joint_low_rad=(-2.0, -1.0),
+    joint_high_rad=(2.0, 1.0),
+    max_force_n=30.0,
+)
 MIDDLE = ArmReading(position=(0.35, 0.0, 0.15, 0.02), stamp_s=100.0, joints_rad=(0.0, 0.0))
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 NEAR = st.floats(-0.6, 0.8)
@@ -54,13 +60,20 @@ def within(velocity, last, reading) -> bool:
     return True
 
 
-@given(st.lists(
-    st.tuples(
-        st.lists(ANY | NEAR, min_size=3, max_size=5), st.lists(ANY | NEAR, min_size=3, max_size=5),
-        st.lists(ANY | st.floats(-2.2, 2.2), min_size=1, max_size=3), ANY | st.just(0.0),
-        st.sampled_from(("policy", "human")), st.floats(99.0, 101.0) | ANY,
-    ), min_size=1, max_size=12,
-))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(ANY | NEAR, min_size=3, max_size=5),
+            st.lists(ANY | NEAR, min_size=3, max_size=5),
+            st.lists(ANY | st.floats(-2.2, 2.2), min_size=1, max_size=3),
+            ANY | st.just(0.0),
+            st.sampled_from(("policy", "human")),
+            st.floats(99.0, 101.0) | ANY,
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
 def test_nothing_outside_the_limits_comes_out(steps):
     safety = armed()
     last = (0.0,) * 4
@@ -137,9 +150,11 @@ def test_what_latches_stays_latched_until_reset(what, reason):
     safety = armed()
     bad = command(*what.get("velocity", (0.1, 0, 0, 0)), stamp_s=what.get("stamp_s", 100.0))
     reading = ArmReading(
-        position=MIDDLE.position, stamp_s=what.get("state_stamp_s", 100.0),
-        joints_rad=what.get("joints_rad", (0, 0)), force_n=what.get("force_n", 0.0),
-    )  # fmt: skip
+        position=MIDDLE.position,
+        stamp_s=what.get("state_stamp_s", 100.0),
+        joints_rad=what.get("joints_rad", (0, 0)),
+        force_n=what.get("force_n", 0.0),
+    )
     assert safety.apply(bad, reading, 100.0).hold
     assert safety.counts[reason] == 1
     after = safety.apply(command(0.1, 0, 0, 0), MIDDLE, 100.0)

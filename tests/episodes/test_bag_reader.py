@@ -18,10 +18,12 @@ from robot_rl.types import (
 )
 
 INTERFACE = Interface(
-    task="arm/reach", control_rate_hz=10.0, proprio=(),
+    task="arm/reach",
+    control_rate_hz=10.0,
+    proprio=(),
     cameras=(CameraField(name="front", height=4, width=4, rate_hz=10.0),),
     actions=(ActionField(name="tcp_dx", unit="m", scale=0.03, control="delta"),),
-)  # fmt: skip
+)
 
 
 def test_the_nearest_item_is_found_on_either_side_and_not_beyond_the_skew():
@@ -60,8 +62,11 @@ def _in_motion(first_command: int) -> _Messages:
         frames={"front": [(t, np.zeros((4, 4, 3), np.uint8)) for t in np.delete(stamps_s, 8)]},
         states=[
             ArmState(
-                joint_pos_rad=(), joint_vel_rad_s=(), tcp_pos_m=(0.4 + 0.15 * d, 0.0, 0.1),
-                tcp_vel_m_s=(0.15 * (i > first_command), 0.0, 0.0), stamp_s=t,
+                joint_pos_rad=(),
+                joint_vel_rad_s=(),
+                tcp_pos_m=(0.4 + 0.15 * d, 0.0, 0.1),
+                tcp_vel_m_s=(0.15 * (i > first_command), 0.0, 0.0),
+                stamp_s=t,
             )
             for i, (t, d) in enumerate(zip(stamps_s, moved_s, strict=True))
         ],
@@ -69,7 +74,7 @@ def _in_motion(first_command: int) -> _Messages:
             (t + 0.01, (0.15, 0.0, 0.0, 0.0), "policy" if i >= first_command else "nobody")
             for i, t in enumerate(stamps_s)
         ],
-    )  # fmt: skip
+    )
 
 
 RELATIVE = dataclasses.replace(

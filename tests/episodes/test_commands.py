@@ -70,8 +70,15 @@ def test_show_films_one_or_all(folder, tmp_path, capsys):
 
 def test_export_refuses_to_overwrite(folder, tmp_path, capsys):
     for kind in ("lerobot", "robomimic"):
-        arguments = ["episodes", "export", str(folder), "--format", kind, "--out",
-                     str(tmp_path / kind)]  # fmt: skip
+        arguments = [
+            "episodes",
+            "export",
+            str(folder),
+            "--format",
+            kind,
+            "--out",
+            str(tmp_path / kind),
+        ]
         assert main(arguments) == 0
         assert main(arguments) == 1
         assert "give a new" in capsys.readouterr().err

@@ -27,14 +27,18 @@ def make_episode(length: int = 6, seed: int = 0, success: bool = True) -> Stored
     obs = [random_obs(INTERFACE, rng) for _ in range(length + 1)]
     steps = [
         Step(
-            rng.uniform(-1, 1, 2).astype(np.float32), float(success and t == length - 1),
-            success and t == length - 1, not success and t == length - 1,
-            "human" if t >= 2 else "policy", rng.uniform(-1, 1, 2).astype(np.float32),
+            rng.uniform(-1, 1, 2).astype(np.float32),
+            float(success and t == length - 1),
+            success and t == length - 1,
+            not success and t == length - 1,
+            "human" if t >= 2 else "policy",
+            rng.uniform(-1, 1, 2).astype(np.float32),
             rng.uniform(-1, 1, 2).astype(np.float32) if t >= 2 else None,
-            segment=100 if t < 2 else 102, stamp_s=0.1 * (t + 1),
+            segment=100 if t < 2 else 102,
+            stamp_s=0.1 * (t + 1),
         )
         for t in range(length)
-    ]  # fmt: skip
+    ]
     return StoredEpisode("0/0", obs, steps)
 
 
@@ -182,8 +186,10 @@ def test_lerobot_v3_layout(folder, tmp_path):
     np.testing.assert_array_equal(picture, wanted.obs[3]["image/cam0"])
     episodes = pq.read_table(tmp_path / "l/meta/episodes/chunk-000/file-000.parquet").to_pylist()
     assert [(e["dataset_from_index"], e["dataset_to_index"]) for e in episodes] == [
-        (0, 6), (6, 12), (12, 18)
-    ]  # fmt: skip
+        (0, 6),
+        (6, 12),
+        (12, 18),
+    ]
     stats = json.loads((tmp_path / "l/meta/stats.json").read_text())
     actions = np.stack([step.action for e in folder.episodes() for step in e.steps])
     np.testing.assert_allclose(stats["action"]["mean"], actions.mean(0), atol=1e-6)

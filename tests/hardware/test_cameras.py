@@ -90,9 +90,11 @@ def test_drivers_are_found_by_name():
     camera = load_driver("hardware.opencv_camera:OpenCVCamera", '{"source": "3", "width": 320}')
     assert camera.features.width == 320
     for driver, settings in (
-        ("hardware.nothing:Camera", "{}"), ("hardware.opencv_camera:Nothing", "{}"),
+        ("hardware.nothing:Camera", "{}"),
+        ("hardware.opencv_camera:Nothing", "{}"),
         ("hardware.opencv_camera:OpenCVCamera", '{"colour": 1}'),
-        ("hardware.opencv_camera:OpenCVCamera", "not json"), ("nonsense", "{}"),
-    ):  # fmt: skip
+        ("hardware.opencv_camera:OpenCVCamera", "not json"),
+        ("nonsense", "{}"),
+    ):
         with pytest.raises(ConfigError, match=r"cannot be made .*package\.module:Class"):
             load_driver(driver, settings)

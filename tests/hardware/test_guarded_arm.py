@@ -29,9 +29,12 @@ class PaperArm:
 
     def state(self) -> ArmState:
         return ArmState(
-            joint_pos_rad=(0.0,), joint_vel_rad_s=(0.0,), tcp_pos_m=(0.3, 0, 0.1),
-            tcp_vel_m_s=(0, 0, 0), stamp_s=time.time(),
-        )  # fmt: skip
+            joint_pos_rad=(0.0,),
+            joint_vel_rad_s=(0.0,),
+            tcp_pos_m=(0.3, 0, 0.1),
+            tcp_vel_m_s=(0, 0, 0),
+            stamp_s=time.time(),
+        )
 
     def command(self, velocity, period_s) -> None:
         self._note("command")

@@ -11,18 +11,22 @@ from hardware.guarded_arm import GuardedArm
 from hardware.proprio import ProprioReader
 from hardware.robot_env import RobotEnv
 from hardware.sim import SimulatedArm, SimulatedCamera, SimWorld
-from robot_rl.cameras import CameraSpec
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
-from robot_rl.environment import RenderConfig, TaskConfig, build_env
+from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.errors import ConfigError, HardwareError
 
 TASK = TaskConfig(name="arm/reach", cameras={"front": CameraSpec()}, image_size=32)
 LIMITS = SafetyLimits(
-    position_low=(0.2, -0.3, 0.0, -0.01), position_high=(0.6, 0.3, 0.4, 0.05),
-    action_bound=(0.3, 0.3, 0.3, 0.3), max_step=(0.03, 0.03, 0.03, 0.03),
-    max_velocity=(0.3, 0.3, 0.3, 0.3), max_acceleration=(6.0, 6.0, 6.0, 6.0), period_s=0.1,
-)  # fmt: skip
+    position_low=(0.2, -0.3, 0.0, -0.01),
+    position_high=(0.6, 0.3, 0.4, 0.05),
+    action_bound=(0.3, 0.3, 0.3, 0.3),
+    max_step=(0.03, 0.03, 0.03, 0.03),
+    max_velocity=(0.3, 0.3, 0.3, 0.3),
+    max_acceleration=(6.0, 6.0, 6.0, 6.0),
+    period_s=0.1,
+)
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def test_the_world_keeps_time_and_shows_what_the_task_shows(world):
         stamps.append(world.after(stamps[-1], 1.0).stamp_s)
     assert np.diff(stamps) == pytest.approx(0.1, abs=0.06)
     assert stamps[-1] - stamps[0] == pytest.approx(0.5, abs=0.06)
-    env = build_env(TASK, RenderConfig())
+    env = open_env(TASK, RenderConfig())
     obs, _ = env.reset(seed=7)
     np.testing.assert_array_equal(first.images["front"], obs["image/front"])
     proprio = ProprioReader(world.interface.proprio).read(first.state)
@@ -65,7 +69,7 @@ def test_a_robot_env_follows_the_plain_environment(world):
     """The same actions move arm and camera alike, up to the phase of the commands."""
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (8, 3)).astype(np.float32)
-    env, robot = build_env(TASK, RenderConfig()), robot_env(world)
+    env, robot = open_env(TASK, RenderConfig()), robot_env(world)
     env.reset(seed=3)
     robot.reset(seed=3)
     for action in actions:
@@ -80,7 +84,7 @@ def test_a_robot_env_follows_the_plain_environment(world):
 
 
 def test_a_policy_of_the_relative_frame_sees_on_the_robot_what_it_saw_in_training(world):
-    env = build_env(dataclasses.replace(TASK, relative_frame=True), RenderConfig())
+    env = open_env(dataclasses.replace(TASK, relative_frame=True), RenderConfig())
     robot = robot_env(world, interface=env.interface)
     for seed in (3, 4):  # the start is another one each time
         wanted, seen = env.reset(seed=seed)[0], robot.reset(seed=seed)[0]

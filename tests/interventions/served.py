@@ -11,13 +11,15 @@ from robot_rl.interventions.web import TeleopPage
 from robot_rl.types import ActionField, Interface, ProprioField
 
 STATE = {
-    "source": "policy", "reasons": ["camera frozen"], "counts": {"workspace box": "3"},
+    "source": "policy",
+    "reasons": ["camera frozen"],
+    "counts": {"workspace box": "3"},
     "actions": [
         {"name": "x", "requested": 0.3, "applied": 0.15, "bound": 0.3, "unit": "m/s"},
     ],
     "joints": [{"name": "elbow", "position": 1.25, "unit": "rad"}],
     "latencies_ms": {"policy inference": 2.5},
-}  # fmt: skip
+}
 
 
 class Served:
@@ -37,7 +39,9 @@ def arm_interface() -> Interface:
     """The arm suite's actions, and where its tool is."""
     names = (("tcp_dx", 0.03), ("tcp_dy", 0.03), ("tcp_dz", 0.03), ("gripper", -0.02))
     return Interface(
-        task="test/arm", control_rate_hz=10.0, cameras=(),
+        task="test/arm",
+        control_rate_hz=10.0,
+        cameras=(),
         proprio=(
             ProprioField(name="tcp_pos", unit="m", size=3),
             ProprioField(name="gripper_opening", unit="m", size=1),
@@ -45,7 +49,7 @@ def arm_interface() -> Interface:
         actions=tuple(
             ActionField(name=name, unit="m", scale=scale, control="delta") for name, scale in names
         ),
-    )  # fmt: skip
+    )
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 3.0) -> bool:

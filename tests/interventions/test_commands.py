@@ -26,9 +26,13 @@ class Terminal:
     def __init__(self, *arguments: str) -> None:
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            command(*arguments), cwd=REPOSITORY, stdin=slave, stdout=slave, stderr=slave,
+            command(*arguments),
+            cwd=REPOSITORY,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
             close_fds=True,
-        )  # fmt: skip
+        )
         os.close(slave)
         self.text = ""
 
@@ -48,9 +52,13 @@ class Terminal:
 
 def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
     terminal = Terminal(
-        "teleop", "task=arm/reach", "task.state=true", "human.device=keyboard", "--out",
+        "teleop",
+        "task=arm/reach",
+        "task.state=true",
+        "human.device=keyboard",
+        "--out",
         str(tmp_path / "mine"),
-    )  # fmt: skip
+    )
     assert terminal.wait_for("q: stop"), terminal.text
     end_s = time.monotonic() + 1.5
     while time.monotonic() < end_s:
@@ -85,9 +93,12 @@ def test_the_doctor_shows_live_input():
 
 @pytest.mark.parametrize(
     ("device", "told"),
-    [("gamepad", "no gamepad found"), ("spacemouse", "no SpaceMouse answers"),
-     ("leader", "needs its class: human.driver=package.module:Class")],
-)  # fmt: skip
+    [
+        ("gamepad", "no gamepad found"),
+        ("spacemouse", "no SpaceMouse answers"),
+        ("leader", "needs its class: human.driver=package.module:Class"),
+    ],
+)
 def test_a_device_that_is_not_there_is_one_line(device, told):
     run = run_cli("doctor", "teleop", "--device", device, "--seconds", "1")
     assert run.returncode == 1
@@ -96,8 +107,13 @@ def test_a_device_that_is_not_there_is_one_line(device, told):
 
 
 def test_a_keyboard_without_a_terminal_is_one_line(tmp_path: Path):
-    run = run_cli("teleop", "task=arm/reach", "task.state=true", "human.device=keyboard",
-                  stdin=subprocess.DEVNULL)  # fmt: skip
+    run = run_cli(
+        "teleop",
+        "task=arm/reach",
+        "task.state=true",
+        "human.device=keyboard",
+        stdin=subprocess.DEVNULL,
+    )
     assert run.returncode == 1
     assert "the keyboard needs a terminal" in run.stderr
 

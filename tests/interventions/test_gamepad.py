@@ -26,7 +26,7 @@ from robot_rl.interventions.gamepad import (
     AxisRange,
     Gamepad,
     open_gamepad,
-)  # fmt: skip
+)
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.operator_device import OperatorDevice
 from tests.interventions.served import arm_interface, until

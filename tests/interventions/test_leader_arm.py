@@ -25,9 +25,13 @@ class HandMovedArm:
 
     def state(self) -> ArmState:
         return ArmState(
-            joint_pos_rad=(), joint_vel_rad_s=(), tcp_pos_m=tuple(self.pose[:3]),
-            tcp_vel_m_s=(0, 0, 0), stamp_s=time.time(), gripper_m=float(self.pose[3]),
-        )  # fmt: skip
+            joint_pos_rad=(),
+            joint_vel_rad_s=(),
+            tcp_pos_m=tuple(self.pose[:3]),
+            tcp_vel_m_s=(0, 0, 0),
+            stamp_s=time.time(),
+            gripper_m=float(self.pose[3]),
+        )
 
     def connect(self) -> None: ...
     def disconnect(self) -> None: ...

@@ -25,12 +25,15 @@ def watch(
     who: SimulatedHuman, steps: int, progress=lambda t: 0.0, risk: float = 0.0
 ) -> list[Reading]:
     return [
-        who.read(Moment(
-            obs={}, policy_action=np.zeros(4, np.float32),
-            scene=Scene(expert_action=EXPERT, progress=progress(t), risk=risk),
-        ))
+        who.read(
+            Moment(
+                obs={},
+                policy_action=np.zeros(4, np.float32),
+                scene=Scene(expert_action=EXPERT, progress=progress(t), risk=risk),
+            )
+        )
         for t in range(steps)
-    ]  # fmt: skip
+    ]
 
 
 def held(readings: list[Reading]) -> list[bool]:
@@ -60,14 +63,18 @@ def test_the_value_gap_decides_with_probability_beta():
     better = lambda obs, action: float(np.array_equal(action, EXPERT))  # noqa: E731
     always = held(watch(human(better, gate="value_gap", hold_low_s=0.1, hold_high_s=0.1), 2000))
     assert np.mean(always) == pytest.approx(0.95, abs=0.02)
-    equal = held(watch(human(lambda obs, action: 1.0, gate="value_gap", hold_low_s=0.1,
-                             hold_high_s=0.1), 2000))  # fmt: skip
+    equal = held(
+        watch(
+            human(lambda obs, action: 1.0, gate="value_gap", hold_low_s=0.1, hold_high_s=0.1), 2000
+        )
+    )
     assert np.mean(equal) == pytest.approx(0.05, abs=0.02)
 
 
 def test_attention_halves_what_is_seen():
-    found = held(watch(human(gate="risk", attention=0.5, hold_low_s=0.1, hold_high_s=0.1), 4000,
-                       risk=1.0))  # fmt: skip
+    found = held(
+        watch(human(gate="risk", attention=0.5, hold_low_s=0.1, hold_high_s=0.1), 4000, risk=1.0)
+    )
     assert np.mean(found) == pytest.approx(0.5, abs=0.06)
 
 
@@ -86,8 +93,14 @@ def test_a_habit_pushes_every_action_the_same_way():
 
 
 def test_attention_is_a_share_of_the_time_with_a_slow_hand_too():
-    who = human(gate="random", probability=1.0, attention=0.1, reaction_s=0.3, hold_low_s=0.1,
-                hold_high_s=0.1)  # fmt: skip
+    who = human(
+        gate="random",
+        probability=1.0,
+        attention=0.1,
+        reaction_s=0.3,
+        hold_low_s=0.1,
+        hold_high_s=0.1,
+    )
     assert np.mean(held(watch(who, 5000))) < 0.1  # while it watches, one step in four
 
 

@@ -57,8 +57,13 @@ def test_size_rate_and_shape_of_messages_are_limited(served):
     assert asyncio.run(_talk(served, [wish] * 3)) is None
     assert asyncio.run(_talk(served, ["x" * (MAX_MESSAGE_BYTES + 1)])) == 1009
     assert asyncio.run(_talk(served, [wish] * 300)) == 1008
-    for wrong in ("not json", '{"held": true}', '{"axes": ["a"], "held": true}',
-                  '{"action": "format the disk"}', "[1]"):  # fmt: skip
+    for wrong in (
+        "not json",
+        '{"held": true}',
+        '{"axes": ["a"], "held": true}',
+        '{"action": "format the disk"}',
+        "[1]",
+    ):
         assert asyncio.run(_talk(served, [wrong])) == 1007
 
 

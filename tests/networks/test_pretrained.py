@@ -54,6 +54,8 @@ def test_a_policy_is_rebuilt_from_its_own_file_alone():
     policy.encoder.load_state_dict(encoder.state_dict())
     again = make_policy(config, interface)
     again.load_state_dict(policy.state_dict())
-    frames = {"image/cam0": torch.randint(0, 256, (1, 1, 3, 32, 32), dtype=torch.uint8),
-              "proprio": torch.zeros(1, 3)}  # fmt: skip
+    frames = {
+        "image/cam0": torch.randint(0, 256, (1, 1, 3, 32, 32), dtype=torch.uint8),
+        "proprio": torch.zeros(1, 3),
+    }
     torch.testing.assert_close(policy(frames), again(frames))

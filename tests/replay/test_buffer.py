@@ -91,8 +91,10 @@ def test_sampled_tuples_match_a_plain_loop(lanes, nstep, stack, sequence, capaci
     replay = Replay(config, INTERFACE, len(lanes), seed=1)
     by_number = {
         row.number: (rows, t)
-        for lane in fill(replay, lanes) for rows in lane for t, row in enumerate(rows)
-    }  # fmt: skip
+        for lane in fill(replay, lanes)
+        for rows in lane
+        for t, row in enumerate(rows)
+    }
     batch = replay.sample(64)
     for i in range(64):
         rows, t = by_number[int(batch.obs[PROPRIO][i, 0])]

@@ -208,9 +208,11 @@ def test_kill_9_loses_at_most_one_step_and_doubles_none(tmp_path, repository):
     known = 0
     for _ in range(4):
         writer = subprocess.Popen(
-            [sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", _WRITER, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
             cwd=repository,
-        )  # fmt: skip
+        )
         assert writer.stdout is not None
         for _ in range(int(rng.integers(2, 60))):
             known = int(writer.stdout.readline())

@@ -27,9 +27,13 @@ def recorded(*episodes: tuple[str, str], **settings) -> Replay:
             last = i == len(commanders) - 1
             action = np.array([number / 100], np.float32)
             step = Step(
-                action, number + 1.0, last and end == "success", last and end == "truncated",
-                NAMES[letter], human_action=-action,
-            )  # fmt: skip
+                action,
+                number + 1.0,
+                last and end == "success",
+                last and end == "truncated",
+                NAMES[letter],
+                human_action=-action,
+            )
             number += 1
             replay.add(0, step, numbered_obs(number))
         number += 1
@@ -74,8 +78,9 @@ def test_success_behind_a_takeover_does_not_pay_the_policy():
 
 @pytest.mark.parametrize("nstep", [1, 3])
 def test_rlif_pays_the_step_before_the_takeover_alone(nstep):
-    replay = recorded(("ppphhppr", "truncated"), ("hhpp", "success"), reward="takeover",
-                      nstep=nstep)  # fmt: skip
+    replay = recorded(
+        ("ppphhppr", "truncated"), ("hhpp", "success"), reward="takeover", nstep=nstep
+    )
     steps = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12]
     paid = {row: transition(replay, row)[0] for row in steps}
     wanted = {2: -1.0} if nstep == 1 else {0: -0.25, 1: -0.5, 2: -1.0}

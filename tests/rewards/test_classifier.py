@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robot_rl.cameras import CameraSpec
+from robot_rl.build.envs import build_env
 from robot_rl.cli import main
-from robot_rl.environment import RenderConfig, TaskConfig, build_env
+from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.registry import RenderConfig, TaskConfig
 from robot_rl.episodes.folder import StoredEpisode, create, write_episode
 from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
 from robot_rl.replay.storage import Step
@@ -33,8 +34,9 @@ def episode(seed: int, outcome: bool = True) -> StoredEpisode:
     rng = np.random.default_rng(seed)
     marks = [outcome and t >= 8 for t in range(14)]
     obs = [frame(rng, False), *(frame(rng, mark) for mark in marks)]
-    steps = [Step(np.zeros(2, np.float32), float(mark), False, t == 13)
-             for t, mark in enumerate(marks)]  # fmt: skip
+    steps = [
+        Step(np.zeros(2, np.float32), float(mark), False, t == 13) for t, mark in enumerate(marks)
+    ]
     return StoredEpisode(str(seed), obs, steps)
 
 
@@ -112,11 +114,11 @@ def test_as_reward_it_pays_once_and_ends_the_episode(tmp_path):
     plain = build_env(task, RenderConfig())
     untrained = train_classifier(
         [episode(seed) for seed in range(15)],
-        dataclasses.replace(INTERFACE, cameras=(
-            dataclasses.replace(INTERFACE.cameras[0], name="cam0"),
-        )),
+        dataclasses.replace(
+            INTERFACE, cameras=(dataclasses.replace(INTERFACE.cameras[0], name="cam0"),)
+        ),
         QUICK,
-    )[0]  # fmt: skip
+    )[0]
     save(untrained, QUICK.encoder, tmp_path, {})
     with pytest.raises(InterfaceMismatchError, match="cam0 36x36; the task has front"):
         build_env(dataclasses.replace(task, classifier=str(tmp_path)), RenderConfig())

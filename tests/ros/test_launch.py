@@ -11,7 +11,7 @@ import pytest
 
 from robot_rl.cli import main
 from robot_rl.errors import ConfigError, UnknownNameError
-from robot_rl.ros_launch.evaluate import find_launch_file, make_plan
+from robot_rl_nodes.launching.evaluate import find_launch_file, make_plan
 
 FILES = sorted(Path("ros2_ws/src/robot_rl_bringup/launch").glob("*.launch.py"))
 
@@ -22,8 +22,14 @@ def plan_of(name: str, *arguments: str):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_launch_file_names_programs_that_exist(path):
-    plan = make_plan(path, ("policy:=p", "driver:=a:B") if "arm" in path.name else ("policy:=p",)
-                     if "sim" in path.name else ())  # fmt: skip
+    plan = make_plan(
+        path,
+        ("policy:=p", "driver:=a:B")
+        if "arm" in path.name
+        else ("policy:=p",)
+        if "sim" in path.name
+        else (),
+    )
     assert plan.processes
     for process in plan.processes:
         assert Path(process.command[0]).exists()
@@ -33,8 +39,15 @@ def test_every_launch_file_names_programs_that_exist(path):
 def test_arguments_conditions_namespaces_and_types():
     plan = plan_of("sim", "policy:=some/run", "image_size:=84", "teleop:=true")
     names = [process.name for process in plan.processes]
-    assert names == ["sim_robot_node", "camera_node", "camera_node", "safety_node", "policy_node",
-                     "recorder_node", "teleop_node"]  # fmt: skip
+    assert names == [
+        "sim_robot_node",
+        "camera_node",
+        "camera_node",
+        "safety_node",
+        "policy_node",
+        "recorder_node",
+        "teleop_node",
+    ]
     assert plan.processes[1].namespace == "/camera"
     (camera,) = plan.processes[1].parameters
     assert camera["width"] == 84
@@ -85,8 +98,8 @@ sys.exit(7)
 
 SUPERVISE = """
 import sys
-from robot_rl.ros_launch import supervise
-from robot_rl.ros_launch.evaluate import Process
+from robot_rl_nodes.launching import supervise
+from robot_rl_nodes.launching.evaluate import Process
 supervise._PATIENCE_S = (0.5, 0.5)
 def child(name, life):
     command = (sys.executable, "-c", sys.argv[2], sys.argv[1], name, life)

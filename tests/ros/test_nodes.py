@@ -31,9 +31,12 @@ def run_node(name: str, *parameters: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "ROS_DOMAIN_ID": "99"}
     program = Path(sys.executable).with_name(name)
     return subprocess.run(
-        [program, "--ros-args", *options], capture_output=True, text=True, timeout=60,
+        [program, "--ros-args", *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
         env=environment,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -261,10 +264,16 @@ def test_a_human_takes_over_and_hands_back():
         r.move()
         with Hand(r):
             r.probe.until(
-                lambda: _armed(r) and active and active[-1] and r.moving()
-                and abs(r.probe.twists[-1][1].x) < 1e-9,
-                30.0, "the human's motion",
-            )  # fmt: skip
+                lambda: (
+                    _armed(r)
+                    and active
+                    and active[-1]
+                    and r.moving()
+                    and abs(r.probe.twists[-1][1].x) < 1e-9
+                ),
+                30.0,
+                "the human's motion",
+            )
         r.probe.until(lambda: r.probe.stopped or not active[-1], 5.0, "the end of it")
         # The page went without letting go: that is a lost operator, not a hand-back.
         assert r.probe.stopped

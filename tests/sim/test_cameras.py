@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import ConfigError
 from sim.cameras import SimCamera
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import ConfigError, RenderError, UnknownNameError
 from sim import gl
 from sim.gl import select_backend
@@ -106,14 +106,17 @@ def test_software_rendering_beside_a_gpu_is_warned_about(monkeypatch, caplog):
 def test_both_backends_draw_the_scene(backend, repository):
     script = (
         "import numpy as np; from sim.registry import make_env;"
-        "from robot_rl.cameras import CameraSpec;"
+        "from robot_rl.envs.cameras import CameraSpec;"
         "env = make_env('arm/reach', (CameraSpec(name='front', height=64, width=64),));"
         "frame = env.reset(seed=0)[0]['image/front']; print(frame.mean(), frame.std())"
     )
     run = subprocess.run(
-        [sys.executable, "-c", script], cwd=repository, capture_output=True, text=True,
+        [sys.executable, "-c", script],
+        cwd=repository,
+        capture_output=True,
+        text=True,
         env={**os.environ, "MUJOCO_GL": backend, "PYOPENGL_PLATFORM": backend},
-    )  # fmt: skip
+    )
     mean, std = map(float, run.stdout.split())
     assert mean > 60
     assert std > 20

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import UnknownNameError
 from sim.arm import ArmConfig
 from sim.env import SimEnv
@@ -157,7 +157,7 @@ def test_truncation_comes_at_the_time_limit_with_action_repeat():
 _DIGEST = """
 import hashlib, sys
 import numpy as np
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
 from sim.registry import make_env
 spec = CameraSpec(name=sys.argv[2], height=64, width=64, noise_std=2.0, delay_high_s=0.2)
 env = make_env(sys.argv[1], (spec,))
@@ -191,7 +191,8 @@ def test_same_seed_same_trajectory_in_two_processes(task, camera, repository):
 
 def test_an_environment_needs_no_torch(repository):
     script = (
-        "import sys; from sim.registry import make_env; from robot_rl.cameras import CameraSpec;"
+        "import sys; from sim.registry import make_env;"
+        "from robot_rl.envs.cameras import CameraSpec;"
         "make_env('arm/reach', (CameraSpec(name='front', height=64, width=64),)).reset(seed=0);"
         "sys.exit('torch' in sys.modules)"
     )

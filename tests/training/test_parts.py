@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
+from robot_rl.clocks import Every, Ratio
+from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
 from robot_rl.errors import CorruptFileError, EnvWorkerError, NotFiniteError
 from robot_rl.training.checkpoint import checkpoints, load_newest, save_checkpoint
-from robot_rl.training.clocks import Every, Ratio
 from robot_rl.training.evaluate import HELD_OUT_SEED, evaluate
 from robot_rl.training.guard import require_finite
 from robot_rl.training.monitor import JsonLines
-from robot_rl.training.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
 from tests.agents.tiny import make_agent
 from tests.conftest import make_interface, random_batch
 
@@ -90,8 +90,11 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, name, damage
     file = checkpoints(tmp_path)[-1] / name
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 4
-    {"truncate": lambda: file.write_bytes(data[: len(data) // 2]),
-     "flip": lambda: file.write_bytes(data), "remove": file.unlink}[damage]()  # fmt: skip
+    {
+        "truncate": lambda: file.write_bytes(data[: len(data) // 2]),
+        "flip": lambda: file.write_bytes(data),
+        "remove": file.unlink,
+    }[damage]()
     loaded = load_newest(tmp_path)
     assert loaded is not None
     assert loaded["w"][0] == 1.0

@@ -24,8 +24,10 @@ def recorded_steps(run_dir: Path) -> int:
 def start(run_dir: Path, *overrides: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command("train", *TINY, f"run_dir={run_dir}", *overrides),
-        cwd=REPOSITORY, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def wait_for_steps(run_dir: Path, steps: int) -> None:
@@ -39,19 +41,43 @@ def wait_for_steps(run_dir: Path, steps: int) -> None:
 
 
 def test_a_run_leaves_everything_behind(tmp_path):
-    run = run_cli("train", *TINY, "steps=60", f"run_dir={tmp_path}", "eval_every_steps=30",
-                  "video=true", "num_envs=0")  # fmt: skip
+    run = run_cli(
+        "train",
+        *TINY,
+        "steps=60",
+        f"run_dir={tmp_path}",
+        "eval_every_steps=30",
+        "video=true",
+        "num_envs=0",
+    )
     assert run.returncode == 0, run.stderr
     assert "final evaluation" in run.stderr
     left = {path.name for path in tmp_path.iterdir()}
-    assert {"config.yaml", "overrides.json", "versions.json", "interface.json", "metrics.jsonl",
-            "checkpoints", "replay", "videos", "tensorboard", "curves.png", "policy.mp4",
-            "policy"} <= left  # fmt: skip
+    assert {
+        "config.yaml",
+        "overrides.json",
+        "versions.json",
+        "interface.json",
+        "metrics.jsonl",
+        "checkpoints",
+        "replay",
+        "videos",
+        "tensorboard",
+        "curves.png",
+        "policy.mp4",
+        "policy",
+    } <= left
     policy = {path.name for path in (tmp_path / "policy").iterdir()}
     assert policy == {"policy.safetensors", "interface.json", "config.yaml", "card.md"}
     names = {name for row in metrics(tmp_path) for name in row}
-    assert {"train/critic_loss", "speed/updates_per_s", "eval/success_rate", "eval/success_low",
-            "wall_s", "train/exploration_std"} <= names  # fmt: skip
+    assert {
+        "train/critic_loss",
+        "speed/updates_per_s",
+        "eval/success_rate",
+        "eval/success_low",
+        "wall_s",
+        "train/exploration_std",
+    } <= names
     # One update per step after the seed steps, none before.
     state = load_newest(tmp_path / "checkpoints")
     assert state is not None
@@ -138,8 +164,16 @@ def test_the_same_full_command_continues_and_other_settings_are_refused(tmp_path
 
 
 def test_a_sweep_makes_one_run_per_combination(tmp_path):
-    run = run_cli("train", "-m", *TINY, "steps=25", "num_envs=0", "seed=1,2", "agent=drqv2,drm",
-                  f"run_dir={tmp_path}")  # fmt: skip
+    run = run_cli(
+        "train",
+        "-m",
+        *TINY,
+        "steps=25",
+        "num_envs=0",
+        "seed=1,2",
+        "agent=drqv2,drm",
+        f"run_dir={tmp_path}",
+    )
     assert run.returncode == 0, run.stderr
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {f"seed={s},agent={a}" for s in (1, 2) for a in ("drqv2", "drm")}

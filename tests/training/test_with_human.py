@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.crashes import crash
-from robot_rl.build import build_trainer
+from robot_rl.build.compose import compose
+from robot_rl.build.run import build_trainer
 from robot_rl.cli import main
-from robot_rl.compose import compose
 from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.errors import HardwareError
 from robot_rl.interventions.device import Moment, Reading, TeleopDevice
@@ -21,9 +21,11 @@ from tests.training.tiny_run import TINY, metrics, run_cli
 
 STATE = ("task.state=true", "task.reward=sparse", "num_envs=0", "seed_steps=0")
 HUMAN = (
-    "human.device=simulated", "human.simulated.gate=random", "human.simulated.probability=0.2",
+    "human.device=simulated",
+    "human.simulated.gate=random",
+    "human.simulated.probability=0.2",
     "human.simulated.hold_high_s=0.6",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,18 @@ def test_the_expert_demonstrates_and_the_same_command_adds(demos):
 
 
 def test_rlpd_learns_from_demonstrations_and_interventions(demos, tmp_path):
-    run = run_cli("train", *TINY, *STATE, *HUMAN, "agent=rlpd", "steps=150", f"demos=[{demos}]",
-                  "replay_ratio=0.2", "agent.ensemble_size=3", f"run_dir={tmp_path}")  # fmt: skip
+    run = run_cli(
+        "train",
+        *TINY,
+        *STATE,
+        *HUMAN,
+        "agent=rlpd",
+        "steps=150",
+        f"demos=[{demos}]",
+        "replay_ratio=0.2",
+        "agent.ensemble_size=3",
+        f"run_dir={tmp_path}",
+    )
     assert run.returncode == 0, run.stderr
     assert "steps of demonstrations" in run.stderr
     row = metrics(tmp_path)[-2]
@@ -70,8 +82,9 @@ def test_others_learn_from_people_too(demos, tmp_path, agent):
     settings = [*STATE, f"demos=[{demos}]"]
     if agent == "drqv2":  # which needs cameras
         settings = ["num_envs=0", "seed_steps=0", "agent.taught_fraction=0.25"]
-    run = run_cli("train", *TINY, *settings, *HUMAN, f"agent={agent}", "steps=30",
-                  f"run_dir={tmp_path}")  # fmt: skip
+    run = run_cli(
+        "train", *TINY, *settings, *HUMAN, f"agent={agent}", "steps=30", f"run_dir={tmp_path}"
+    )
     assert run.returncode == 0, run.stderr
     assert {"human", "policy"} <= {
         s.source for e in EpisodesFolder(tmp_path).episodes() for s in e.steps
@@ -79,8 +92,15 @@ def test_others_learn_from_people_too(demos, tmp_path, agent):
 
 
 def test_other_demonstrations_are_refused_field_by_field(demos, tmp_path):
-    run = run_cli("train", *TINY, *STATE, "task=arm/lift", f"demos=[{demos}]", "agent=rlpd",
-                  f"run_dir={tmp_path}")  # fmt: skip
+    run = run_cli(
+        "train",
+        *TINY,
+        *STATE,
+        "task=arm/lift",
+        f"demos=[{demos}]",
+        "agent=rlpd",
+        f"run_dir={tmp_path}",
+    )
     assert run.returncode == 1
     assert run.stderr.strip().splitlines()[-1].startswith("robot-rl: the demonstration folder")
     assert "actions" in run.stderr
@@ -93,8 +113,15 @@ def test_a_demonstration_file_cut_short_is_used_up_to_there(demos, tmp_path):
         (torn / path.name).write_bytes(path.read_bytes())
     last = sorted(torn.glob("*.rows"))[-1]
     last.write_bytes(last.read_bytes()[:-7])
-    run = run_cli("train", *TINY, *STATE, "agent=bc", "steps=5", f"demos=[{torn}]",
-                  f"run_dir={tmp_path / 'run'}")  # fmt: skip
+    run = run_cli(
+        "train",
+        *TINY,
+        *STATE,
+        "agent=bc",
+        "steps=5",
+        f"demos=[{torn}]",
+        f"run_dir={tmp_path / 'run'}",
+    )
     assert run.returncode == 0, run.stderr
     assert "passing over a torn record" in run.stderr
 
@@ -106,8 +133,7 @@ def test_a_task_without_an_expert_is_refused(tmp_path):
 
 
 def test_another_device_may_continue_a_run(tmp_path):
-    first = run_cli("train", *TINY, *STATE, *HUMAN, "agent=sac", "steps=20",
-                    f"run_dir={tmp_path}")  # fmt: skip
+    first = run_cli("train", *TINY, *STATE, *HUMAN, "agent=sac", "steps=20", f"run_dir={tmp_path}")
     assert first.returncode == 0, first.stderr
     again = run_cli("train", "human.device=none", "steps=30", f"run_dir={tmp_path}")
     assert again.returncode == 0, again.stderr
@@ -127,8 +153,9 @@ def test_who_learns_from_people_alone_is_refused_without_any(tmp_path, capsys, a
 
 
 def test_a_start_that_was_refused_binds_nobody(demos, tmp_path):
-    typo = run_cli("train", *TINY, *STATE, "agent=rlpd", "steps=5", "demos=[runs/typo]",
-                   f"run_dir={tmp_path}")  # fmt: skip
+    typo = run_cli(
+        "train", *TINY, *STATE, "agent=rlpd", "steps=5", "demos=[runs/typo]", f"run_dir={tmp_path}"
+    )
     assert "holds no episodes" in typo.stderr
     mended = [*TINY, *STATE, "agent=rlpd", f"demos=[{demos}]", f"run_dir={tmp_path}"]
     assert run_cli("train", *mended, "steps=5").returncode == 0
@@ -140,8 +167,16 @@ def test_a_start_that_was_refused_binds_nobody(demos, tmp_path):
 
 def test_dense_demonstrations_are_refused_where_reward_is_sparse(tmp_path):
     out = tmp_path / "dense"
-    made = run_cli("collect", "task=arm/reach", *STATE, "task.reward=dense", "--out", str(out),
-                   "--episodes", "1")  # fmt: skip
+    made = run_cli(
+        "collect",
+        "task=arm/reach",
+        *STATE,
+        "task.reward=dense",
+        "--out",
+        str(out),
+        "--episodes",
+        "1",
+    )
     assert made.returncode == 0, made.stderr
     run = run_cli("train", *TINY, *STATE, "agent=rlpd", f"demos=[{out}]", f"run_dir={tmp_path}")
     assert run.returncode == 1
@@ -149,15 +184,30 @@ def test_dense_demonstrations_are_refused_where_reward_is_sparse(tmp_path):
 
 
 def test_too_many_demonstrations_are_refused(demos, tmp_path):
-    run = run_cli("train", *TINY, *STATE, "agent=rlpd", f"demos=[{demos}]", "replay.capacity=40",
-                  f"run_dir={tmp_path}")  # fmt: skip
+    run = run_cli(
+        "train",
+        *TINY,
+        *STATE,
+        "agent=rlpd",
+        f"demos=[{demos}]",
+        "replay.capacity=40",
+        f"run_dir={tmp_path}",
+    )
     assert run.returncode == 1
     assert "Raise replay.capacity" in run.stderr
 
 
 def test_offline_updates_come_before_the_first_step(demos, tmp_path):
-    run = run_cli("train", *TINY, *STATE, "agent=bc", "steps=0", "offline_updates=20",
-                  f"demos=[{demos}]", f"run_dir={tmp_path}")  # fmt: skip
+    run = run_cli(
+        "train",
+        *TINY,
+        *STATE,
+        "agent=bc",
+        "steps=0",
+        "offline_updates=20",
+        f"demos=[{demos}]",
+        f"run_dir={tmp_path}",
+    )
     assert run.returncode == 0, run.stderr
     state = load_newest(tmp_path / "checkpoints")
     assert state is not None

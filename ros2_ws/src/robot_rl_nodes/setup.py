@@ -6,7 +6,7 @@ NODES = ("arm", "camera", "evaluate", "policy", "recorder", "safety", "sim_robot
 setup(
     name=NAME,
     version="0.1.0",
-    packages=[NAME],
+    packages=[NAME, f"{NAME}.launching"],
     package_data={NAME: ["profiles/*.xml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

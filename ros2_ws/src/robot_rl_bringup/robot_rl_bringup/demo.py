@@ -67,9 +67,14 @@ def _graph(folder: PolicyFolder, recordings: Path) -> Iterator[None]:
     """The nodes of sim.launch.py, on a domain of their own."""
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
     command = [
-        _program("robot-rl"), "launch", "sim", f"policy:={folder.root}", "autostart:=false",
-        f"image_size:={folder.interface().cameras[0].height}", f"record:={recordings}",
-    ]  # fmt: skip
+        _program("robot-rl"),
+        "launch",
+        "sim",
+        f"policy:={folder.root}",
+        "autostart:=false",
+        f"image_size:={folder.interface().cameras[0].height}",
+        f"record:={recordings}",
+    ]
     graph = subprocess.Popen(command)
     try:
         yield
@@ -79,8 +84,16 @@ def _graph(folder: PolicyFolder, recordings: Path) -> Iterator[None]:
 
 
 def _evaluate_through_ros(folder: PolicyFolder, episodes: int) -> list[bool]:
-    command = [_program("evaluate_node"), "--ros-args", "-p", f"episodes:={episodes}",
-               "-p", f"episode_s:={_episode_s(folder)}", "-p", "record:=true"]  # fmt: skip
+    command = [
+        _program("evaluate_node"),
+        "--ros-args",
+        "-p",
+        f"episodes:={episodes}",
+        "-p",
+        f"episode_s:={_episode_s(folder)}",
+        "-p",
+        "record:=true",
+    ]
     successes = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as node:
         assert node.stdout is not None

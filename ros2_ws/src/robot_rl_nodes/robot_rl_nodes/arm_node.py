@@ -9,8 +9,8 @@ from rclpy.node import Node
 from hardware.arm import Arm
 from hardware.drivers import load_driver
 from hardware.sim import SimulatedArm, SimWorld
-from robot_rl.cameras import CameraSpec
-from robot_rl.environment import TaskConfig
+from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.registry import TaskConfig
 from robot_rl.errors import ConfigError
 from robot_rl_nodes import graph
 from robot_rl_nodes.arm_server import ArmServer

@@ -121,6 +121,8 @@ class ArmServer:
 
     def diagnostics(self):  # noqa: ANN201
         mode = self.guarded.mode
-        values = (("refused_commands", self._refused),
-                  ("unpaired_gripper_commands", self._pairing.unpaired))  # fmt: skip
+        values = (
+            ("refused_commands", self._refused),
+            ("unpaired_gripper_commands", self._pairing.unpaired),
+        )
         return to_diagnostics("arm", str(mode), values, time.time())

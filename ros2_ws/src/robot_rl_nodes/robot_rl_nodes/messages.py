@@ -115,9 +115,12 @@ def subscribe_state(
 
 
 def to_diagnostics(
-    name: str, message: str, values: Iterable[tuple[str, object]], stamp_s: float,
+    name: str,
+    message: str,
+    values: Iterable[tuple[str, object]],
+    stamp_s: float,
     level: bytes = DiagnosticStatus.OK,
-) -> DiagnosticArray:  # fmt: skip
+) -> DiagnosticArray:
     status = DiagnosticStatus(level=level, name=name, message=message, hardware_id="robot-rl")
     status.values = [KeyValue(key=key, value=str(value)) for key, value in values]
     array_message = DiagnosticArray(status=[status])

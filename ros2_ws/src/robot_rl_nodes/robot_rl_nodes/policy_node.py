@@ -100,9 +100,11 @@ class PolicyNode(LifecycleNode):
         self._runtime = runtime
         for camera in interface.cameras:
             self.create_subscription(
-                Image, f"{self._cameras[camera.name]}/image_raw", partial(self._see, camera.name),
+                Image,
+                f"{self._cameras[camera.name]}/image_raw",
+                partial(self._see, camera.name),
                 graph.IMAGE_IN,
-            )  # fmt: skip
+            )
         subscribe_state(self, self._joints, self._slot.state)
         self._worker = threading.Thread(target=self._work, name="inference", daemon=True)
         self._worker.start()

@@ -43,9 +43,10 @@ class SafetyNode(Node):
         parameters = Parameters(self)
         cameras = parameters.texts("cameras", ["/camera"], "namespaces of the watched cameras")
         self._supervisor = Supervisor(
-            SafetyFilter(read_limits(parameters)), _watches(cameras, parameters),
+            SafetyFilter(read_limits(parameters)),
+            _watches(cameras, parameters),
             _silences(parameters),
-        )  # fmt: skip
+        )
         self._pairings = {POLICY: CommandPairing(), HUMAN: CommandPairing()}
         self._joints = parameters.texts("joint_names", [], "joints to guard")
         self._state: ArmState | None = None
@@ -103,9 +104,10 @@ class SafetyNode(Node):
 
     def _command(self, source: str, message: TwistStamped) -> None:
         command = Command(
-            velocity=self._pairings[source].velocity(message), source=source,
+            velocity=self._pairings[source].velocity(message),
+            source=source,
             stamp_s=to_seconds(message.header.stamp),
-        )  # fmt: skip
+        )
         judge = self._supervisor.policy if source == POLICY else self._supervisor.human
         self._publish(judge(command, Now.read()))
 

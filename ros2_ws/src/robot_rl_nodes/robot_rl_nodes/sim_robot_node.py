@@ -14,8 +14,8 @@ from std_srvs.srv import Trigger
 
 from hardware.camera import CameraFeatures
 from hardware.sim import SimulatedArm, SimWorld, Snapshot
-from robot_rl.cameras import CameraSpec
-from robot_rl.environment import TaskConfig
+from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.registry import TaskConfig
 from robot_rl.types import INTERFACE_FILE, Interface
 from robot_rl_nodes import graph
 from robot_rl_nodes.arm_server import ArmServer

@@ -86,9 +86,14 @@ class TeleopNode(Node):
         if host not in ("127.0.0.1", "localhost", "::1"):
             self.get_logger().warning(f"the page listens on {host}: others can reach it.")
         web = TeleopPage(
-            self._operator, page.state, page.frame,
-            {name: lambda n=name: self._call(n) for name in self._callers}, host, port, token,
-        )  # fmt: skip
+            self._operator,
+            page.state,
+            page.frame,
+            {name: lambda n=name: self._call(n) for name in self._callers},
+            host,
+            port,
+            token,
+        )
         return AnnouncedPage(web)
 
     def _call(self, name: str) -> str:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from robot_rl.cameras import CameraSpec
-from robot_rl.environment import RenderConfig, TaskConfig, build_env
+from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.types import PROPRIO
 
 
@@ -12,7 +12,7 @@ from robot_rl.types import PROPRIO
 def envs():
     cameras = {"front": CameraSpec()}
     made = [
-        build_env(
+        open_env(
             TaskConfig(name="arm/lift", cameras=cameras, image_size=32, relative_frame=relative),
             RenderConfig(),
         )

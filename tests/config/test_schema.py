@@ -4,9 +4,9 @@ from dataclasses import FrozenInstanceError, asdict
 
 import pytest
 
-from robot_rl.config import AGENTS, TrainConfig, train_config
+from robot_rl.build.config import AGENTS, TrainConfig, train_config
+from robot_rl.config.schema import flatten, from_tree
 from robot_rl.errors import ConfigError, UnknownNameError
-from robot_rl.schema import flatten, from_tree
 
 
 @pytest.mark.parametrize("name", AGENTS)

@@ -155,7 +155,10 @@ class LaunchDescription:
 _MODULES: dict[str, tuple[Any, ...]] = {
     "launch": (LaunchDescription,),
     "launch.actions": (
-        DeclareLaunchArgument, SetEnvironmentVariable, IncludeLaunchDescription, GroupAction,
+        DeclareLaunchArgument,
+        SetEnvironmentVariable,
+        IncludeLaunchDescription,
+        GroupAction,
         LogInfo,
     ),
     "launch.substitutions": (LaunchConfiguration, PathJoinSubstitution, EnvironmentVariable),
@@ -165,7 +168,7 @@ _MODULES: dict[str, tuple[Any, ...]] = {
     "launch_ros.actions": (Node,),
     "launch_ros.substitutions": (FindPackageShare,),
     "launch_ros.parameter_descriptions": (ParameterValue,),
-}  # fmt: skip
+}
 
 
 def real_launch() -> bool:

@@ -18,11 +18,12 @@ from robot_rl.agents.pixel_agent import AgentConfig
 from robot_rl.agents.rlif import RLIFConfig
 from robot_rl.agents.rlpd import RLPDConfig
 from robot_rl.agents.sac import SACConfig
-from robot_rl.environment import RenderConfig, TaskConfig
+from robot_rl.config.resume import resumable, resumable_settings
+from robot_rl.config.schema import from_tree
+from robot_rl.envs.registry import RenderConfig, TaskConfig
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.interventions.gate import GateConfig
 from robot_rl.interventions.simulated_human import SimulatedHumanConfig
-from robot_rl.schema import from_tree
 from robot_rl.training.loop import LoopConfig
 
 
@@ -35,15 +36,17 @@ class ReplaySizeConfig:
 class HumanConfig:
     """Who may take over while the policy learns. A real human needs `num_envs` of at most 1."""
 
-    device: Literal[
-        "none", "simulated", "keyboard", "gamepad", "spacemouse", "web", "leader"
-    ] = "none"  # fmt: skip
-    path: str = ""  # the gamepad's node, /dev/input/eventN; empty takes the first one found
-    port: int = 8090  # of the web page
+    device: Literal["none", "simulated", "keyboard", "gamepad", "spacemouse", "web", "leader"] = (
+        "none"
+    )
+    path: str = resumable(
+        ""
+    )  # the gamepad's node, /dev/input/eventN; empty takes the first one found
+    port: int = resumable(8090)  # of the web page
     # The leader arm: package.module:Class, and its keyword arguments as a JSON object. Its dead-man
     # is the terminal's space bar.
-    driver: str = ""
-    driver_settings: str = "{}"
+    driver: str = resumable("")
+    driver_settings: str = resumable("{}")
     gate: GateConfig = field(default_factory=GateConfig)
     simulated: SimulatedHumanConfig = field(default_factory=SimulatedHumanConfig)
 
@@ -53,10 +56,21 @@ class HumanConfig:
 
 
 _LEAST = {
-    "steps": 0, "seed_steps": 0, "replay_ratio": 0, "offline_updates": 0, "eval_every_steps": 1,
-    "eval_episodes": 1, "final_eval_episodes": 1, "log_every_steps": 1, "checkpoint_every_s": 0,
-    "num_envs": 0, "threads": 0, "demo_episodes": 0, "agent.batch_size": 1, "replay.capacity": 1,
-}  # fmt: skip
+    "steps": 0,
+    "seed_steps": 0,
+    "replay_ratio": 0,
+    "offline_updates": 0,
+    "eval_every_steps": 1,
+    "eval_episodes": 1,
+    "final_eval_episodes": 1,
+    "log_every_steps": 1,
+    "checkpoint_every_s": 0,
+    "num_envs": 0,
+    "threads": 0,
+    "demo_episodes": 0,
+    "agent.batch_size": 1,
+    "replay.capacity": 1,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +80,10 @@ class TrainConfig(LoopConfig):
     run_dir: str = ""
     seed: int = 0
     num_envs: int = 1  # environment processes; 0 steps in the learner's own process
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    threads: int = 0  # of torch on the CPU; 0 takes all cores
-    compile: Literal["auto", "on", "off"] = "auto"  # auto: on CUDA, where it pays
+    device: Literal["auto", "cpu", "cuda"] = resumable("auto")
+    precision: Literal["auto", "float32", "bfloat16"] = resumable("auto")
+    threads: int = resumable(0)  # of torch on the CPU; 0 takes all cores
+    compile: Literal["auto", "on", "off"] = resumable("auto")  # auto: on CUDA, where it pays
     task: TaskConfig = field(default_factory=TaskConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     replay: ReplaySizeConfig = field(default_factory=ReplaySizeConfig)
@@ -79,13 +93,23 @@ class TrainConfig(LoopConfig):
     human: HumanConfig = field(default_factory=HumanConfig)
     agent: AgentConfig = field(default_factory=DrQV2Config)
 
+    @property
+    def lanes(self) -> int:
+        """Environments side by side."""
+        return max(1, self.num_envs)
+
     def __post_init__(self) -> None:
-        counts = {**vars(self), "agent.batch_size": self.agent.batch_size,
-                  "replay.capacity": self.replay.capacity}  # fmt: skip
+        counts = {
+            **vars(self),
+            "agent.batch_size": self.agent.batch_size,
+            "replay.capacity": self.replay.capacity,
+        }
         for name, least in _LEAST.items():
             if counts[name] < least:
                 raise ConfigError(f"{name} is {counts[name]}; it must be at least {least}.")
 
+
+RESUMABLE = resumable_settings(TrainConfig)
 
 AGENTS: dict[str, type[AgentConfig]] = {
     "drqv2": DrQV2Config,
@@ -105,8 +129,9 @@ AGENTS: dict[str, type[AgentConfig]] = {
 
 def config_dir() -> Path:
     """The YAML files: inside the installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "configs"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+    package = Path(__file__).parent.parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
 
 
 def options(group: str) -> list[str]:

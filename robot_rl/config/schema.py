@@ -42,9 +42,11 @@ def _to_dataclass(schema: type, tree: Any, where: str) -> Any:
     hints = typing.get_type_hints(schema)
     for key in tree:
         if key not in hints:
-            raise UnknownNameError("setting", f"{where}.{key}".lstrip("."), (
-                f"{where}.{hint}".lstrip(".") for hint in hints
-            ))  # fmt: skip
+            raise UnknownNameError(
+                "setting",
+                f"{where}.{key}".lstrip("."),
+                (f"{where}.{hint}".lstrip(".") for hint in hints),
+            )
     return schema(
         **{k: from_tree(hints[k], v, f"{where}.{k}".lstrip(".")) for k, v in tree.items()}
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from robot_rl.analysis.curves import plot_runs
 from robot_rl.analysis.video import write_mp4
-from robot_rl.config import TrainConfig
+from robot_rl.build.config import RESUMABLE, TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.training.evaluate import Evaluation
 from robot_rl.training.loop import Trainer, summary
@@ -23,7 +23,7 @@ def finish(
         monitor.say(f"  stopped there; the same command evaluates {config.final_eval_episodes}")
     if result.film:
         write_mp4(root / "policy.mp4", result.film, trainer.parts.interface.control_rate_hz)
-    plot_runs([root], root / "curves.png", x="step")
+    plot_runs([root], root / "curves.png", x="step", bookkeeping=RESUMABLE)
     _export(trainer, config, result)
     for label, name in (("video", "policy.mp4"), ("curves", "curves.png"), ("policy", "policy")):
         if (root / name).exists():

@@ -6,7 +6,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from robot_rl.spaces import observation_space
+from robot_rl.envs.spaces import observation_space
 from robot_rl.types import (
     PROPRIO,
     TCP_POS,

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from robot_rl.errors import ConfigError, UnknownNameError
-from robot_rl.ros_launch import standins
-from robot_rl.ros_launch.standins import Context, text
+from robot_rl_nodes.launching import standins
+from robot_rl_nodes.launching.standins import Context, text
 
 
 @dataclass(frozen=True)

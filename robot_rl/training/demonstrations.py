@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from robot_rl.clocks import Pace
+from robot_rl.envs.vector import EnvStep, Opening
 from robot_rl.interventions.device import Moment
 from robot_rl.interventions.gate import Decision, Gate
 from robot_rl.replay.journal import Journal
-from robot_rl.training.clocks import Pace
 from robot_rl.training.collector import step_of
-from robot_rl.training.vector import EnvStep, Opening
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,16 @@ class DemonstrationRecorder:
             reward = float(success)
         applied = info["applied_action"]
         result = EnvStep(
-            obs, float(reward), terminated, truncated, success, applied, None, scene,
+            obs,
+            float(reward),
+            terminated,
+            truncated,
+            success,
+            applied,
+            None,
+            scene,
             info["stamp_s"],
-        )  # fmt: skip
+        )
         self._journal.add(step_of(decision, result), obs)
         return result
 

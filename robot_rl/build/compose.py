@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from robot_rl.agents.drqv2 import DrQV2Config
-from robot_rl.config import AGENTS, TrainConfig, config_dir, options, train_config
+from robot_rl.build.config import (
+    AGENTS,
+    RESUMABLE,
+    TrainConfig,
+    config_dir,
+    options,
+    train_config,
+)
+from robot_rl.config.schema import flatten
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
-from robot_rl.resumable import RESUMABLE
-from robot_rl.schema import flatten
 
 
 def compose(overrides: Sequence[str]) -> TrainConfig:
@@ -21,9 +27,10 @@ def compose(overrides: Sequence[str]) -> TrainConfig:
     unused = {
         "agent.network.moe.": (agent.network.actor != "moe", "agent.network.actor=moe"),
         "agent.taco.": (
-            isinstance(agent, DrQV2Config) and agent.taco.weight == 0, "agent.taco.weight=1"
+            isinstance(agent, DrQV2Config) and agent.taco.weight == 0,
+            "agent.taco.weight=1",
         ),
-    }  # fmt: skip
+    }
     for override in overrides:
         for prefix, (idle, remedy) in unused.items():
             if idle and override.lstrip("+").startswith(prefix):
@@ -64,8 +71,11 @@ def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
     if schema is None:
         return tree
     known = {field.name for field in dataclasses.fields(schema)}
-    typed = {text.lstrip("+").partition("=")[0].split(".")[1]
-             for text in overrides if text.lstrip("+").startswith("agent.")}  # fmt: skip
+    typed = {
+        text.lstrip("+").partition("=")[0].split(".")[1]
+        for text in overrides
+        if text.lstrip("+").startswith("agent.")
+    }
     kept = {key: value for key, value in tree["agent"].items() if key in known | typed}
     return {**tree, "agent": kept}
 
@@ -158,9 +168,10 @@ def expand_sweep(overrides: Sequence[str]) -> list[list[str]]:
         raise _reworded(error, overrides) from error
     choices = [
         [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
-        if o.is_sweep_override() else [text]
+        if o.is_sweep_override()
+        else [text]
         for o, text in zip(parsed, overrides, strict=True)
-    ]  # fmt: skip
+    ]
     return [list(job) for job in itertools.product(*choices)]
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from robot_rl.environment import RenderConfig, TaskConfig, build_env
+from robot_rl.clocks import Pace
+from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.episodes.folder import EpisodesFolder, create
-from robot_rl.interventions.demonstrations import DemonstrationRecorder
 from robot_rl.interventions.device import Moment, Reading, TeleopDevice
 from robot_rl.interventions.gate import Gate, GateConfig
-from robot_rl.training.clocks import Pace
+from robot_rl.training.demonstrations import DemonstrationRecorder
 
 
 class LateHand(TeleopDevice):
@@ -25,7 +25,7 @@ class LateHand(TeleopDevice):
 
 
 def test_a_persons_clock_starts_with_the_first_move(tmp_path):
-    env = build_env(TaskConfig(name="arm/reach", state=True, reward="sparse"), RenderConfig())
+    env = open_env(TaskConfig(name="arm/reach", state=True, reward="sparse"), RenderConfig())
     hand, journal = LateHand(late=7), create(tmp_path, env.interface)
     gate = Gate(hand, GateConfig(min_hold_s=0.0), control_rate_hz=10.0)
     recorder = DemonstrationRecorder(env, gate, journal, "human", Pace(2000.0))

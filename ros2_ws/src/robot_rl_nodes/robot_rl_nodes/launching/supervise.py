@@ -13,7 +13,7 @@ from typing import IO
 
 import yaml
 
-from robot_rl.ros_launch.evaluate import Process
+from robot_rl_nodes.launching.evaluate import Process
 
 _PATIENCE_S = (5.0, 2.0)
 _POLL_S = 0.1
@@ -38,8 +38,11 @@ def run(processes: Sequence[Process]) -> int:
         ]
         _stop(running)
     for name, code in ended:
-        print(f"robot-rl: {name} ended with status {code}; the others were stopped.",
-              file=sys.stderr, flush=True)  # fmt: skip
+        print(
+            f"robot-rl: {name} ended with status {code}; the others were stopped.",
+            file=sys.stderr,
+            flush=True,
+        )
     return next((code for _, code in ended if code), 0)
 
 
@@ -52,9 +55,14 @@ def _start(process: Process, number: int, folder: Path) -> subprocess.Popen[str]
             path.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}))
         command += ["--params-file", str(path)]
     child = subprocess.Popen(
-        command, env={**os.environ, **process.environment}, start_new_session=True, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1,
-    )  # fmt: skip
+        command,
+        env={**os.environ, **process.environment},
+        start_new_session=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=1,
+    )
     assert child.stdout is not None
     threading.Thread(target=_echo, args=(process.name, child.stdout), daemon=True).start()
     return child

@@ -71,9 +71,16 @@ class EnvLane:
             reward, terminated, truncated, success = float(verdict), True, False, verdict
         opening = self.reset() if terminated or truncated else None
         return EnvStep(
-            obs, float(reward), terminated, truncated, success, info["applied_action"],
-            opening, scene, info.get("stamp_s", math.nan),
-        )  # fmt: skip
+            obs,
+            float(reward),
+            terminated,
+            truncated,
+            success,
+            info["applied_action"],
+            opening,
+            scene,
+            info.get("stamp_s", math.nan),
+        )
 
     def _scene(self) -> Scene | None:
         return self._env.scene() if self._watched else None
@@ -121,9 +128,10 @@ class EnvProcesses:
         for lane in range(num_envs):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_serve, args=(theirs, make_env, seed, lane, first_episode, watched),
+                target=_serve,
+                args=(theirs, make_env, seed, lane, first_episode, watched),
                 daemon=True,
-            )  # fmt: skip
+            )
             process.start()
             theirs.close()
             self._pipes.append(ours)

@@ -1,12 +1,15 @@
-"""The environment of a run. Environment processes import this: without a classifier no torch."""
+"""Environments by name. Environment processes import this: no torch."""
 
-import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from robot_rl.cameras import CameraSpec
+from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.wrappers import RelativeFrame
 from robot_rl.errors import ConfigError
+from robot_rl.plugins import Plugins
+
+# What opens an environment of each kind.
+KINDS = Plugins("kind of environment", "robot_rl.environments", {"sim": "sim.registry:make_env"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,36 +33,19 @@ class RenderConfig:
     quality: Literal["lean", "default"] = "lean"
 
 
-def build_evaluation_env(task: TaskConfig, render: RenderConfig) -> Any:
-    """Judged by the task's own success, whatever pays while learning."""
-    return build_env(dataclasses.replace(task, classifier=""), render)
-
-
-def build_env(task: TaskConfig, render: RenderConfig) -> Any:
+def open_env(task: TaskConfig, render: RenderConfig) -> Any:
     """A Gymnasium environment for `task`."""
-    from sim.registry import make_env
-
     if not task.cameras and not task.state:
         raise ConfigError(f"task {task.name} has no camera. Add one: '+task.cameras.NAME={{}}'.")
 
     cameras = {} if task.state else task.cameras
-    # What the simulator knows must not end an episode that the classifier shall judge.
-    reward = "dense" if task.classifier else task.reward
-    env = make_env(
+    env = KINDS.load("sim")(
         task.name,
         tuple(camera.named(name, task.image_size) for name, camera in cameras.items()),
-        reward=reward,
+        reward=task.reward,
         quality=render.quality,
         action_repeat=task.action_repeat,
         use_proprio=task.use_proprio,
         state=task.state,
     )
-    if task.classifier:
-        from robot_rl.rewards.classifier_env import ClassifierReward
-
-        env = ClassifierReward(env, Path(task.classifier))
-    if task.relative_frame:
-        from robot_rl.task_wrapper import RelativeFrame
-
-        env = RelativeFrame(env)
-    return env
+    return RelativeFrame(env) if task.relative_frame else env

@@ -1,0 +1,85 @@
+"""Who may take over: a gate and a device for every environment."""
+
+from pathlib import Path
+
+from robot_rl.agents.base import Agent
+from robot_rl.agents.sac import SAC
+from robot_rl.build.agents import load_agent
+from robot_rl.build.config import HumanConfig, TrainConfig
+from robot_rl.envs.vector import episode_seed
+from robot_rl.errors import ConfigError
+from robot_rl.interventions.device import NoDevice, TeleopDevice
+from robot_rl.interventions.gamepad import open_gamepad
+from robot_rl.interventions.gate import Gate
+from robot_rl.interventions.keyboard import TerminalKeyboard
+from robot_rl.interventions.leader_arm import LeaderArm
+from robot_rl.interventions.operator import OperatorState
+from robot_rl.interventions.operator_device import OperatorDevice
+from robot_rl.interventions.simulated_human import SimulatedHuman
+from robot_rl.interventions.spacemouse import SpaceMouse
+from robot_rl.interventions.web_device import WebDevice
+from robot_rl.types import Interface
+
+
+def build_gates(config: TrainConfig, interface: Interface, agent: Agent) -> list[Gate]:
+    """One gate per environment, with the device that `human.device` names behind it."""
+    rate_hz = interface.control_rate_hz
+    if by_person(config.human) and config.num_envs > 1:
+        raise ConfigError(
+            f"human.device={config.human.device} drives one robot, and num_envs={config.num_envs}. "
+            "Set num_envs=1, or human.device=simulated."
+        )
+    return [
+        Gate(build_device(config, interface, agent, lane), config.human.gate, rate_hz)
+        for lane in range(config.lanes)
+    ]
+
+
+def build_device(
+    config: TrainConfig, interface: Interface, agent: Agent | None, lane: int
+) -> TeleopDevice:
+    """What `human.device` names; a simulated human judges by `agent`'s critic, where it has one."""
+    human = config.human
+    if human.device == "none":
+        return NoDevice()
+    if by_person(human):
+        return open_device(human, interface)
+    if human.simulated.gate == "value_gap" and config.agent.network.frame_stack > 1:
+        raise ConfigError(
+            "human.simulated.gate=value_gap judges single frames; it needs "
+            "agent.network.frame_stack=1."
+        )
+    if human.simulated.judge:
+        agent = load_agent(Path(human.simulated.judge), interface)
+    judge = agent.judge if isinstance(agent, SAC) else None
+    seed = episode_seed(config.seed, lane, 0)
+    return SimulatedHuman(human.simulated, interface.control_rate_hz, seed, judge)
+
+
+def by_person(human: HumanConfig) -> bool:
+    """Whether a person takes part, who lives in real time."""
+    return human.device not in ("none", "simulated")
+
+
+def open_device(human: HumanConfig, interface: Interface) -> TeleopDevice:
+    """A device that a person holds. Raises `HardwareError` with the remedy where it is missing."""
+    operator = OperatorState()
+    match human.device:
+        case "web":
+            return WebDevice(operator, interface, human.port)
+        case "keyboard":
+            return OperatorDevice(operator, TerminalKeyboard(operator), interface)
+        case "gamepad":
+            return OperatorDevice(operator, open_gamepad(operator, human.path), interface)
+        case "spacemouse":
+            return OperatorDevice(operator, SpaceMouse(operator), interface)
+        case _:
+            from hardware.drivers import load_driver
+
+            if not human.driver:
+                raise ConfigError(
+                    "a leader arm needs its class: human.driver=package.module:Class "
+                    "(doctor teleop: --driver)."
+                )
+            arm = load_driver(human.driver, human.driver_settings)
+            return LeaderArm(arm, operator, TerminalKeyboard(operator), interface)

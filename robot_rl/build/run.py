@@ -1,0 +1,121 @@
+"""A run: environments, agent, replay and trainer put together."""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from robot_rl.agents.bc import BCConfig
+from robot_rl.agents.pixel_agent import PixelAgent
+from robot_rl.build.agents import build_agent
+from robot_rl.build.config import TrainConfig
+from robot_rl.build.demos import load_demos
+from robot_rl.build.envs import build_env, build_evaluation_env
+from robot_rl.build.people import build_gates, by_person
+from robot_rl.clocks import Pace
+from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs
+from robot_rl.errors import ConfigError
+from robot_rl.networks.compute import Compute
+from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay.device import DeviceFrames, frames_fit
+from robot_rl.replay.journal import Journal
+from robot_rl.replay.storage import HostFrames
+from robot_rl.rewards.classifier import load as load_classifier
+from robot_rl.training.collector import Envs
+from robot_rl.training.loop import Parts, Trainer
+from robot_rl.training.run import RunDirectory
+from robot_rl.types import Interface
+
+log = logging.getLogger(__name__)
+
+
+def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
+    """A trainer on an open run directory, before `load_or_start`."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    eval_env = build_evaluation_env(config.task, config.render)
+    interface = eval_env.interface
+    run.check_interface(interface)
+    if config.task.classifier:  # told here, and not by a process that cannot start
+        load_classifier(Path(config.task.classifier)).require_fit(interface, config.task.classifier)
+    compute = Compute.choose(config.device, config.precision)
+    agent = build_agent(config.agent, interface, compute)
+    if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
+        agent.compile()
+    lanes = config.lanes
+    replay = build_replay(config, interface, compute.device)
+    if config.demos:
+        log.info("%s steps of demonstrations", load_demos(config, interface, replay))
+    if config.agent.network.scale_proprio:
+        _fit_proprio(agent, replay)
+    lane_rows = config.replay.capacity // lanes
+    if not run.has_begun:
+        _require_teacher(config)
+    parts = Parts(
+        run=run,
+        interface=interface,
+        agent=agent,
+        replay=replay,
+        journals=[Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)],
+        make_envs=partial(make_envs, config),
+        eval_env=eval_env,
+        batch_size=config.agent.batch_size,
+        gates=build_gates(config, interface, agent),
+        pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
+        prefetch=compute.device.type == "cuda",
+    )
+    return Trainer(config, parts, config.seed)
+
+
+def _require_teacher(config: TrainConfig) -> None:
+    """Raise `ConfigError` where an agent that learns from people alone has none to learn from."""
+    name, human = config.agent.name, config.human.device != "none"
+    remedy = "human.device=simulated, or a device of yours"
+    if config.agent.reward == "takeover" and not human:
+        raise ConfigError(f"agent={name} is paid by takeovers alone. Give it a human: {remedy}.")
+    if isinstance(config.agent, BCConfig) and not (human or config.demos):
+        raise ConfigError(
+            f"agent={name} imitates, and nobody shows it anything. Give it demonstrations, "
+            f"demos=[FOLDER] of `robot-rl collect`, or a human: {remedy}."
+        )
+
+
+def build_replay(config: TrainConfig, interface: Interface, device: torch.device) -> Replay:
+    agent = config.agent
+    replay = ReplayConfig(
+        capacity=config.replay.capacity,
+        frame_stack=agent.network.frame_stack,
+        nstep=agent.nstep,
+        gamma=agent.gamma,
+        sequence=agent.sequence,
+        taught_fraction=agent.taught_fraction,
+        reward=agent.reward,
+    )
+    store = HostFrames
+    if frames_fit(interface, config.replay.capacity, device):
+        store = partial(DeviceFrames, device=device)
+    # Demonstrations have a lane of their own, after those of the environments.
+    return Replay(replay, interface, config.lanes + bool(config.demos), config.seed, store)
+
+
+def _fit_proprio(agent: PixelAgent, replay: Replay) -> None:
+    rows = replay.storage.proprio[replay.storage.has_action]
+    if not len(rows):
+        raise ConfigError("agent.network.scale_proprio needs demonstrations: demos=[FOLDER].")
+    agent.fit_proprio(rows)
+
+
+def make_envs(config: TrainConfig, first_episode: int) -> Envs:
+    """The environments of a run, their episodes numbered from `first_episode`."""
+    make_env = partial(build_env, config.task, config.render)
+    watched = config.human.device == "simulated"
+    if config.num_envs == 0:
+        return InlineEnvs([EnvLane(make_env, config.seed, 0, first_episode, watched)])
+    return EnvProcesses(make_env, config.seed, config.num_envs, first_episode, watched)
+
+
+def default_run_dir(config: TrainConfig) -> Path:
+    name = f"{config.task.name.replace('/', '-')}-{config.agent.name}-s{config.seed}"
+    return Path("runs") / name

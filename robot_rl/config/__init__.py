@@ -1,0 +1,1 @@
+"""Plain data to frozen dataclasses, composition with Hydra, and what a resumed run may change."""

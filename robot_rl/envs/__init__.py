@@ -1,0 +1,1 @@
+"""Environments, simulated and real: how they are opened, wrapped and described."""
