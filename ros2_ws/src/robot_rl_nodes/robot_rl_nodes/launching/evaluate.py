@@ -33,6 +33,16 @@ class Plan:
     values: Context = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
 
+    def shown(self) -> str:
+        """A line for each argument, then one for each process."""
+        arguments = [
+            f"{name + ':=' + self.values[name]:40s} {argument.description}"
+            for name, argument in self.arguments.items()
+        ]
+        return "\n".join(
+            [*arguments, *(f"  {p.namespace or '/'} {p.name}" for p in self.processes)]
+        )
+
 
 def find_launch_file(name: str) -> Path:
     """A path, or the name of one of robot_rl_bringup's files with or without its ending."""
