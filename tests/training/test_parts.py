@@ -1,4 +1,4 @@
-"""Clocks, checkpoints, environment processes, the NaN guard, evaluation."""
+"""Clocks, environment processes, the NaN guard, evaluation."""
 
 import json
 from functools import partial
@@ -6,7 +6,6 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +13,7 @@ from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
 from robot_rl.clocks import Every, Ratio
 from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
-from robot_rl.errors import CorruptFileError, EnvWorkerError, NotFiniteError
-from robot_rl.training.checkpoint import checkpoints, load_newest, save_checkpoint
+from robot_rl.errors import EnvWorkerError, NotFiniteError
 from robot_rl.training.evaluate import HELD_OUT_SEED, evaluate
 from robot_rl.training.guard import require_finite
 from robot_rl.training.monitor import JsonLines
@@ -67,46 +65,6 @@ def test_intervals_by_hand():
     assert wilson_interval(45, 50) == pytest.approx((0.786, 0.957), abs=1e-3)
     low, high = bootstrap_interval(list(np.random.default_rng(0).normal(3.0, 1.0, 400)))
     assert (low, high) == pytest.approx((2.9, 3.1), abs=0.06)
-
-
-def test_checkpoint_round_trip_keeps_the_newest_two(tmp_path):
-    state = {"a": torch.arange(3), "n": None, "t": [1, {"x": torch.ones(2)}], "ints": {0: {"s": 2}}}
-    for step in (1, 2, 3):
-        save_checkpoint(tmp_path, step, {**state, "step": step})
-    assert [path.name for path in checkpoints(tmp_path)] == [f"step-{s:012d}" for s in (2, 3)]
-    loaded = load_newest(tmp_path)
-    assert loaded is not None
-    assert loaded["step"] == 3
-    assert loaded["ints"] == {0: {"s": 2}}
-    assert loaded["n"] is None
-    torch.testing.assert_close(loaded["t"][1]["x"], torch.ones(2))
-
-
-@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
-@pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, name, damage, caplog):
-    for step in (1, 2):
-        save_checkpoint(tmp_path, step, {"w": torch.full((100,), float(step))})
-    file = checkpoints(tmp_path)[-1] / name
-    data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 4
-    {
-        "truncate": lambda: file.write_bytes(data[: len(data) // 2]),
-        "flip": lambda: file.write_bytes(data),
-        "remove": file.unlink,
-    }[damage]()
-    loaded = load_newest(tmp_path)
-    assert loaded is not None
-    assert loaded["w"][0] == 1.0
-    assert "trying the one before" in caplog.text
-
-
-def test_nothing_readable_is_an_error_and_nothing_at_all_is_a_start(tmp_path):
-    assert load_newest(tmp_path) is None
-    path = save_checkpoint(tmp_path, 1, {"w": torch.ones(3)})
-    (path / "state.json").write_text("{")
-    with pytest.raises(CorruptFileError, match=r"no checkpoint .* is readable"):
-        load_newest(tmp_path)
 
 
 def test_nan_stops_with_the_batch_on_disk(tmp_path):
