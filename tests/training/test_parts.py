@@ -6,8 +6,10 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
@@ -67,18 +69,31 @@ def test_intervals_by_hand():
     assert (low, high) == pytest.approx((2.9, 3.1), abs=0.06)
 
 
-def test_nan_stops_with_the_batch_on_disk(tmp_path):
+def on_device(leaf: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(leaf)
+
+
+@pytest.mark.parametrize("frames", [np.asarray, on_device])
+def test_nan_stops_with_the_whole_batch_on_disk(tmp_path, frames):
+    """Frames are tensors where the replay keeps them on the GPU."""
     interface = make_interface()
-    agent = make_agent(DrQV2Config, interface)
-    batch = random_batch(interface)
+    batch = random_batch(interface, sequence=2)
     batch.reward[3] = np.nan
+    for obs in (batch.obs, batch.next_obs, batch.sequence.last_obs):
+        obs["image/cam0"] = frames(obs["image/cam0"])
+    agent = make_agent(DrQV2Config, interface)
     with pytest.raises(NotFiniteError, match="critic_loss"):
         require_finite(agent.update(batch), batch, tmp_path)
-    from safetensors.numpy import load_file
-
     saved = load_file(tmp_path / "bad_batch.safetensors")
     assert np.isnan(saved["batch/reward"][3])
-    assert saved["batch/obs/image/cam0"].dtype == np.uint8
+    np.testing.assert_array_equal(saved["batch/obs/image/cam0"], batch.obs["image/cam0"])
+    assert saved["batch/sequence/last_obs/image/cam0"].dtype == np.uint8
+    assert saved.keys() == {
+        *(f"batch/{k}" for k in ("action", "reward", "discount", "label")),
+        *(f"batch/{o}/{k}" for o in ("obs", "next_obs") for k in ("image/cam0", "proprio")),
+        *(f"batch/sequence/{k}" for k in ("actions", "rewards", "mask")),
+        *(f"batch/sequence/last_obs/{k}" for k in ("image/cam0", "proprio")),
+    }
 
 
 @pytest.mark.parametrize("processes", [False, True])
