@@ -53,6 +53,12 @@ def test_onnx_agrees_with_torch(tmp_path, kind):
     assert (tmp_path / "policy.onnx").stat().st_size > 1000
 
 
+def test_a_policy_without_cameras_is_exported_for_any_batch(tmp_path):
+    blind = make_interface(cameras=0)
+    policy = make_policy(NetworkConfig(hidden_dim=16, gaussian=True), blind)
+    assert export_onnx(policy, blind, tmp_path) < 1e-4  # compares another batch than it traced
+
+
 def test_acting_repeats_the_first_frame_and_needs_no_batch_axis():
     policy = make_policy(NetworkConfig(hidden_dim=16, frame_stack=3), INTERFACE)
     obs = random_obs(INTERFACE, np.random.default_rng(0))
