@@ -5,7 +5,7 @@ plugs into any of them.
 """
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from robot_rl.networks.actor_critic import Actor, ActorOutput, Critic
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder, Features
 from robot_rl.networks.layers import polyak_, squashed_noise
+from robot_rl.replay.draws import Transitions
 from robot_rl.types import Batch
 
 
@@ -34,8 +35,8 @@ class DrQV2Config(AgentConfig):
     taco: TacoConfig = field(default_factory=TacoConfig)
 
     @property
-    def sequence(self) -> int:
-        return self.taco.horizon if self.taco.weight > 0 else 0
+    def draws(self) -> Transitions:
+        return replace(super().draws, segment=self.taco.horizon if self.taco.weight > 0 else 0)
 
 
 class DrQV2(PixelAgent):

@@ -14,7 +14,7 @@ from robot_rl.agents.rlpd import RLPDConfig
 
 @dataclass(frozen=True, kw_only=True)
 class RLIFConfig(RLPDConfig):
-    """The replay pays the reward: see `ReplayConfig.reward`."""
+    """The replay pays the reward: see `Draws.reward`."""
 
     name: str = "rlif"
     reward: Literal["task", "takeover"] = "takeover"

@@ -10,14 +10,14 @@ from robot_rl.agents.bc import BCConfig
 from robot_rl.agents.pixel_agent import PixelAgent
 from robot_rl.build.agents import build_agent
 from robot_rl.build.config import TrainConfig
-from robot_rl.build.demos import load_demos
+from robot_rl.build.demos import Demonstrations
 from robot_rl.build.envs import build_env, build_evaluation_env
 from robot_rl.build.people import build_gates, by_person
 from robot_rl.clocks import Pace
 from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs
 from robot_rl.errors import ConfigError
 from robot_rl.networks.compute import Compute
-from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay import Replay
 from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
@@ -45,9 +45,10 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
         agent.compile()
     lanes = config.lanes
-    replay = build_replay(config, interface, compute.device)
+    demos = Demonstrations(config, interface)
+    replay = build_replay(config, interface, compute.device, demos.rows)
     if config.demos:
-        log.info("%s steps of demonstrations", load_demos(config, interface, replay))
+        log.info("%s steps of demonstrations", demos.load(replay))
     if config.agent.network.scale_proprio:
         _fit_proprio(agent, replay)
     lane_rows = config.replay.capacity // lanes
@@ -82,22 +83,16 @@ def _require_teacher(config: TrainConfig) -> None:
         )
 
 
-def build_replay(config: TrainConfig, interface: Interface, device: torch.device) -> Replay:
-    agent = config.agent
-    replay = ReplayConfig(
-        capacity=config.replay.capacity,
-        frame_stack=agent.network.frame_stack,
-        nstep=agent.nstep,
-        gamma=agent.gamma,
-        sequence=agent.sequence,
-        taught_fraction=agent.taught_fraction,
-        reward=agent.reward,
-    )
+def build_replay(
+    config: TrainConfig, interface: Interface, device: torch.device, demo_rows: int
+) -> Replay:
+    """As large as was asked for; demonstrations come on top, after the environments' lanes."""
+    capacity = config.replay.capacity
     store = HostFrames
-    if frames_fit(interface, config.replay.capacity, device):
+    if frames_fit(interface, capacity + demo_rows, device):
         store = partial(DeviceFrames, device=device)
-    # Demonstrations have a lane of their own, after those of the environments.
-    return Replay(replay, interface, config.lanes + bool(config.demos), config.seed, store)
+    draws, lanes = config.agent.draws, config.lanes
+    return Replay(capacity, draws, interface, lanes, config.seed, store, demo_rows)
 
 
 def _fit_proprio(agent: PixelAgent, replay: Replay) -> None:
