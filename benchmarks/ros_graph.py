@@ -18,7 +18,7 @@ import yaml
 from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.networks.actor_critic import Actor
-from robot_rl.networks.policy import NetworkConfig, make_policy
+from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from robot_rl.types import ActionField, CameraField, Interface, ProprioField
 from robot_rl_nodes.transport import profile
 
@@ -48,13 +48,13 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
         ),
     )
     network = NetworkConfig(hidden_dim=16, frame_stack=1)
-    policy = make_policy(network, interface)
+    policy = StackedPolicy(StackedConfig(network=network), interface)
     assert isinstance(policy.actor, Actor)
     with torch.no_grad():
         policy.actor.out.weight.mul_(spread)
         policy.actor.out.bias.copy_(torch.atanh(torch.tensor(action)))
     folder = PolicyFolder(root / "policy")
-    folder.write(policy, network, interface, TrainConfig(), {})
+    folder.write(policy, TrainConfig(), {})
     return folder.root
 
 

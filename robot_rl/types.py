@@ -200,11 +200,34 @@ class Sequence:
     mask: Any
 
 
+@dataclass
+class Segment:
+    """Windows of T steps, frames still uint8 and planar.
+
+    obs: `image/<camera>` uint8 [B, T + 1, 3, H, W], `proprio` float32 [B, T + 1, P]. action and
+    label [B, T, A], reward, terminated and mask [B, T], `own` [B, T] where the policy had chosen
+    the action, is_first [B, T + 1].
+    """
+
+    obs: dict[str, Any]
+    action: Any
+    reward: Any
+    terminated: Any
+    is_first: Any
+    mask: Any
+    label: Any
+    own: Any
+
+    def map(self, f: Any) -> "Segment":
+        """The same windows with `f` applied to every array."""
+        return _map(self, f)
+
+
 def _map(node: Any, f: Any) -> Any:
     if node is None:
         return None
     if isinstance(node, dict):
         return {key: _map(value, f) for key, value in node.items()}
-    if isinstance(node, Batch | Sequence):
+    if isinstance(node, Batch | Segment | Sequence):
         return type(node)(**{x.name: _map(getattr(node, x.name), f) for x in fields(node)})
     return f(node)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import torch
 
-from robot_rl.agents.bc import BCConfig
-from robot_rl.agents.pixel_agent import PixelAgent
 from robot_rl.build.agents import build_agent
 from robot_rl.build.config import TrainConfig
 from robot_rl.build.demos import load_demos
@@ -17,7 +15,7 @@ from robot_rl.clocks import Pace
 from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs
 from robot_rl.errors import ConfigError
 from robot_rl.networks.compute import Compute
-from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay import Replay
 from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
@@ -41,15 +39,14 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.task.classifier:  # told here, and not by a process that cannot start
         load_classifier(Path(config.task.classifier)).require_fit(interface, config.task.classifier)
     compute = Compute.choose(config.device, config.precision)
-    agent = build_agent(config.agent, interface, compute)
+    agent = build_agent(config.agent.for_run(config.steps), interface, compute)
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
         agent.compile()
     lanes = config.lanes
     replay = build_replay(config, interface, compute.device)
     if config.demos:
         log.info("%s steps of demonstrations", load_demos(config, interface, replay))
-    if config.agent.network.scale_proprio:
-        _fit_proprio(agent, replay)
+    agent.prepare(replay.storage.proprio[replay.storage.has_action])
     lane_rows = config.replay.capacity // lanes
     if not run.has_begun:
         _require_teacher(config)
@@ -73,9 +70,9 @@ def _require_teacher(config: TrainConfig) -> None:
     """Raise `ConfigError` where an agent that learns from people alone has none to learn from."""
     name, human = config.agent.name, config.human.device != "none"
     remedy = "human.device=simulated, or a device of yours"
-    if config.agent.reward == "takeover" and not human:
+    if config.agent.needs == "human" and not human:
         raise ConfigError(f"agent={name} is paid by takeovers alone. Give it a human: {remedy}.")
-    if isinstance(config.agent, BCConfig) and not (human or config.demos):
+    if config.agent.needs == "teacher" and not (human or config.demos):
         raise ConfigError(
             f"agent={name} imitates, and nobody shows it anything. Give it demonstrations, "
             f"demos=[FOLDER] of `robot-rl collect`, or a human: {remedy}."
@@ -83,28 +80,12 @@ def _require_teacher(config: TrainConfig) -> None:
 
 
 def build_replay(config: TrainConfig, interface: Interface, device: torch.device) -> Replay:
-    agent = config.agent
-    replay = ReplayConfig(
-        capacity=config.replay.capacity,
-        frame_stack=agent.network.frame_stack,
-        nstep=agent.nstep,
-        gamma=agent.gamma,
-        sequence=agent.sequence,
-        taught_fraction=agent.taught_fraction,
-        reward=agent.reward,
-    )
+    replay = config.agent.draws(config.replay.capacity)
     store = HostFrames
     if frames_fit(interface, config.replay.capacity, device):
         store = partial(DeviceFrames, device=device)
     # Demonstrations have a lane of their own, after those of the environments.
     return Replay(replay, interface, config.lanes + bool(config.demos), config.seed, store)
-
-
-def _fit_proprio(agent: PixelAgent, replay: Replay) -> None:
-    rows = replay.storage.proprio[replay.storage.has_action]
-    if not len(rows):
-        raise ConfigError("agent.network.scale_proprio needs demonstrations: demos=[FOLDER].")
-    agent.fit_proprio(rows)
 
 
 def make_envs(config: TrainConfig, first_episode: int) -> Envs:
