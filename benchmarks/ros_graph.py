@@ -14,10 +14,13 @@ from typing import Any
 
 import torch
 import yaml
+from torch import nn
 
 from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.networks.actor_critic import Actor
+from robot_rl.networks.policy import Policy
+from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from robot_rl.types import ActionField, CameraField, Interface, ProprioField
 from robot_rl_nodes.transport import profile
@@ -32,8 +35,39 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
 
     `spread` is the scale of what its actions add by what it sees.
     """
+    network = NetworkConfig(hidden_dim=16, frame_stack=1)
+    policy = StackedPolicy(StackedConfig(network=network), _reach_interface())
+    assert isinstance(policy.actor, Actor)
+    _steady(policy.actor.out, action, spread)
+    return _written(policy, root)
+
+
+def remembering_policy(root: Path, action: tuple[float, float, float], spread: float) -> Path:
+    """The same with a recurrent policy: its actions hang on what was applied before."""
+    torch.manual_seed(0)
+    network = NetworkConfig(hidden_dim=16, feature_dim=8)
+    policy = RecurrentPolicy(RecurrentConfig(network=network, memory_dim=8), _reach_interface())
+    out = policy.head[1]
+    assert isinstance(out, nn.Linear)
+    _steady(out, action, spread)
+    return _written(policy, root)
+
+
+def _steady(out: nn.Linear, action: tuple[float, float, float], spread: float) -> None:
+    with torch.no_grad():
+        out.weight.mul_(spread)
+        out.bias.copy_(torch.atanh(torch.tensor(action)))
+
+
+def _written(policy: Policy, root: Path) -> Path:
+    folder = PolicyFolder(root / "policy")
+    folder.write(policy, TrainConfig(), {})
+    return folder.root
+
+
+def _reach_interface() -> Interface:
     size = 64
-    interface = Interface(
+    return Interface(
         task="arm/reach",
         control_rate_hz=10.0,
         cameras=(CameraField(name="front", height=size, width=size, rate_hz=10.0),),
@@ -47,15 +81,6 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
             for axis in "xyz"
         ),
     )
-    network = NetworkConfig(hidden_dim=16, frame_stack=1)
-    policy = StackedPolicy(StackedConfig(network=network), interface)
-    assert isinstance(policy.actor, Actor)
-    with torch.no_grad():
-        policy.actor.out.weight.mul_(spread)
-        policy.actor.out.bias.copy_(torch.atanh(torch.tensor(action)))
-    folder = PolicyFolder(root / "policy")
-    folder.write(policy, TrainConfig(), {})
-    return folder.root
 
 
 class Graph:

@@ -177,9 +177,14 @@ class Hand:
     def __init__(self, r: Robot) -> None:
         self._graph = r.graph
         self._lost = threading.Event()
+        self._released = threading.Event()
         self._closing = threading.Event()
         self._last_s = 0.0
         self._thread = threading.Thread(target=self._drive, daemon=True)
+
+    def let_go(self) -> None:
+        """Hand back: the page goes on saying that nobody holds."""
+        self._released.set()
 
     def lose(self) -> float:
         """Stop sending with the socket open, as a cable does. When the last message left."""
@@ -211,7 +216,8 @@ class Hand:
             while not self._closing.is_set() and not socket.closed:
                 if not self._lost.is_set():
                     self._last_s = time.time()
-                    await socket.send_json({"held": _armed(self._graph), "axes": [0, 0.6, 0, 0]})
+                    held = _armed(self._graph) and not self._released.is_set()
+                    await socket.send_json({"held": held, "axes": [0, 0.6, 0, 0]})
                 await asyncio.sleep(0.033)
 
     def _address(self) -> str:

@@ -68,11 +68,15 @@ class PolicyFolder:
         except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
             raise CorruptFileError(f"{path} is not a policy configuration: {error}") from error
 
-    def load(self) -> Policy:
-        """The policy with its weights, in evaluation mode. Raises `CorruptFileError`."""
+    def blank(self) -> Policy:
+        """The policy with fresh weights: its shapes. Raises `CorruptFileError`."""
         settings = dict(self.config()["policy"])
         kind = POLICIES.load(settings.pop("kind", ""))
-        policy = kind(from_tree(kind.Config, settings, "policy"), self.interface())
+        return kind(from_tree(kind.Config, settings, "policy"), self.interface())
+
+    def load(self) -> Policy:
+        """The policy with its weights, in evaluation mode. Raises `CorruptFileError`."""
+        policy = self.blank()
         path = self.root / WEIGHTS
         try:
             policy.load_state_dict(load_file(path))

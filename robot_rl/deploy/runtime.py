@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from robot_rl.deploy.artefact import PolicyFolder
-from robot_rl.deploy.flat import ACTION, FlatStep, carry_of, flatten
+from robot_rl.deploy.flat import ACTION, FlatStep, carry_of, flatten, unflatten
 from robot_rl.errors import (
     ConfigError,
     CorruptFileError,
@@ -88,8 +88,8 @@ class PolicyRuntime:
         self.interface = artefact.interface()
         self.stats = RuntimeStats()
         self._deadline_s = self.config.deadline_s or 0.5 / self.interface.control_rate_hz
-        self._policy = artefact.load()
-        self._carry = self._policy.initial(1)
+        self._example = flatten(*artefact.blank().example(1))
+        _, _, self._carry = unflatten(self._example)
         self._first = True
         self._own_wish = Applied(action=np.zeros(self.interface.action_size), own=False)
         self._running: Future[dict[str, Tensor]] | None = None
@@ -191,9 +191,8 @@ class PolicyRuntime:
 
     def _load(self, artefact: PolicyFolder) -> Engine:
         engine = self._make_engine(artefact)
-        example = flatten(*self._policy.example(1))
         for _ in range(_WARM_UP):
-            engine(example)
+            engine(self._example)
         return engine
 
     def _make_engine(self, artefact: PolicyFolder) -> Engine:
@@ -203,8 +202,8 @@ class PolicyRuntime:
             raise ConfigError(f"engine is '{self.config.engine}'; choose torch or onnx.")
         device = _device(self.config.device)
         if device.type == "cuda":
-            return CudaGraphEngine(self._policy.to(device))
-        return TorchEngine(self._policy)
+            return CudaGraphEngine(artefact.load().to(device))
+        return TorchEngine(artefact.load())
 
 
 class TorchEngine:

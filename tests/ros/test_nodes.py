@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ros_graph import Graph, steady_policy
+from benchmarks.ros_graph import Graph, remembering_policy, steady_policy
 from benchmarks.ros_robot import Hand, Robot, robot
 from robot_rl.cli import main
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.episodes.bag_reader import read_recording
+from robot_rl.networks.policy import PolicyMemory
+from robot_rl.replay.storage import Step
+from robot_rl.types import Observation
 from robot_rl_nodes import graph
 from robot_rl_nodes.sim_robot_node import played_task
 
@@ -154,6 +157,59 @@ def _record_in_motion(r: Robot) -> str:
         assert stopped
         if r.moving() and not r.probe.stopped:
             return path
+
+
+def _record_a_takeover(r: Robot) -> str:
+    """An episode that begins with a reset of the policy's memory and has a takeover inside."""
+    from std_msgs.msg import Bool
+    from std_srvs.srv import SetBool
+
+    human = []
+    r.probe.node.create_subscription(
+        Bool, graph.INTERVENTION, lambda m: human.append(m.data), graph.LATCHED
+    )
+    while True:
+        r.move()
+        r.probe.trigger(graph.EPISODE_START)
+        r.probe.trigger(graph.POLICY_RESET)
+        time.sleep(0.5)
+        with Hand(r) as hand:
+            r.probe.until(lambda: human and human[-1], 30.0, "the human")
+            time.sleep(0.5)
+            hand.let_go()
+            r.probe.until(lambda: not human[-1], 30.0, "the hand-back")
+            time.sleep(0.6)
+            went_on = not r.probe.stopped
+            r.probe.call(SetBool, graph.EPISODE_SUCCESS, SetBool.Request(data=True))
+            _, path = r.probe.trigger(graph.EPISODE_STOP)
+        if went_on:
+            return path
+
+
+def _largest_gap(policy: Path, steps: list[tuple[Observation, Step]], told: bool) -> float:
+    """Between the policy's applied actions and those it would choose, told what happened or not."""
+    memory, gap = PolicyMemory(PolicyFolder(policy).load(), 1), 0.0
+    for obs, step in steps:
+        wanted = memory.act([obs])[0]
+        if step.source == "policy":
+            gap = max(gap, float(np.abs(wanted - step.action).max()))
+        if told:
+            memory.applied(0, step.action, step.source == "policy")
+    return gap
+
+
+def test_a_recurrent_policy_is_told_of_a_takeover_through_the_graph(tmp_path):
+    """The same observations and applied actions give the same actions as in one process."""
+    folder = remembering_policy(tmp_path, ACTION, spread=0.5)
+    with robot(policy=folder, teleop=True) as r:
+        bag = shutil.copytree(_record_a_takeover(r), tmp_path / "bag")
+    (recording,) = read_recording(bag, PolicyFolder(folder).interface(), {"front": "/camera"})
+    steps = list(zip(recording.obs, recording.steps, strict=False))
+    assert {"policy", "human"} <= {step.source for _, step in steps}
+    # Its memory began at one of the first observations: the one exposed after the reset.
+    begun = min(range(8), key=lambda k: _largest_gap(folder, steps[k:], told=True))
+    assert _largest_gap(folder, steps[begun:], told=True) < 1e-4
+    assert _largest_gap(folder, steps[begun:], told=False) > 1e-3
 
 
 def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, capsys):

@@ -19,6 +19,7 @@ from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, HardwareError, RobotRLError
 from robot_rl_nodes import graph
+from robot_rl_nodes.applied import AppliedActions
 from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_twist
 from robot_rl_nodes.observation import ObservationSlot, Taken
 from robot_rl_nodes.parameters import Parameters
@@ -96,6 +97,10 @@ class PolicyNode(LifecycleNode):
                 f"{', '.join(self._cameras) or 'none'}."
             )
         self._map = ActionMap(interface)
+        self._applied = AppliedActions(self._map)
+        self.create_subscription(
+            DiagnosticArray, graph.SAFETY_STEP, self._applied.hear, graph.STATE
+        )
         self._slot = ObservationSlot(interface, self._max_skew_s)
         self._runtime = runtime
         for camera in interface.cameras:
@@ -142,7 +147,7 @@ class PolicyNode(LifecycleNode):
             self._refused += 1
             self._send(_STILL, taken.state.gripper_m)
             return
-        decision = self._runtime.act(taken.obs, taken.stamp_s)
+        decision = self._runtime.act(taken.obs, taken.stamp_s, self._applied.before(taken.stamp_s))
         # Deactivated while thinking: the hold has been sent and must stay the last word.
         if not self._active.is_set():
             return

@@ -22,7 +22,7 @@ from hardware.arm import ArmState
 from hardware.ros_messages import CommandPairing, to_seconds
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
 from robot_rl.deploy.safety import Command, SafetyFilter, SafetyLimits, Verdict
-from robot_rl.deploy.supervisor import HUMAN, POLICY, Now, Supervisor, SupervisorLimits
+from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Now, Supervisor, SupervisorLimits
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_time, to_twist
 from robot_rl_nodes.parameters import Parameters
@@ -183,7 +183,7 @@ class SafetyNode(Node):
         opening_m = self._state.gripper_m if self._state else 0.0
         self._gripper.publish(to_gripper(verdict.applied[3], opening_m, period_s, stamp_s))
         self._twist.publish(to_twist(verdict.applied, stamp_s, _BASE))
-        if any(verdict.requested):
+        if verdict.source != NOBODY:
             self._tell_step(verdict, stamp_s)
         self._tell()
 
