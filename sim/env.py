@@ -1,7 +1,7 @@
 """Any simulation as a Gymnasium environment with the project's observations and actions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -48,7 +48,8 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
     """`simulation` seen through the cameras that `make_rig` builds for its model.
 
     The rig is rebuilt when the simulation replaces its model. `action_repeat` steps share one
-    action and sum their rewards; `interface.control_rate_hz` is the rate of the actions.
+    action and sum their rewards; `interface` has the rate of the actions, and displaces by what an
+    action does in all its steps.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             control_rate_hz=rate_hz,
             cameras=self._rig.fields,
             proprio=simulation.proprio_fields if use_proprio else (),
-            actions=simulation.action_fields,
+            actions=tuple(_repeated(field, action_repeat) for field in simulation.action_fields),
         )
         self.observation_space = observation_space(self.interface)
         self.action_space = action_space(self.interface)
@@ -140,3 +141,11 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             self._rig.close()
             self._rig = self._make_rig(self.simulation)
             self._rig_model = self.simulation.model
+
+
+def _repeated(field: ActionField, times: int) -> ActionField:
+    """`field` where an action is carried out `times` over: displacements add up, nothing else does.
+
+    A robot that takes the slower actions then moves as fast as the simulation did.
+    """
+    return replace(field, scale=times * field.scale) if field.control == "delta" else field

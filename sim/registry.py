@@ -1,6 +1,7 @@
-"""Every task by name: `arm/<task>`, `dmc/<domain>_<task>`, `robosuite/<Env>`."""
+"""Every task by name: `<suite>/<task>`, of the suites here and of those that packages add."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import ConfigError, UnknownNameError
@@ -18,6 +19,30 @@ SUITES = Plugins(
         "robosuite": "sim.suites.robosuite",
     },
 )
+
+
+class Suite(Protocol):
+    """What a task suite is: a module, or any object, with these names.
+
+    `REWARDS` are the values of `task.reward` that its tasks pay by; another one is refused before
+    `make` is called. So is `task.state` where `HAS_STATE` is false, and `make` then has no such
+    argument.
+    """
+
+    REWARDS: tuple[str, ...]
+    HAS_STATE: bool
+
+    def tasks(self) -> list[tuple[str, str]]:
+        """Names without the suite's own, each with one line about it."""
+        ...
+
+    def make(self, name: str, reward: str, **state: bool) -> Simulation:
+        """The task `name`, paid by `reward`; with `state=True` its objects are in proprio."""
+        ...
+
+    def film_camera(self, name: str) -> str:
+        """The camera of the task's model that videos are shot with."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -38,16 +63,16 @@ def make_env(
     use_proprio: bool = True,
     state: bool = False,
 ) -> SimEnv:
-    """An environment for `task`. `state` adds the objects as they are to proprio (arm suite only).
+    """An environment for `task`. `state` adds the objects as they are to proprio.
 
-    Raises `UnknownNameError` with the closest names first.
+    Raises `UnknownNameError` with the closest names first, `ConfigError` where the task's suite
+    has neither this reward nor a state.
     """
     require_task(task)
-    suite, _, name = task.partition("/")
-    if state and suite != "arm":
-        raise ConfigError(f"{task} has no state=true; only tasks of the arm suite know theirs.")
-    module = SUITES.load(suite)
-    simulation: Simulation = module.make(name, reward, **({"state": True} if state else {}))
+    place, _, name = task.partition("/")
+    suite: Suite = SUITES.load(place)
+    _require_offered(task, suite, reward, state)
+    simulation = suite.make(name, reward, **({"state": True} if state else {}))
 
     def make_rig(simulation: Simulation) -> CameraRig:
         return CameraRig(
@@ -56,11 +81,20 @@ def make_env(
             cameras,
             simulation.control_rate_hz,
             quality,
-            module.film_camera(name),
+            suite.film_camera(name),
             simulation.hidden_geom_groups,
         )
 
     return SimEnv(simulation, make_rig, action_repeat, use_proprio)
+
+
+def _require_offered(task: str, suite: Suite, reward: str, state: bool) -> None:
+    if reward not in suite.REWARDS:
+        raise ConfigError(
+            f"{task} has no task.reward={reward}; its suite pays {' or '.join(suite.REWARDS)}."
+        )
+    if state and not suite.HAS_STATE:
+        raise ConfigError(f"{task} has no task.state=true: its suite does not tell its objects.")
 
 
 def require_task(task: str) -> None:

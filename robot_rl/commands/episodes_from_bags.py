@@ -63,12 +63,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def _cameras(texts: list[str] | None, interface: Interface) -> dict[str, str]:
     """The first camera is `/camera`, the others `/NAME_camera`, unless they are named."""
     names = [camera.name for camera in interface.cameras]
-    cameras = {name: f"/{name}_camera" for name in names} | {names[0]: "/camera"}
+    cameras = {name: f"/{name}_camera" if i else "/camera" for i, name in enumerate(names)}
     for text in texts or []:
         name, _, namespace = text.partition("=")
         if name not in names or not namespace.startswith("/"):
             raise ConfigError(
-                f"--camera {text}: give NAME=/NAMESPACE with NAME one of {', '.join(names)}."
+                f"--camera {text}: give NAME=/NAMESPACE with a NAME of the policy: "
+                f"{', '.join(names) or 'it has no camera'}."
             )
         cameras[name] = namespace
     return cameras

@@ -1,6 +1,7 @@
 """Plain data to frozen dataclasses, with every type checked and every message complete."""
 
 import dataclasses
+import types
 import typing
 from typing import Any, Literal
 
@@ -10,11 +11,15 @@ from robot_rl.errors import ConfigError, UnknownNameError
 def from_tree(schema: Any, tree: Any, where: str = "") -> Any:
     """`tree` (dicts, lists, scalars) as `schema`: a dataclass or any annotation used in one.
 
-    Raises `ConfigError` for a wrong type and `UnknownNameError` for an unknown key or choice.
+    Annotations are scalars, `Literal`, `dict[str, X]`, `tuple[X, ...]`, dataclasses and unions of
+    these with each other and None. Raises `ConfigError` for a wrong type, `UnknownNameError` for
+    an unknown key or choice, `TypeError` for another annotation.
     """
     origin, args = typing.get_origin(schema), typing.get_args(schema)
     if dataclasses.is_dataclass(schema) and isinstance(schema, type):
         return _to_dataclass(schema, tree, where)
+    if origin in (typing.Union, types.UnionType):
+        return _to_one_of(args, tree, where)
     if origin is Literal:
         if tree not in args:
             raise UnknownNameError(f"value for {where}", str(tree), map(str, args))
@@ -27,6 +32,8 @@ def from_tree(schema: Any, tree: Any, where: str = "") -> Any:
             list, list(tree) if isinstance(tree, tuple) else tree, where, f"a list: {where}=[A,B]"
         )
         return tuple(from_tree(args[0], v, f"{where}[{i}]") for i, v in enumerate(items))
+    if schema not in _KINDS:
+        raise TypeError(f"{where} is annotated {schema}, which plain data cannot become.")
     if schema is float and isinstance(tree, int) and not isinstance(tree, bool):
         return float(tree)
     if isinstance(tree, bool) and schema is not bool:
@@ -35,6 +42,22 @@ def from_tree(schema: Any, tree: Any, where: str = "") -> Any:
 
 
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+
+
+def _to_one_of(choices: tuple[Any, ...], tree: Any, where: str) -> Any:
+    """The first of a union's `choices` that takes `tree`."""
+    kinds = [choice for choice in choices if choice is not types.NoneType]
+    if tree is None and len(kinds) < len(choices):
+        return None
+    refusals = []
+    for kind in kinds:
+        try:
+            return from_tree(kind, tree, where)
+        except (ConfigError, UnknownNameError) as error:
+            refusals.append(error)
+    if len(refusals) == 1:
+        raise refusals[0]
+    raise ConfigError(" Or: ".join(map(str, refusals)))
 
 
 def _to_dataclass(schema: type, tree: Any, where: str) -> Any:

@@ -34,10 +34,14 @@ class RenderConfig:
 
 
 def open_env(task: TaskConfig, render: RenderConfig) -> Any:
-    """A Gymnasium environment for `task`."""
+    """A Gymnasium environment for `task`. Raises `ConfigError` where it would observe nothing."""
     if not task.cameras and not task.state:
         raise ConfigError(f"task {task.name} has no camera. Add one: '+task.cameras.NAME={{}}'.")
-
+    if task.state and not task.use_proprio:
+        raise ConfigError(
+            f"task {task.name} observes nothing: state=true leaves the cameras out, and "
+            "use_proprio=false the rest. Set task.use_proprio=true."
+        )
     cameras = {} if task.state else task.cameras
     env = KINDS.load("sim")(
         task.name,

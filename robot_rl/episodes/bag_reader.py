@@ -48,6 +48,12 @@ class _Messages:
     states: list[ArmState] = field(default_factory=list)
     applied: list[tuple[float, tuple[float, ...], str]] = field(default_factory=list)
 
+    def pacing_s(self, interface: Interface) -> list[float]:
+        """Stamps of the first camera's frames, of the arm's states where there is no camera."""
+        if not interface.cameras:
+            return [state.stamp_s for state in self.states]
+        return [stamp_s for stamp_s, _ in self.frames.get(interface.cameras[0].name, [])]
+
     def first_command_s(self) -> float:
         return next((s for s, _, source in self.applied if source != "nobody"), np.inf)
 
@@ -156,7 +162,7 @@ def _align(messages: _Messages, interface: Interface) -> list[Recording]:
     period_s = 1.0 / interface.control_rate_hz
     recordings = [Recording()]
     last_s = -np.inf
-    for stamp_s, _ in messages.frames.get(interface.cameras[0].name, []):
+    for stamp_s in messages.pacing_s(interface):
         if stamp_s - last_s < 0.75 * period_s:
             continue
         if stamp_s <= first_command_s:

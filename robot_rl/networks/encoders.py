@@ -106,7 +106,8 @@ class Encoder(nn.Module):
             for key, conv in zip(self.keys, self.convs, strict=True)
         ]
         if not parts:
-            return Features(obs[PROPRIO].new_zeros(len(obs[PROPRIO]), 0), self.scale(obs[PROPRIO]))
+            nothing = obs[PROPRIO].new_zeros(obs[PROPRIO].shape[0], 0)  # len() would fix the batch
+            return Features(nothing, self.scale(obs[PROPRIO]))
         image = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         if not self.proprio_dim:
             return Features(image, image.new_zeros(image.shape[0], 0).float())

@@ -54,7 +54,7 @@ class SuccessClassifier(nn.Module):
         """Raise `InterfaceMismatchError` where `interface` has other cameras or another task."""
         if interface.cameras != self.interface.cameras:
             here, there = (
-                ", ".join(f"{c.name} {c.width}x{c.height}" for c in cameras)
+                ", ".join(f"{c.name} {c.width}x{c.height}" for c in cameras) or "no camera"
                 for cameras in (interface.cameras, self.interface.cameras)
             )
             raise InterfaceMismatchError(
@@ -68,7 +68,15 @@ class SuccessClassifier(nn.Module):
 
 
 def make_classifier(interface: Interface, encoder: str) -> SuccessClassifier:
-    """Fresh weights, over the cameras of `interface` alone."""
+    """Fresh weights, over the cameras of `interface` alone.
+
+    Raises `InterfaceMismatchError` where it has none.
+    """
+    if not interface.cameras:
+        raise InterfaceMismatchError(
+            f"the episodes of {interface.task} show no camera, and success is to be seen in "
+            "frames. Record them with cameras: task.state=false."
+        )
     seen = dataclasses.replace(interface, proprio=())
     config = NetworkConfig(encoder=encoder, frame_stack=1)
     classifier = SuccessClassifier(make_encoder(config, seen), seen)

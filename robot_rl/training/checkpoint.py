@@ -17,14 +17,19 @@ from robot_rl.errors import CorruptFileError, OutOfSpaceError
 
 log = logging.getLogger(__name__)
 
-_TENSORS, _STATE = "tensors.safetensors", "state.json"
+_TENSORS, _STATE, _PARTIAL = "tensors.safetensors", "state.json", ".partial"
 _KEPT = 2
 
 
 def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write `state` (nested dicts and lists of tensors and JSON values) as `step-<step>`."""
-    final = directory / f"step-{step:012d}"
-    partial = directory / f".partial-{step:012d}"
+    """Write `state` (nested dicts and lists of tensors and JSON values) as `step-<step>-save-<n>`.
+
+    A run that learns offline saves many times at one step, so that its saves are counted: no save
+    ever touches the one before it.
+    """
+    found = checkpoints(directory)
+    final = directory / f"step-{step:012d}-save-{_serial(found[-1]) + 1 if found else 0:06d}"
+    partial = directory / _PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     try:
         _write(partial, state)
@@ -34,7 +39,6 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
             f"cannot write a checkpoint to {directory}: {error}. Free some space and start the "
             "same command again; the last good checkpoint is kept."
         ) from error
-    shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
     _fsync(directory)
     for old in checkpoints(directory)[:-_KEPT]:
@@ -86,7 +90,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def checkpoints(directory: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""
-    return sorted(directory.glob("step-*"))
+    return sorted(directory.glob("step-*-save-*"), key=_serial)
+
+
+def _serial(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _flatten(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -12,6 +12,8 @@ from sim.env import Outcome
 from sim.tasks import ARM_TASKS, ArmTask
 
 Reward = Literal["dense", "sparse"]
+REWARDS: tuple[Reward, ...] = ("dense", "sparse")
+HAS_STATE = True
 
 
 class ArmSimulation:
@@ -29,8 +31,8 @@ class ArmSimulation:
         config: ArmConfig | None = None,
         state: bool = False,
     ) -> None:
-        if reward not in ("dense", "sparse"):
-            raise UnknownNameError("task.reward", reward, ("dense", "sparse"))
+        if reward not in REWARDS:
+            raise UnknownNameError("task.reward", reward, REWARDS)
         config = config or ArmConfig(physics_dt_s=task.physics_dt_s)
         self.task = task
         self.arm = Arm(config, task.build)

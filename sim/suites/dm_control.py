@@ -8,11 +8,14 @@ import numpy as np
 from robot_rl.types import ActionField, ProprioField, Scene
 from sim.env import Outcome
 
+# What dm_control pays. Some of its tasks are sparse by name, such as cartpole_swingup_sparse.
+REWARDS = ("dense",)
+HAS_STATE = False
 _MAX_STEPS = 1000
 
 
 class DmControlSimulation:
-    """Rewards in [0, 1] per step, 1000 steps, no success; `reward` has no other form."""
+    """Rewards in [0, 1] per step, 1000 steps, no success."""
 
     hidden_geom_groups = ()
 

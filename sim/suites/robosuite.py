@@ -11,6 +11,8 @@ from robot_rl.errors import MissingPackageError
 from robot_rl.types import ActionField, ProprioField, Scene
 from sim.env import Outcome
 
+REWARDS = ("dense", "sparse")
+HAS_STATE = False
 _HORIZON = 500
 _RATE_HZ = 20.0
 _ROBOT = "robot0_"

@@ -81,6 +81,12 @@ def test_onnx_agrees_with_torch_over_episodes_with_its_own_memory(tmp_path, kind
     assert carry <= {node.name for node in graph.input}
 
 
+def test_a_policy_without_cameras_is_exported_for_any_batch(tmp_path):
+    blind = make_interface(cameras=0)
+    config = StackedConfig(network=NetworkConfig(hidden_dim=16), head="gaussian")
+    assert export_onnx(StackedPolicy(config, blind), tmp_path) < 1e-4  # of another batch
+
+
 def test_no_pickle_in_the_folder(tmp_path):
     folder = PolicyFolder(tmp_path / "policy")
     folder.write(make(), TrainConfig(), {})

@@ -54,6 +54,16 @@ def test_a_gap_ends_one_recording_and_begins_another():
     assert (parts[0].steps[-1].terminated, parts[0].steps[-1].truncated) == (False, True)
 
 
+def test_without_a_camera_the_arms_states_pace():
+    messages = dataclasses.replace(_in_motion(first_command=0), frames={})
+    position = ProprioField(name="tcp_pos", unit="m", size=3)
+    (part,) = _align(messages, dataclasses.replace(INTERFACE, cameras=(), proprio=(position,)))
+    assert [obs["proprio"][0] for obs in part.obs] == pytest.approx(
+        [0.4 + 0.015 * i for i in range(12)], abs=1e-6
+    )
+    assert len(part.steps) == 11
+
+
 def _in_motion(first_command: int) -> _Messages:
     """0.15 m/s along x from the command of frame `first_command` on; one frame is lost at 0.8 s."""
     stamps_s = [10.0 + 0.1 * i for i in range(12)]

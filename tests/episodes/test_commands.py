@@ -68,6 +68,16 @@ def test_show_films_one_or_all(folder, tmp_path, capsys):
     assert "unknown episode '7/7'. Choose one of: 0/0, 0/1, 0/2" in capsys.readouterr().err
 
 
+def test_a_policy_without_a_camera_imports_bags(tmp_path, capsys):
+    policy = tmp_path / "policy"
+    policy.mkdir()
+    (policy / "policy.safetensors").touch()
+    dataclasses.replace(INTERFACE, cameras=()).save(policy / "interface.json")
+    out = ["--policy", str(policy), "--out", str(tmp_path / "out")]
+    assert main(["episodes", "import", str(tmp_path / "bag"), *out]) == 1
+    assert "is not a finished bag" in capsys.readouterr().err
+
+
 def test_export_refuses_to_overwrite(folder, tmp_path, capsys):
     for kind in ("lerobot", "robomimic"):
         arguments = [

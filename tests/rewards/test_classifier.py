@@ -14,7 +14,7 @@ from robot_rl.envs.registry import RenderConfig, TaskConfig
 from robot_rl.episodes.folder import StoredEpisode, create, write_episode
 from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
 from robot_rl.replay.storage import Step
-from robot_rl.rewards.classifier import load, save
+from robot_rl.rewards.classifier import load, make_classifier, save
 from robot_rl.rewards.classifier_training import ClassifierConfig, train_classifier
 from tests.conftest import make_interface
 
@@ -100,6 +100,12 @@ def test_without_a_success_it_says_what_to_record():
     mixed = [episode(seed, outcome=seed == 0) for seed in range(8)]
     with pytest.raises(ConfigError, match=r"show no success\. Record more of both"):
         train_classifier(mixed, INTERFACE, QUICK)
+
+
+def test_episodes_without_a_camera_are_refused():
+    blind = dataclasses.replace(make_interface(cameras=0), task="arm/reach")
+    with pytest.raises(InterfaceMismatchError, match=r"arm/reach show no camera, .*\.state=false"):
+        make_classifier(blind, "compact")
 
 
 def test_demonstrations_that_end_at_success_are_no_labels():

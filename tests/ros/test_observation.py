@@ -52,6 +52,23 @@ def test_an_episode_begins_with_a_frame_and_a_pose_of_its_own():
     assert [see(10.3, 0.4), see(10.4, 0.38)] == [(0.0, True), (-0.02, False)]
 
 
+def test_without_a_camera_the_arm_paces():
+    slot = ObservationSlot(make_interface(cameras=0), max_skew_s=0.03)
+    assert slot.take(0.01) is None
+    taken = []
+    for i in range(31):
+        slot.state(state(10.0 + i / 30))
+        found = slot.take(0.0)
+        taken += [found.stamp_s] if found else []
+    assert np.allclose(np.diff(taken), 0.1, atol=1e-6)
+    assert len(taken) == 11
+    slot.begin_episode(11.05)
+    slot.state(state(11.04))
+    assert slot.take(0.01) is None  # measured before the episode began
+    slot.state(state(11.2))
+    assert slot.take(0.01).first
+
+
 def test_only_the_newest_frame_counts_and_only_once():
     slot = ObservationSlot(INTERFACE, max_skew_s=0.03)
     for stamp_s, value in ((10.0, 1), (10.1, 2), (10.2, 3)):

@@ -9,7 +9,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from robot_rl.envs.cameras import CameraSpec
-from robot_rl.errors import UnknownNameError
+from robot_rl.errors import ConfigError, UnknownNameError
 from sim.arm import ArmConfig
 from sim.env import SimEnv
 from sim.registry import list_tasks, make_env
@@ -78,6 +78,38 @@ def test_sparse_reward_pays_once_on_held_success_and_terminates():
     assert sum(rewards) == 1.0
     assert at_goal == 5  # half a second at 10 Hz
     env.close()
+
+
+def test_robosuites_sparse_reward_pays_on_success_alone():
+    paid = {}
+    for reward in ("dense", "sparse"):
+        env = make_env(
+            "robosuite/Lift", (CameraSpec(name="agentview", height=64, width=64),), reward=reward
+        )
+        env.reset(seed=0)
+        action = np.array([0, 0, -1, 0, 0, 0, -1], np.float32)
+        paid[reward] = sum(env.step(action)[1] for _ in range(5))
+        env.close()
+    assert paid["dense"] > 0.0
+    assert paid["sparse"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "words"),
+    [
+        (
+            "dmc/cartpole_balance",
+            {"reward": "sparse"},
+            "dmc/cartpole_balance has no task.reward=sparse; its suite pays dense",
+        ),
+        ("arm/reach", {"reward": "spars"}, "its suite pays dense or sparse"),
+        ("robosuite/Lift", {"reward": "shaped"}, "its suite pays dense or sparse"),
+        ("dmc/cartpole_balance", {"state": True}, "has no task.state=true"),
+    ],
+)
+def test_what_a_suite_does_not_offer_is_refused(task, options, words):
+    with pytest.raises(ConfigError, match=words):
+        make_env(task, CART, **options)
 
 
 def test_actions_are_displacements_of_the_tool():

@@ -1,4 +1,4 @@
-"""Clocks, checkpoints, environment processes, the NaN guard, evaluation."""
+"""Clocks, environment processes, the NaN guard, evaluation."""
 
 import json
 
@@ -8,14 +8,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
 from robot_rl.clocks import Every, Ratio
 from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
-from robot_rl.errors import CorruptFileError, EnvWorkerError, NotFiniteError
+from robot_rl.errors import EnvWorkerError, NotFiniteError
 from robot_rl.networks.stacked import StackedConfig, StackedPolicy
-from robot_rl.training.checkpoint import checkpoints, load_newest, save_checkpoint
 from robot_rl.training.evaluate import HELD_OUT_SEED, evaluate
 from robot_rl.training.guard import require_finite
 from robot_rl.training.monitor import JsonLines
@@ -69,58 +69,31 @@ def test_intervals_by_hand():
     assert (low, high) == pytest.approx((2.9, 3.1), abs=0.06)
 
 
-def test_checkpoint_round_trip_keeps_the_newest_two(tmp_path):
-    state = {"a": torch.arange(3), "n": None, "t": [1, {"x": torch.ones(2)}], "ints": {0: {"s": 2}}}
-    for step in (1, 2, 3):
-        save_checkpoint(tmp_path, step, {**state, "step": step})
-    assert [path.name for path in checkpoints(tmp_path)] == [f"step-{s:012d}" for s in (2, 3)]
-    loaded = load_newest(tmp_path)
-    assert loaded is not None
-    assert loaded["step"] == 3
-    assert loaded["ints"] == {0: {"s": 2}}
-    assert loaded["n"] is None
-    torch.testing.assert_close(loaded["t"][1]["x"], torch.ones(2))
+def on_device(leaf: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(leaf)
 
 
-@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
-@pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, name, damage, caplog):
-    for step in (1, 2):
-        save_checkpoint(tmp_path, step, {"w": torch.full((100,), float(step))})
-    file = checkpoints(tmp_path)[-1] / name
-    data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 4
-    {
-        "truncate": lambda: file.write_bytes(data[: len(data) // 2]),
-        "flip": lambda: file.write_bytes(data),
-        "remove": file.unlink,
-    }[damage]()
-    loaded = load_newest(tmp_path)
-    assert loaded is not None
-    assert loaded["w"][0] == 1.0
-    assert "trying the one before" in caplog.text
-
-
-def test_nothing_readable_is_an_error_and_nothing_at_all_is_a_start(tmp_path):
-    assert load_newest(tmp_path) is None
-    path = save_checkpoint(tmp_path, 1, {"w": torch.ones(3)})
-    (path / "state.json").write_text("{")
-    with pytest.raises(CorruptFileError, match=r"no checkpoint .* is readable"):
-        load_newest(tmp_path)
-
-
-def test_nan_stops_with_the_batch_on_disk(tmp_path):
+@pytest.mark.parametrize("frames", [np.asarray, on_device])
+def test_nan_stops_with_the_whole_batch_on_disk(tmp_path, frames):
+    """Frames are tensors where the replay keeps them on the GPU."""
     interface = make_interface()
-    agent = make_agent(DrQV2Config, interface)
-    batch = random_batch(interface)
+    batch = random_batch(interface, sequence=2)
     batch.reward[3] = np.nan
+    for obs in (batch.obs, batch.next_obs, batch.sequence.last_obs):
+        obs["image/cam0"] = frames(obs["image/cam0"])
+    agent = make_agent(DrQV2Config, interface)
     with pytest.raises(NotFiniteError, match="critic_loss"):
         require_finite(agent.update(batch), batch, tmp_path)
-    from safetensors.numpy import load_file
-
     saved = load_file(tmp_path / "bad_batch.safetensors")
     assert np.isnan(saved["batch/reward"][3])
-    assert saved["batch/obs/image/cam0"].dtype == np.uint8
+    np.testing.assert_array_equal(saved["batch/obs/image/cam0"], batch.obs["image/cam0"])
+    assert saved["batch/sequence/last_obs/image/cam0"].dtype == np.uint8
+    assert saved.keys() == {
+        *(f"batch/{k}" for k in ("action", "reward", "discount", "label")),
+        *(f"batch/{o}/{k}" for o in ("obs", "next_obs") for k in ("image/cam0", "proprio")),
+        *(f"batch/sequence/{k}" for k in ("actions", "rewards", "mask")),
+        *(f"batch/sequence/last_obs/{k}" for k in ("image/cam0", "proprio")),
+    }
 
 
 @pytest.mark.parametrize("processes", [False, True])

@@ -72,7 +72,7 @@ def _graph(folder: PolicyFolder, recordings: Path) -> Iterator[None]:
         "sim",
         f"policy:={folder.root}",
         "autostart:=false",
-        f"image_size:={folder.interface().cameras[0].height}",
+        *(f"image_size:={camera.height}" for camera in folder.interface().cameras[:1]),
         f"record:={recordings}",
     ]
     graph = subprocess.Popen(command)

@@ -1,5 +1,6 @@
 """The newest observation that cameras and arm agree on. Latest only: nothing queues up."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -28,8 +29,9 @@ class Taken:
 class ObservationSlot:
     """Filled by callbacks, emptied by one worker that waits for the next control period.
 
-    The first camera paces. Frames of the others and the arm's state may differ from it by
-    `max_skew_s`. Raises `InterfaceMismatchError` for proprio that no arm measures.
+    The first camera paces, or the arm's state for a policy without cameras. Frames of the others
+    and the arm's state may differ from it by `max_skew_s`. Raises `InterfaceMismatchError` for
+    proprio that no arm measures.
     """
 
     def __init__(self, interface: Interface, max_skew_s: float) -> None:
@@ -67,23 +69,31 @@ class ObservationSlot:
         with self._changed:
             if not self._changed.wait_for(self._complete, timeout_s):
                 return None
-            pace = self._frames[self._interface.cameras[0].name]
-            state = self._nearest(pace.stamp_s)
+            pace_s = self._pace_s()
+            state = self._nearest(pace_s)
             assert state is not None
-            self._taken_s = pace.stamp_s
+            self._taken_s = pace_s
             first, self._first = self._first, False
-            return Taken(self._observation(self._frames, state), pace.stamp_s, state, first)
+            return Taken(self._observation(self._frames, state), pace_s, state, first)
 
     def _complete(self) -> bool:
         names = [camera.name for camera in self._interface.cameras]
         if any(name not in self._frames for name in names):
             return False
-        pace_s = self._frames[names[0]].stamp_s
+        pace_s = self._pace_s()
+        if pace_s < self._begun_s:
+            return False
         # Three quarters: a faster camera is thinned out, a jittering one is not.
         if abs(pace_s - self._taken_s) < 0.75 / self._interface.control_rate_hz:
             return False
         skews = (abs(self._frames[name].stamp_s - pace_s) for name in names)
-        return max(skews) <= self._max_skew_s and self._nearest(pace_s) is not None
+        return all(s <= self._max_skew_s for s in skews) and self._nearest(pace_s) is not None
+
+    def _pace_s(self) -> float:
+        """When what paces was last seen."""
+        if self._interface.cameras:
+            return self._frames[self._interface.cameras[0].name].stamp_s
+        return self._states[-1].stamp_s if self._states else -math.inf
 
     def _nearest(self, stamp_s: float) -> ArmState | None:
         def gap_s(state: ArmState) -> float:
