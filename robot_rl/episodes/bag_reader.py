@@ -1,7 +1,6 @@
 """A recorded bag as an episode of observations and applied actions, aligned by header stamps."""
 
 import dataclasses
-import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -250,6 +249,8 @@ def _finish(recording: Recording, success: bool | None) -> None:
         terminated=bool(success),
         truncated=not success,
     )
-    for i, (before, step) in enumerate(itertools.pairwise(recording.steps), start=1):
-        segment = before.segment if step.source == before.source else i
-        recording.steps[i] = dataclasses.replace(step, segment=segment)
+    begins = 0
+    for i, step in enumerate(recording.steps):
+        if step.source != recording.steps[begins].source:
+            begins = i
+        recording.steps[i] = dataclasses.replace(step, segment=begins)

@@ -121,3 +121,19 @@ def test_every_part_of_a_cut_bag_is_ended(monkeypatch):
     first, last = bag_reader.read_recording(None, INTERFACE, {})
     assert (first.steps[-1].truncated, first.success) == (True, None)
     assert (last.steps[-1].terminated, last.steps[-1].reward, last.success) == (True, 1.0, True)
+
+
+def test_a_segment_is_named_by_where_it_begins_also_after_the_second_takeover(monkeypatch):
+    sources = ["policy", "policy", "human", "human", "human", "policy", "policy"]
+    stamps_s = [10.0 + 0.1 * i for i in range(8)]
+    frames = [(t, np.zeros((4, 4, 3), np.uint8)) for t in stamps_s]
+    applied = [
+        (t + 0.01, (0.15, 0.0, 0.0, 0.0), source)
+        for t, source in zip(stamps_s, sources, strict=False)
+    ]
+    messages = _Messages(frames={"front": frames}, applied=applied)
+    monkeypatch.setattr(bag_reader, "_read", lambda *_: messages)
+    monkeypatch.setattr(bag_reader, "custom_data", lambda _: {})
+    (recording,) = bag_reader.read_recording(None, INTERFACE, {})
+    assert [step.source for step in recording.steps] == sources
+    assert [step.segment for step in recording.steps] == [0, 0, 2, 2, 2, 5, 5]
