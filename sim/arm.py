@@ -23,6 +23,7 @@ PROPRIO = (
 )
 GRIPPER_MAX_M = 0.04
 _BORDER_M = 0.05
+TOOL_DOWN_QUAT = (0.0, 1.0, 0.0, 0.0)
 _TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
 _SEED_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, 0.0])
 
@@ -47,11 +48,17 @@ class ArmConfig:
 
     def action_fields(self, gripper: bool) -> tuple[ActionField, ...]:
         axes = tuple(
-            ActionField(name=f"tcp_d{axis}", unit="m", scale=self.max_delta_m, control="delta")
+            ActionField(
+                name=f"tcp_{axis}", unit="m", kind="displacement", scale=self.max_delta_m, hold=0.0
+            )
             for axis in "xyz"
         )
         jaw = ActionField(
-            name="gripper", unit="m", scale=-self.max_gripper_delta_m, control="delta"
+            name="gripper",
+            unit="m",
+            kind="displacement",
+            scale=-self.max_gripper_delta_m,
+            hold=0.0,
         )
         return (*axes, jaw) if gripper else axes
 
@@ -89,6 +96,18 @@ class Arm:
         return self.data.site_xpos[self._tcp]
 
     @property
+    def tcp_quat(self) -> np.ndarray:
+        """[4] (w, x, y, z)."""
+        quat = np.zeros(4)
+        mujoco.mju_mat2Quat(quat, self.data.site_xmat[self._tcp])
+        return quat
+
+    @property
+    def tcp_rot_vel(self) -> np.ndarray:
+        """[3] rad/s in the world frame."""
+        return self._tcp_velocity()[:3]
+
+    @property
     def joint_pos(self) -> np.ndarray:
         """[6] rad, in the order of `JOINTS`."""
         return self.data.qpos[self._qpos]
@@ -110,11 +129,15 @@ class Arm:
 
     def proprio(self) -> np.ndarray:
         """float32 [7], laid out as `PROPRIO`."""
+        parts = (self.tcp_pos, self._tcp_velocity()[3:], [self.gripper_opening])
+        return np.concatenate(parts).astype(np.float32)
+
+    def _tcp_velocity(self) -> np.ndarray:
+        """[6], rotation first, in the world frame."""
         mujoco.mj_objectVelocity(
             self.model, self.data, mujoco.mjtObj.mjOBJ_SITE, self._tcp, self._velocity, 0
         )
-        parts = (self.tcp_pos, self._velocity[3:], [self.gripper_opening])
-        return np.concatenate(parts).astype(np.float32)
+        return self._velocity
 
     def nearness_to_border(self) -> float:
         """0 where the tcp is 5 cm or more inside the sides and top of its workspace, 1 there."""
