@@ -8,13 +8,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from hardware.camera import Camera, CroppedCamera
+from hardware.camera import Camera
 from hardware.camera_reader import CameraReader
 from hardware.guarded_arm import GuardedArm
 from hardware.proprio import ProprioReader
 from robot_rl.axes import Vector
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.safety import Command, SafetyFilter, Verdict
+from robot_rl.envs.frames import fit
 from robot_rl.envs.spaces import action_space, observation_space
 from robot_rl.errors import HardwareError
 from robot_rl.types import PROPRIO, Interface, Observation
@@ -63,10 +64,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         self.pace = PaceStats()
         self.safety = safety
         self._arm = arm
-        self._readers = {
-            field.key: CameraReader(CroppedCamera(cameras[field.name], field))
-            for field in interface.cameras
-        }
+        self._readers = {field: CameraReader(cameras[field.name]) for field in interface.cameras}
         arm.start()
         self._features = arm.arm.features
         self._map = ActionMap(interface, self._features.axes)
@@ -123,9 +121,9 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         return reading.position, verdict
 
     def _observe(self, after_s: float) -> Observation:
-        frames = {key: r.after(after_s, _FRAME_TIMEOUT_S) for key, r in self._readers.items()}
+        frames = {field: r.after(after_s, _FRAME_TIMEOUT_S) for field, r in self._readers.items()}
         self._stamp_s = max(frame.stamp_s for frame in frames.values())
-        obs: Observation = {key: frame.image for key, frame in frames.items()}
+        obs: Observation = {field.key: fit(f.image, field) for field, f in frames.items()}
         if self.interface.proprio:
             obs[PROPRIO] = self._proprio.read(self._arm.arm.state())
         return obs

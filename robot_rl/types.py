@@ -38,9 +38,11 @@ AUTONOMOUS = ("policy", "random")
 
 @dataclass(frozen=True, kw_only=True)
 class CameraField:
-    """One image of the observation, as the policy receives it.
+    """One image of the observation, as the policy receives it: `height` x `width`.
 
-    `crop` is (top, left, height, width) in pixels of the frame before the crop; empty for none.
+    With a `crop` (top, left, height, width) it is cut out of a frame of `source_height` x
+    `source_width` pixels and resized (`robot_rl.envs.frames`); without one it is the frame as it
+    comes, and the source's size is 0. Raises `ConfigError` for a crop outside its source.
     """
 
     name: str
@@ -48,10 +50,25 @@ class CameraField:
     width: int
     rate_hz: float
     crop: tuple[int, ...] = ()
+    source_height: int = 0
+    source_width: int = 0
+
+    def __post_init__(self) -> None:
+        if self.crop:
+            require_inside(self.crop, self.source_height, self.source_width, self.name)
+        elif self.source_height or self.source_width:
+            raise ConfigError(f"camera '{self.name}' has a source's size and no crop.")
 
     @property
     def key(self) -> str:
         return IMAGE_PREFIX + self.name
+
+    @property
+    def source_size(self) -> tuple[int, int]:
+        """(height, width) of the frames that it is made of."""
+        if self.crop:
+            return self.source_height, self.source_width
+        return self.height, self.width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +164,16 @@ class Interface:
             cameras=tuple(cameras),
             proprio=tuple(ProprioField(**p) for p in raw["proprio"]),
             actions=tuple(ActionField(**a) for a in raw["actions"]),
+        )
+
+
+def require_inside(crop: tuple[int, ...], height: int, width: int, camera: str) -> None:
+    """Raise `ConfigError` unless `crop` (top, left, height, width) lies in `height` x `width`."""
+    sound = len(crop) == 4 and min(crop[:2]) >= 0 and min(crop[2:]) > 0
+    if not sound or crop[0] + crop[2] > height or crop[1] + crop[3] > width:
+        raise ConfigError(
+            f"camera '{camera}': crop {crop} (top, left, height, width) does not lie inside "
+            f"{height}x{width} (height x width)."
         )
 
 

@@ -24,7 +24,16 @@ interfaces = st.builds(
             height=sizes,
             width=sizes,
             rate_hz=st.floats(1, 60),
-            crop=st.sampled_from([(), (0, 1, 16, 16)]),
+        )
+        | st.builds(
+            CameraField,
+            name=names,
+            height=sizes,
+            width=sizes,
+            rate_hz=st.floats(1, 60),
+            crop=st.just((0, 1, 16, 16)),
+            source_height=st.integers(16, 500),
+            source_width=st.integers(17, 500),
         ),
         max_size=3,
     ).map(tuple),
@@ -101,3 +110,28 @@ def test_a_damaged_file_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(CorruptFileError, match="is not an interface file"):
         Interface.load(path)
+
+
+@pytest.mark.parametrize(
+    ("crop", "source", "words"),
+    [
+        ((0, 0, 16, 16), (0, 0), "does not lie inside 0x0"),
+        ((5, 0, 16, 16), (20, 20), r"crop \(5, 0, 16, 16\) .* does not lie inside 20x20"),
+        ((0, 5, 16, 16), (20, 20), "does not lie inside"),
+        ((-1, 0, 16, 16), (20, 20), "does not lie inside"),
+        ((0, 0, 0, 16), (20, 20), "does not lie inside"),
+        ((0, 0, 16), (20, 20), "does not lie inside"),
+        ((), (20, 20), "has a source's size and no crop"),
+    ],
+)
+def test_a_crop_lies_in_its_source(crop, source, words):
+    with pytest.raises(ConfigError, match=words):
+        CameraField(
+            name="c",
+            height=16,
+            width=16,
+            rate_hz=10.0,
+            crop=crop,
+            source_height=source[0],
+            source_width=source[1],
+        )

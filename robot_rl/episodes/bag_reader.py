@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from hardware.arm import ArmState
-from hardware.camera import fit
 from hardware.proprio import ProprioReader
 from hardware.ros_messages import StateAssembler, to_image, to_jpeg_image, to_seconds
 from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
 from robot_rl.deploy.actions import ActionMap
+from robot_rl.envs.frames import fit
 from robot_rl.episodes.bags import custom_data, require_rosbags, typestore
 from robot_rl.episodes.folder import StoredEpisode
 from robot_rl.errors import CorruptFileError
@@ -111,7 +111,7 @@ def _handlers(
 
     def see(name: str, decode: Any, message: Any) -> None:
         camera = next(c for c in interface.cameras if c.name == name)
-        image = fit(decode(message), (), camera.height, camera.width)
+        image = fit(decode(message), camera)
         frames = found.frames.setdefault(name, [])
         frames.append((to_seconds(message.header.stamp), np.array(image)))
 

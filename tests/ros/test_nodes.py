@@ -281,7 +281,7 @@ def test_frames_of_another_size_hold_and_say_so(policy):
     with robot(policy=policy, size=32) as r:
         log = r.graph.log("policy_node")
         r.probe.until(lambda: "holds until it is activated" in log.read_text(), 30.0, "a refusal")
-        assert "image/front is uint8 (32, 32, 3); needed: uint8 (64, 64, 3)" in log.read_text()
+        assert "camera 'front' sends 32x32 (height x width); the policy takes" in log.read_text()
         r.recover()
         assert not r.moving()
 

@@ -12,7 +12,6 @@ from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
 from hardware.drivers import load_driver
 from hardware.opencv_camera import OpenCVCamera
 from robot_rl.errors import ConfigError, HardwareError
-from robot_rl.types import CameraField
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import ImageMessage, to_time
 from robot_rl_nodes.parameters import Parameters
@@ -52,14 +51,13 @@ class CameraNode(Node):
         rate_hz = parameters.number("rate_hz", 30.0, "frames per second", 1.0, 240.0)
         width = parameters.count("width", 640, "width that is published, px", 16, 4096)
         height = parameters.count("height", 480, "height that is published, px", 16, 4096)
-        crop = parameters.texts("crop", [], "top, left, height, width of the part that is kept, px")
+        crop = parameters.texts(
+            "crop", [], "top, left, height, width of what is kept of the camera's frame, px"
+        )
         frame_id = parameters.text("frame_id", "camera_color_optical_frame", "frame of the images")
         name = self.get_namespace().strip("/") or "camera"
         features = CameraFeatures(
             name=name, height=height, width=width, rate_hz=rate_hz, frame_id=frame_id
-        )
-        field = CameraField(
-            name=name, height=height, width=width, rate_hz=rate_hz, crop=_crop(crop)
         )
         inner: Camera
         if driver == "topic":
@@ -68,7 +66,7 @@ class CameraNode(Node):
             inner = OpenCVCamera(source, name, rate_hz=rate_hz)
         else:
             inner = load_driver(driver, settings)
-        return CroppedCamera(inner, field)
+        return CroppedCamera(inner, name, height, width, _crop(crop))
 
     def leave(self) -> None:
         self._closing.set()

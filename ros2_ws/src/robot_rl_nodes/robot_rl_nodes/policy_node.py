@@ -129,17 +129,19 @@ class PolicyNode(LifecycleNode):
 
     def _work(self) -> None:
         while not self._closing.is_set():
-            taken = self._slot.take(timeout_s=0.1)
-            if taken is None:
-                continue
-            if taken.first:
-                self._runtime.reset()
-            if not self._active.is_set():
-                continue
             try:
-                self._decide(taken)
+                self._take()
             except RobotRLError as error:
                 self._fail(str(error))
+
+    def _take(self) -> None:
+        taken = self._slot.take(timeout_s=0.1)
+        if taken is None:
+            return
+        if taken.first:
+            self._runtime.reset()
+        if self._active.is_set():
+            self._decide(taken)
 
     def _decide(self, taken: Taken) -> None:
         age_s = time.time() - taken.stamp_s
@@ -166,6 +168,8 @@ class PolicyNode(LifecycleNode):
         self._twist.publish(to_twist(_STILL, time.time(), _BASE))
 
     def _fail(self, error: str) -> None:
+        if error == self._failed:
+            return  # told already, and holding since
         self._hold()
         self._failed = error
         self.get_logger().error(f"{error} The policy holds until it is activated again.")
