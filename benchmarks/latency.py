@@ -78,6 +78,7 @@ class _Body:
         end_s = time.monotonic() + START_S
         while not self._moves() and time.monotonic() < end_s:
             self._probe.trigger(graph.SAFETY_RESET)
+            self._probe.trigger(graph.POLICY_RESET)
             time.sleep(0.5)
         time.sleep(2.0)
         self._arrivals.clear()

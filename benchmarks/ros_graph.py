@@ -171,12 +171,16 @@ class Probe:
         self.positions: list[tuple[float, float, float]] = []
         self.stopped = True
         self.recorder_failed_s: float | None = None
+        self.health: dict[str, Any] = {}
         self.node.create_subscription(Header, graph.ARM_MODE, self._mode, graph.LATCHED)
         self.node.create_subscription(TwistStamped, graph.ARM_TWIST, self._twist, graph.STATE)
         self.node.create_subscription(PoseStamped, graph.TCP_POSE, self._pose, graph.STATE)
         self.node.create_subscription(Bool, graph.ESTOP, self._estop, graph.LATCHED)
         self.node.create_subscription(
             DiagnosticArray, graph.DIAGNOSTICS, self._diagnostics, graph.STATE
+        )
+        self._activation = self.node.create_publisher(
+            Header, graph.POLICY_ACTIVATION, graph.COMMAND
         )
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
@@ -194,6 +198,19 @@ class Probe:
             if time.monotonic() > end_s:
                 raise TimeoutError(f"{what} did not happen within {timeout_s:g} s")
             time.sleep(0.002)
+
+    def told(self, node: str, key: str) -> int:
+        """A count in the newest diagnostics of `node`; 0 where it has told none."""
+        values = {v.key: v.value for v in self.health[node].values} if node in self.health else {}
+        return int(values.get(key, 0))
+
+    def activate(self) -> None:
+        """What a policy node says when someone activates it."""
+        from std_msgs.msg import Header
+
+        from robot_rl_nodes.messages import to_time
+
+        self._activation.publish(Header(stamp=to_time(time.time()), frame_id="activated"))
 
     def trigger(self, name: str) -> tuple[bool, str]:
         from std_srvs.srv import Trigger
@@ -251,6 +268,7 @@ class Probe:
 
     def _diagnostics(self, message: Any) -> None:
         (status,) = message.status
+        self.health[status.name] = status
         if status.name == "recorder" and status.level != b"\x00":
             stamp = message.header.stamp
             self.recorder_failed_s = self.recorder_failed_s or stamp.sec + 1e-9 * stamp.nanosec

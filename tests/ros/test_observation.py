@@ -99,6 +99,18 @@ def test_frames_are_cut_as_the_policy_wants_and_no_others_taken():
             slot.take(0.01)
 
 
+def test_an_observation_knows_the_episode_it_was_taken_in():
+    slot = ObservationSlot(make_interface(proprio=0), max_skew_s=0.03)
+    numbers = []
+    for stamp_s in (10.0, 20.0):
+        slot.begin_episode(stamp_s)
+        slot.state(state(stamp_s))
+        slot.frame("cam0", frame(stamp_s))
+        taken = slot.take(0.0)
+        numbers += [taken and taken.episode]
+    assert numbers == [1, slot.episode] == [1, 2]
+
+
 def test_only_the_newest_frame_counts_and_only_once():
     slot = ObservationSlot(INTERFACE, max_skew_s=0.03)
     for stamp_s, value in ((10.0, 1), (10.1, 2), (10.2, 3)):

@@ -11,11 +11,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
 from hardware.drivers import load_driver
 from hardware.opencv_camera import OpenCVCamera
-from robot_rl.errors import ConfigError, HardwareError
+from robot_rl.errors import ConfigError
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import ImageMessage, to_time
 from robot_rl_nodes.parameters import Parameters
-from robot_rl_nodes.spin import run
+from robot_rl_nodes.spin import explain, run
 from robot_rl_nodes.topic_camera import TopicCamera
 
 _READ_TIMEOUT_S = 1.0
@@ -79,8 +79,11 @@ class CameraNode(Node):
                 self._camera.connect()
                 while not self._closing.is_set():
                     self._publish(self._camera.read(_READ_TIMEOUT_S))
-            except HardwareError as error:
-                self.get_logger().warning(f"{error} Trying again.", throttle_duration_sec=5.0)
+            except Exception as error:
+                # The outermost loop of this thread: a driver may raise anything, and a thread that
+                # ended in silence would leave a camera that nobody tries again.
+                told = f"{explain(error)} Trying again."
+                self.get_logger().warning(told, throttle_duration_sec=5.0)
                 self._camera.disconnect()
                 self._closing.wait(_RETRY_S)
 

@@ -106,7 +106,7 @@ def to_pose(state: ArmState, frame_id: str) -> PoseStamped:
 
 def subscribe_state(
     node: Node, joint_names: Sequence[str], take: Callable[[ArmState], None]
-) -> None:
+) -> StateAssembler:
     """Call `take` with every state whose three parts have come."""
     assembler = StateAssembler(joint_names)
 
@@ -121,6 +121,12 @@ def subscribe_state(
         ("twist", TwistStamped, graph.TCP_TWIST),
     ):
         node.create_subscription(message, topic, partial(offer, kind), graph.STATE)
+    return assembler
+
+
+def dropped_states(assembler: StateAssembler) -> list[tuple[str, object]]:
+    """For diagnostics: how many states never became whole, and what they lacked."""
+    return [(f"states without {lack}", n) for lack, n in sorted(assembler.dropped.items())]
 
 
 # ----------------------------------------------------------------- diagnostics

@@ -19,12 +19,13 @@ _STATES = 32
 
 @dataclass(frozen=True)
 class Taken:
-    """`first`: of an episode. `stamp_s` is that of the pacing frame."""
+    """`first`: of the `episode`-th one. `stamp_s` is that of the pacing frame."""
 
     obs: Observation
     stamp_s: float
     state: ArmState
     first: bool
+    episode: int
 
 
 class ObservationSlot:
@@ -36,6 +37,7 @@ class ObservationSlot:
     """
 
     def __init__(self, interface: Interface, max_skew_s: float) -> None:
+        self.episode = 0
         self._interface = interface
         self._proprio = ProprioReader(interface.proprio)
         self._max_skew_s = max_skew_s
@@ -60,6 +62,7 @@ class ObservationSlot:
     def begin_episode(self, now_s: float) -> None:
         """The next observation is the first one of an episode, and exposed after `now_s`."""
         with self._changed:
+            self.episode += 1
             self._begun_s = now_s
             self._frames.clear()
             self._proprio.begin_episode()
@@ -79,7 +82,7 @@ class ObservationSlot:
             self._taken_s = pace_s
             obs = self._observation(self._frames, state)
             first, self._first = self._first, False
-            return Taken(obs, pace_s, state, first)
+            return Taken(obs, pace_s, state, first, self.episode)
 
     def _complete(self) -> bool:
         names = [camera.name for camera in self._interface.cameras]
