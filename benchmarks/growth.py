@@ -11,7 +11,7 @@ import psutil
 
 from benchmarks.replay import interface
 from benchmarks.timing import Row
-from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay import Replay, Transitions
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import Step
 
@@ -38,7 +38,7 @@ def run() -> list[Row]:
 
 def _collect(folder: Path) -> tuple[np.ndarray, float, float]:
     face, rng = interface(32), np.random.default_rng(0)
-    replay = Replay(ReplayConfig(capacity=_CAPACITY), face, 1, seed=0)
+    replay = Replay(_CAPACITY, Transitions(), face, 1, seed=0)
     journal = Journal(folder, 0, face, _CAPACITY)
     frames = rng.integers(0, 256, (64, 32, 32, 3), np.uint8)
     step, times, baseline = Step(np.zeros(6, np.float32), 1.0, False, False), np.zeros(_STEPS), 0.0

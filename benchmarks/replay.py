@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.timing import Row, median_s
-from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay import Replay, Transitions
 from robot_rl.replay.storage import Step, row_bytes
 from robot_rl.types import ActionField, CameraField, Interface
 
@@ -27,9 +27,7 @@ def filled(
 ) -> Replay:
     """A replay of random frames in episodes of 125 steps."""
     face, rng = interface(size), np.random.default_rng(0)
-    replay = Replay(
-        ReplayConfig(capacity=capacity, frame_stack=frame_stack, nstep=nstep), face, 1, seed=0
-    )
+    replay = Replay(capacity, Transitions(frame_stack=frame_stack, nstep=nstep), face, 1, seed=0)
     frames = rng.integers(0, 256, (64, size, size, 3), np.uint8)
     step = Step(np.zeros(6, np.float32), 1.0, False, False)
     for row in range(rows):

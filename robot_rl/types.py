@@ -1,4 +1,4 @@
-"""What flows between the parts: observations, batches, and the interface of a policy.
+"""What flows between the parts: observations, batches and segments, and a policy's interface.
 
 An observation is a `dict[str, np.ndarray]`: `image/<camera>` uint8 [H, W, 3] and, where the
 task has it, `proprio` float32 [P].
@@ -7,7 +7,7 @@ task has it, `proprio` float32 [P].
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -231,15 +231,32 @@ class Scene:
     risk: float | None = None
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Handles of stored steps: int64 arrays of one shape. Step -1 names none.
+
+    `step` is the lane's count of steps recorded before it, so that a handle names the same step
+    in every process that restores the run.
+    """
+
+    lane: np.ndarray
+    step: np.ndarray
+
+    def __getitem__(self, index: Any) -> "Rows":
+        return Rows(self.lane[index], self.step[index])
+
+
 @dataclass
 class Batch:
-    """A sampled batch, frames still uint8 and planar.
+    """A sampled batch of transitions, frames still uint8 and planar.
 
     obs, next_obs: `image/<camera>` uint8 [B, S, 3, H, W] (S stacked frames, oldest first) and
     `proprio` float32 [B, P]. action [B, A], reward [B] (n-step discounted sum), discount [B]
     (gamma^n, or 0 where the episode terminated inside the window).
     `label` [B, A] is what the human would have done where that is known, else `action`.
-    `sequence` is there when it was asked for. The leaves are numpy arrays or torch tensors.
+    `rows` [B] are the handles of the starts. `segment` and `returns_to_go` [B] (as in `Segment`)
+    are there when they were asked for. The leaves are numpy arrays or torch tensors; handles stay
+    numpy.
     """
 
     obs: dict[str, Any]
@@ -248,33 +265,35 @@ class Batch:
     discount: Any
     next_obs: dict[str, Any]
     label: Any
-    sequence: "Sequence | None" = None
+    rows: Rows
+    segment: "Segment | None" = None
+    returns_to_go: Any = None
 
     def map(self, f: Any) -> "Batch":
         """The same batch with `f` applied to every array."""
         return _map(self, f)
 
-
-@dataclass
-class Sequence:
-    """K steps from `obs` on: actions [B, K, A], rewards [B, K], the observation after the last.
-
-    `mask` [B] is 1 where all K steps lie inside one episode.
-    """
-
-    actions: Any
-    rewards: Any
-    last_obs: dict[str, Any]
-    mask: Any
+    def scaled(self, factor: float) -> "Batch":
+        """The same batch with every reward, and what sums them, times `factor`."""
+        segment = None if self.segment is None else self.segment.scaled(factor)
+        return replace(self, segment=segment, **_scaled(self, factor))
 
 
 @dataclass
 class Segment:
-    """Windows of T steps, frames still uint8 and planar.
+    """Windows of T steps in a row, frames still uint8 and planar.
 
-    obs: `image/<camera>` uint8 [B, T + 1, 3, H, W], `proprio` float32 [B, T + 1, P]. action and
-    label [B, T, A], reward, terminated and mask [B, T], `own` [B, T] where the policy had chosen
-    the action, is_first [B, T + 1].
+    obs: every observation, the one after the last step too: `image/<camera>` uint8
+    [B, T + 1, 3, H, W] and `proprio` float32 [B, T + 1, P]. For stacks of S frames, S - 1 more come
+    before the first, [B, S - 1 + T + 1, 3, H, W]: S in a row are then a stack.
+    Of the step from observation t to t + 1: action and label [B, T, A], reward [B, T], terminated
+    bool [B, T], `own` bool [B, T] (the policy chose what was applied), `taught` bool [B, T] (a
+    human or an expert did), `rows` [B, T]. is_first bool [B, T + 1] where an episode begins: a
+    window that starts inside one has none at 0.
+    mask [B, T] is 1 where there is such a step and 0 between the last observation of an episode and
+    the next, or where the data ends; all else is 0 there, and the last observation is repeated.
+    returns_to_go [B, T], where asked for: the discounted sum of rewards up to the episode's
+    termination; NaN where it was truncated, is unfinished, or the mask is 0.
     """
 
     obs: dict[str, Any]
@@ -285,17 +304,29 @@ class Segment:
     mask: Any
     label: Any
     own: Any
+    taught: Any
+    rows: Rows
+    returns_to_go: Any = None
 
     def map(self, f: Any) -> "Segment":
-        """The same windows with `f` applied to every array."""
+        """The same segment with `f` applied to every array."""
         return _map(self, f)
+
+    def scaled(self, factor: float) -> "Segment":
+        """The same segment with every reward, and what sums them, times `factor`."""
+        return replace(self, **_scaled(self, factor))
 
 
 def _map(node: Any, f: Any) -> Any:
-    if node is None:
-        return None
+    if node is None or isinstance(node, Rows):
+        return node
     if isinstance(node, dict):
         return {key: _map(value, f) for key, value in node.items()}
-    if isinstance(node, Batch | Segment | Sequence):
+    if isinstance(node, Batch | Segment):
         return type(node)(**{x.name: _map(getattr(node, x.name), f) for x in fields(node)})
     return f(node)
+
+
+def _scaled(node: Batch | Segment, factor: float) -> dict[str, Any]:
+    returns = None if node.returns_to_go is None else node.returns_to_go * factor
+    return {"reward": node.reward * factor, "returns_to_go": returns}

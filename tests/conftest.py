@@ -15,7 +15,8 @@ from robot_rl.types import (
     Interface,
     Observation,
     ProprioField,
-    Sequence,
+    Rows,
+    Segment,
 )
 
 torch.set_num_threads(1)
@@ -50,7 +51,7 @@ def random_obs(interface: Interface, rng: np.random.Generator) -> Observation:
 
 
 def random_batch(
-    interface: Interface, size: int = 8, stack: int = 2, sequence: int = 0, seed: int = 0
+    interface: Interface, size: int = 8, stack: int = 2, segment: int = 0, seed: int = 0
 ) -> Batch:
     rng = np.random.default_rng(seed)
 
@@ -67,7 +68,7 @@ def random_batch(
         return rng.uniform(-1, 1, (size, *shape)).astype(np.float32)
 
     a = interface.action_size
-    steps = Sequence(vector(sequence, a), vector(sequence), obs(), np.ones(size, np.float32))
+    ahead = ending_in(action=vector(segment, a), reward=vector(segment), last_obs=obs())
     first, action = obs(), vector(a)
     return Batch(
         obs=first,
@@ -76,7 +77,31 @@ def random_batch(
         discount=np.full(size, 0.9, np.float32),
         next_obs=obs(),
         label=action,
-        sequence=steps if sequence else None,
+        rows=Rows(np.zeros(size, np.int64), np.arange(size)),
+        segment=ahead if segment else None,
+    )
+
+
+def ending_in(action: np.ndarray, reward: np.ndarray, last_obs: dict[str, np.ndarray]) -> Segment:
+    """Whole windows that end in `last_obs`, stacked as in a batch; all before it is black."""
+    size, length = reward.shape
+    before = {
+        key: np.zeros((size, length, *x.shape[1 + (key != PROPRIO) :]), x.dtype)
+        for key, x in last_obs.items()
+    }
+    ends = {key: x[:, None] if key == PROPRIO else x for key, x in last_obs.items()}
+    none = np.zeros((size, length), bool)
+    return Segment(
+        obs={key: np.concatenate([before[key], ends[key]], axis=1) for key in ends},
+        action=action,
+        reward=reward,
+        terminated=none,
+        is_first=np.zeros((size, length + 1), bool),
+        mask=np.ones((size, length), np.float32),
+        label=action,
+        own=~none,
+        taught=none,
+        rows=Rows(np.zeros((size, length), np.int64), np.full((size, length), -1)),
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from robot_rl.networks.compute import Compute, Split
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous
 from robot_rl.plugins import Plugins
-from robot_rl.replay import ReplayConfig
+from robot_rl.replay.draws import Draws
 from robot_rl.types import Batch, Interface, Observation
 
 
@@ -35,8 +35,9 @@ class AgentConfig:
         """With schedules that depend on the run's length settled."""
         return self
 
-    def draws(self, capacity: int) -> ReplayConfig:
-        """What it samples, from a replay of `capacity` rows."""
+    @property
+    def draws(self) -> Draws:
+        """What it samples: transitions with n-step returns, or segments."""
         raise NotImplementedError
 
     def idle(self) -> dict[str, str]:

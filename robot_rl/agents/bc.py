@@ -28,6 +28,7 @@ from robot_rl.networks.compute import Compute
 from robot_rl.networks.policy import Previous
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import StackedPolicy
+from robot_rl.replay.draws import Draws, Segments
 from robot_rl.types import Batch, Interface, Segment
 
 
@@ -45,6 +46,17 @@ class BCConfig(PixelConfig):
     @property
     def needs(self) -> Literal["nobody", "human", "teacher"]:
         return "teacher"
+
+    @property
+    def draws(self) -> Draws:
+        if self.memory == "none":
+            return super().draws
+        return Segments(
+            length=self.segment_length,
+            gamma=self.gamma,
+            taught_fraction=self.taught_fraction,
+            reward=self.reward,
+        )
 
 
 class BC(PixelAgent):

@@ -23,6 +23,7 @@ from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
 from robot_rl.networks.layers import polyak_, squashed_noise
 from robot_rl.networks.stacked import StackedPolicy
+from robot_rl.replay.draws import Draws
 from robot_rl.types import Batch, Interface
 
 
@@ -39,8 +40,8 @@ class DrQV2Config(PixelConfig):
     taco: TacoConfig = field(default_factory=TacoConfig)
 
     @property
-    def sequence(self) -> int:
-        return self.taco.horizon if self.taco.weight > 0 else 0
+    def draws(self) -> Draws:
+        return replace(super().draws, segment=self.taco.horizon if self.taco.weight > 0 else 0)
 
     def idle(self) -> dict[str, str]:
         off = {} if self.taco.weight else {"agent.taco.": "agent.taco.weight=1"}

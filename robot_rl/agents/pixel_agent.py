@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from robot_rl.networks.layers import polyak_
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous
 from robot_rl.networks.recurrent import RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
-from robot_rl.replay import ReplayConfig
+from robot_rl.replay.draws import Draws, Transitions
 from robot_rl.types import Batch, Interface
 
 # The action that collecting takes, from what the actor says and what exploring needs to know.
@@ -35,29 +35,24 @@ class PixelConfig(AgentConfig):
     # Evaluation and export use a running average of the policy's weights over about
     # 1 / (1 - decay) updates, which levels the swings of single updates; 0 uses the last weights.
     policy_ema_decay: float = 0.995
-    # How batches are drawn and which reward they carry: see `ReplayConfig`.
+    # How batches are drawn and which reward they carry: see `Draws`.
     taught_fraction: float = 0.0
     reward: Literal["task", "takeover"] = "task"
 
     @property
-    def sequence(self) -> int:
-        """Length of the sequences that ride along with a batch."""
-        return 0
+    def draws(self) -> Draws:
+        """What a batch is."""
+        return Transitions(
+            nstep=self.nstep,
+            gamma=self.gamma,
+            frame_stack=self.network.frame_stack,
+            taught_fraction=self.taught_fraction,
+            reward=self.reward,
+        )
 
     @property
     def needs(self) -> Literal["nobody", "human", "teacher"]:
         return "human" if self.reward == "takeover" else "nobody"
-
-    def draws(self, capacity: int) -> ReplayConfig:
-        return ReplayConfig(
-            capacity=capacity,
-            frame_stack=self.network.frame_stack,
-            nstep=self.nstep,
-            gamma=self.gamma,
-            sequence=self.sequence,
-            taught_fraction=self.taught_fraction,
-            reward=self.reward,
-        )
 
     def idle(self) -> dict[str, str]:
         dense = self.network.actor != "moe"
@@ -140,8 +135,7 @@ class PixelAgent:
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         self._updates += 1
-        batch = batch.map(self.compute.tensor)
-        return self._update(replace(batch, reward=batch.reward * self.config.reward_scale))
+        return self._update(batch.map(self.compute.tensor).scaled(self.config.reward_scale))
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         """The agent's own part, on tensors. Abstract: every agent defines it."""

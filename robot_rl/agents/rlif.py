@@ -16,7 +16,7 @@ from robot_rl.agents.sac import build
 
 @dataclass(frozen=True, kw_only=True)
 class RLIFConfig(RLPDConfig):
-    """The replay pays the reward: see `ReplayConfig.reward`."""
+    """The replay pays the reward: see `Draws.reward`."""
 
     name: str = "rlif"
     reward: Literal["task", "takeover"] = "takeover"

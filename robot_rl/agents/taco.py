@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from robot_rl.augment import random_shift
 from robot_rl.networks.encoders import Encoder, Features, Trunk
 from robot_rl.networks.layers import Bottleneck, orthogonal_init
-from robot_rl.types import Batch
+from robot_rl.types import PROPRIO, Batch, Segment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,22 +65,23 @@ class TacoLoss(nn.Module):
         self, encoder: Encoder, h: Features, batch: Batch, pad: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of the three losses. `h` encodes the augmented obs, with gradient."""
-        seq = batch.sequence
-        assert seq is not None, "TACO samples sequences: replay.sequence must be its horizon"
+        ahead = batch.segment
+        assert ahead is not None, "TACO draws transitions with a segment of its horizon"
+        inside = ahead.mask.amin(dim=1)  # all K steps lie in one episode
         with torch.no_grad():
-            positive = self.project(encoder(random_shift(seq.last_obs, pad)))
+            positive = self.project(encoder(random_shift(last_obs(ahead), pad)))
         z = self.project(h)
-        u = self.sequence(self.tokenizer(seq.actions).flatten(1)).float()
+        u = self.sequence(self.tokenizer(ahead.action).flatten(1)).float()
         zu = torch.cat((z, u), dim=1)
-        parts = {"taco_loss": self.info_nce(self.predict(zu), positive, seq.mask)}
+        parts = {"taco_loss": self.info_nce(self.predict(zu), positive, inside)}
         if self.config.curl:
             with torch.no_grad():
                 other = self.project(encoder(random_shift(batch.obs, pad)))
-            parts["curl_loss"] = self.info_nce(z, other, torch.ones_like(seq.mask))
+            parts["curl_loss"] = self.info_nce(z, other, torch.ones_like(inside))
         if self.config.reward:
-            wanted = (seq.rewards * self.gammas).sum(dim=1)
+            wanted = (ahead.reward * self.gammas).sum(dim=1)
             error = (self.reward(zu).squeeze(1).float() - wanted).square()
-            parts["taco_reward_loss"] = (error * seq.mask).sum() / seq.mask.sum().clamp(min=1)
+            parts["taco_reward_loss"] = (error * inside).sum() / inside.sum().clamp(min=1)
         total = torch.stack(list(parts.values())).sum()
         return total, {name: part.detach() for name, part in parts.items()}
 
@@ -90,3 +91,18 @@ class TacoLoss(nn.Module):
         labels = torch.arange(len(logits), device=logits.device)
         losses = F.cross_entropy(logits, labels, reduction="none")
         return (losses * mask).sum() / mask.sum().clamp(min=1)
+
+
+def last_obs(ahead: Segment) -> dict[str, Tensor]:
+    """The observation after the last step that is there, stacked as in `Batch.obs`."""
+    batch, length = ahead.mask.shape
+    which = torch.arange(batch, device=ahead.mask.device)
+    steps = ahead.mask.sum(dim=1).long()
+
+    def at_end(key: str, x: Tensor) -> Tensor:
+        if key == PROPRIO:
+            return x[which, steps]
+        stack = torch.arange(x.shape[1] - length, device=x.device)
+        return x[which[:, None], steps[:, None] + stack]
+
+    return {key: at_end(key, x) for key, x in ahead.obs.items()}

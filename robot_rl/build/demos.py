@@ -10,31 +10,38 @@ from robot_rl.replay import Replay
 from robot_rl.types import Interface
 
 
-def load_demos(config: TrainConfig, interface: Interface, replay: Replay) -> int:
-    """Steps of demonstrations put into the last lane of `replay`; unfinished ones are left out.
+class Demonstrations:
+    """The finished episodes of `demos`, at most `demo_episodes` of them.
 
+    They are counted first and loaded into a replay that was built with room for their `rows`.
     Raises `InterfaceMismatchError`, field by field, where they were made with another interface.
     """
-    before = len(replay)
-    folders = [EpisodesFolder(Path(path)) for path in config.demos]
-    for folder in folders:
-        folder.interface().require_equal(interface, f"the demonstration folder {folder.root}")
-    every = itertools.chain.from_iterable(folder.episodes() for folder in folders)
-    finished = (episode for episode in every if episode.finished)
-    rows = 0
-    for episode in itertools.islice(finished, config.demo_episodes or None):
-        rows += len(episode.obs)
-        if rows > replay.storage.lane_rows:
-            raise ConfigError(
-                f"the demonstrations take more than the {replay.storage.lane_rows:,} rows that "
-                f"they have in a replay of {config.replay.capacity:,}. Raise replay.capacity, or "
-                "take fewer: demo_episodes."
-            )
-        _require_reward(episode, config)
-        replay.begin(config.lanes, episode.obs[0])
-        for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
-            replay.add(config.lanes, step, next_obs)
-    return len(replay) - before
+
+    def __init__(self, config: TrainConfig, interface: Interface) -> None:
+        self._config = config
+        self._folders = [EpisodesFolder(Path(path)) for path in config.demos]
+        for folder in self._folders:
+            where = f"the demonstration folder {folder.root}"
+            folder.interface().require_equal(interface, where)
+        every = itertools.chain.from_iterable(folder.lengths() for folder in self._folders)
+        self._lengths = list(itertools.islice(every, config.demo_episodes or None))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the replay that they take."""
+        return sum(self._lengths)
+
+    def load(self, replay: Replay) -> int:
+        """Put them into the last lane; the number of their steps."""
+        every = itertools.chain.from_iterable(folder.episodes() for folder in self._folders)
+        finished = (episode for episode in every if episode.finished)
+        lane = self._config.lanes
+        for episode in itertools.islice(finished, len(self._lengths)):
+            _require_reward(episode, self._config)
+            replay.begin(lane, episode.obs[0])
+            for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
+                replay.add(lane, step, next_obs)
+        return self.rows - len(self._lengths)
 
 
 def _require_reward(episode: StoredEpisode, config: TrainConfig) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from robot_rl.build.agents import build_agent
 from robot_rl.build.config import TrainConfig
-from robot_rl.build.demos import load_demos
+from robot_rl.build.demos import Demonstrations
 from robot_rl.build.envs import build_env, build_evaluation_env
 from robot_rl.build.people import build_gates, by_person
 from robot_rl.clocks import Pace
@@ -43,9 +43,10 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
         agent.compile()
     lanes = config.lanes
-    replay = build_replay(config, interface, compute.device)
+    demos = Demonstrations(config, interface)
+    replay = build_replay(config, interface, compute.device, demos.rows)
     if config.demos:
-        log.info("%s steps of demonstrations", load_demos(config, interface, replay))
+        log.info("%s steps of demonstrations", demos.load(replay))
     agent.prepare(replay.storage.proprio[replay.storage.has_action])
     lane_rows = config.replay.capacity // lanes
     if not run.has_begun:
@@ -79,13 +80,16 @@ def _require_teacher(config: TrainConfig) -> None:
         )
 
 
-def build_replay(config: TrainConfig, interface: Interface, device: torch.device) -> Replay:
-    replay = config.agent.draws(config.replay.capacity)
+def build_replay(
+    config: TrainConfig, interface: Interface, device: torch.device, demo_rows: int
+) -> Replay:
+    """As large as was asked for; demonstrations come on top, after the environments' lanes."""
+    capacity = config.replay.capacity
     store = HostFrames
-    if frames_fit(interface, config.replay.capacity, device):
+    if frames_fit(interface, capacity + demo_rows, device):
         store = partial(DeviceFrames, device=device)
-    # Demonstrations have a lane of their own, after those of the environments.
-    return Replay(replay, interface, config.lanes + bool(config.demos), config.seed, store)
+    draws, lanes = config.agent.draws, config.lanes
+    return Replay(capacity, draws, interface, lanes, config.seed, store, demo_rows)
 
 
 def make_envs(config: TrainConfig, first_episode: int) -> Envs:

@@ -55,6 +55,11 @@ class EpisodesFolder:
             raise CorruptFileError(f"{self.root} holds no episodes; collect or import some.")
         return [Journal(self._rows, lane, interface, KEEP_ALL) for lane in lanes]
 
+    def lengths(self) -> Iterator[int]:
+        """Observations of every finished episode, in the order of `episodes`."""
+        for journal in self.journals():
+            yield from journal.finished_lengths()
+
     def episodes(self) -> Iterator[StoredEpisode]:
         """In the order of recording; a first one whose beginning is gone is left out."""
         for lane, journal in enumerate(self.journals()):

@@ -1,5 +1,6 @@
-"""Replay: frames stored once as uint8, sampled with vectorised indexing, journalled to disk."""
+"""Replay: frames stored once as uint8, drawn with vectorised indexing, journalled to disk."""
 
-from robot_rl.replay.buffer import Replay, ReplayConfig
+from robot_rl.replay.buffer import Replay
+from robot_rl.replay.draws import Draws, Segments, Transitions
 
-__all__ = ["Replay", "ReplayConfig"]
+__all__ = ["Draws", "Replay", "Segments", "Transitions"]

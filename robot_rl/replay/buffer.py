@@ -1,67 +1,61 @@
-"""The replay buffer: add steps as they happen, sample n-step transitions and sequences."""
+"""The replay buffer: add steps as they happen, draw transitions and segments, rewrite rewards."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+import dataclasses
+import logging
+import threading
+from typing import Any
 
 import numpy as np
 
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, NotFiniteError
+from robot_rl.replay.draws import Draws, Segments, Transitions
+from robot_rl.replay.overlay import REWRITE, RewardOverlay
+from robot_rl.replay.starts import Starts
 from robot_rl.replay.storage import FrameStore, HostFrames, Lanes, Step
-from robot_rl.types import PROPRIO, SOURCES, Batch, Interface, Observation, Sequence
+from robot_rl.replay.windows import Windows
+from robot_rl.types import SOURCES, Batch, Interface, Observation, Rows, Segment
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True, kw_only=True)
-class ReplayConfig:
-    """`capacity` counts rows (one per environment step and one per episode)."""
-
-    capacity: int = 100_000
-    frame_stack: int = 3
-    nstep: int = 3
-    gamma: float = 0.99
-    # Length K of the sequences that ride along with every batch; 0 for none.
-    sequence: int = 0
-    # Share of a batch that is drawn from what a human or an expert did (RLPD's symmetric sampling
-    # at 0.5); the rest is drawn from what everyone else did. While one kind is missing, the other
-    # fills its place, but for 1: imitation has nothing to imitate. 0 draws from all alike.
-    taught_fraction: float = 0.0
-    # `takeover` pays -1 for the policy's step at whose end a human took over, nothing else (RLIF).
-    reward: Literal["task", "takeover"] = "task"
-
-    def __post_init__(self) -> None:
-        if self.frame_stack < 1 or self.nstep < 1 or self.sequence < 0:
-            raise ConfigError("replay needs frame_stack >= 1, nstep >= 1 and sequence >= 0.")
-        if not 0.0 <= self.gamma <= 1.0:
-            raise ConfigError(f"replay.gamma is {self.gamma}; a discount lies in [0, 1].")
-        if not 0.0 <= self.taught_fraction <= 1.0:
-            raise ConfigError(f"taught_fraction is {self.taught_fraction}; it lies in [0, 1].")
+# The overlay is written anew when it holds more rewrites than this for a row, and many.
+_OVERLAY_SLACK, _SMALL_OVERLAY = 4, 10_000
 
 
 class Replay:
-    """Uniform over stored transitions, those of the running episode included.
+    """What was collected, drawn as the agent's `draws` declares it; see `Starts` and `Windows`.
 
-    A window never crosses an episode end, and an n-step return not a change of commander either:
-    it stops there, with the discount of the steps it has. Truncation bootstraps, termination does
-    not.
+    A step can be drawn as soon as it is added. `capacity` counts rows (one per environment step and
+    one per episode), shared alike by `lanes` environments; `demo_rows` more are a lane of their
+    own, the last.
     """
 
     def __init__(
         self,
-        config: ReplayConfig,
+        capacity: int,
+        draws: Draws,
         interface: Interface,
         lanes: int,
         seed: int,
         frame_store: FrameStore = HostFrames,
+        demo_rows: int = 0,
     ) -> None:
-        self.config = config
-        self.storage = Lanes(interface, config.capacity, lanes, frame_store)
+        if capacity // lanes < draws.window + draws.frame_stack + 1:
+            raise ConfigError(
+                f"replay.capacity={capacity} leaves {capacity // lanes} rows to an environment, "
+                f"less than the {draws.window} steps and {draws.frame_stack} frames of one draw."
+            )
+        self.draws = draws
+        self.storage = Lanes(interface, capacity, lanes, frame_store, demo_rows)
+        self.revision = 0  # how often rewards were rewritten
         self._rng = np.random.default_rng(seed)
-        self._gammas = config.gamma ** np.arange(config.nstep + 1, dtype=np.float32)
-        self._window = max(config.nstep, config.sequence)
-        if self.storage.lane_rows < self._window + config.frame_stack + 1:
-            raise ConfigError("replay.capacity is smaller than one n-step window and frame stack.")
+        self._starts = Starts(self.storage, self._rng)
+        self._windows = Windows(self.storage, draws)
+        self._overlay: RewardOverlay | None = None
+        # Batches are drawn in a thread, and a reward model may rewrite in another.
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Transitions that are stored."""
+        """Steps that are stored."""
         return int(self.storage.has_action.sum())
 
     @property
@@ -70,131 +64,162 @@ class Replay:
 
     def steps_by_source(self, lanes: int) -> dict[str, int]:
         """Stored steps of the first `lanes` lanes, by who acted."""
-        rows = slice(0, lanes * self.storage.lane_rows)
+        rows = slice(0, int(self.storage.size[:lanes].sum()))
         found = self.storage.source[rows][self.storage.has_action[rows]]
         counts = np.bincount(found, minlength=len(SOURCES))
         return {name: int(count) for name, count in zip(SOURCES, counts, strict=True) if count}
 
-    def begin(self, lane: int, obs: Observation) -> None:
-        self.storage.begin(lane, obs)
+    # ------------------------------------------------------------------- adding
+
+    def begin(self, lane: int, obs: Observation, episode_step: int = 0) -> None:
+        """First observation of an episode, or of what is left of one."""
+        with self._lock:
+            self.storage.begin(lane, obs, episode_step)
 
     def add(self, lane: int, step: Step, next_obs: Observation) -> None:
-        self.storage.extend(lane, step, next_obs)
+        with self._lock:
+            self.storage.extend(lane, step, next_obs)
 
-    def sample(self, n: int) -> Batch:
-        """Raises `ConfigError` when nothing can be sampled yet."""
-        if not self.config.taught_fraction:
-            return self.gather(*self._draw(n))
-        taught, others = self._kinds()
-        if self.config.taught_fraction == 1.0 and not len(taught):
-            raise ConfigError(
-                "there is nothing to imitate yet. Give demonstrations: demos=[FOLDER]."
-            )
-        wanted = round(n * self.config.taught_fraction)
-        wanted = 0 if not len(taught) else wanted if len(others) else n
-        flat = [
-            self._rng.choice(kind, size) if size else kind[:0]
-            for kind, size in ((taught, wanted), (others, n - wanted))
-        ]
-        return self.gather(*self._address(np.concatenate(flat)))
+    def set_steps(self, lane: int, steps: int) -> None:
+        """Before the next step of `lane`, `steps` were recorded; not all of them need be here."""
+        self.storage.steps[lane] = steps
+
+    # ------------------------------------------------------------------ drawing
+
+    def sample(self, n: int) -> Any:
+        """The `Batch` or the `Segment` that `draws` declares."""
+        if isinstance(self.draws, Segments):
+            return self._segments(n, self.draws)
+        return self.transitions(n)
+
+    def transitions(self, n: int) -> Batch:
+        """Raises `ConfigError` when nothing can be drawn yet."""
+        with self._lock:
+            return self.gather(*self._starts.draw(n, self.draws))
 
     def gather(self, lane: np.ndarray, row: np.ndarray) -> Batch:
-        """The batch of given starts: `lane` [B] and absolute `row` [B]."""
-        store, cfg = self.storage, self.config
-        window = self._flat(lane[:, None], row[:, None] + np.arange(self._window))  # [B, W]
-        alive = np.logical_and.accumulate(store.has_action[window], axis=1)
-        one_commander = store.taught[window] == store.taught[window[:, :1]]
-        counted = np.logical_and.accumulate(alive & one_commander, axis=1)[:, : cfg.nstep]
-        steps = counted.sum(axis=1)
-        reward = (self._rewards(window[:, : cfg.nstep]) * counted) @ self._gammas[:-1]
-        terminated = (store.terminated[window[:, : cfg.nstep]] & counted).any(axis=1)
-        return Batch(
-            obs=self._observe(lane, row),
-            action=store.action[window[:, 0]],
-            reward=reward,
-            discount=np.where(terminated, np.float32(0.0), self._gammas[steps]),
-            next_obs=self._observe(lane, row + steps),
-            label=store.label[window[:, 0]],
-            sequence=self._sequence(lane, row, window, alive) if cfg.sequence else None,
-        )
+        """The transitions of given starts: `lane` [B] and absolute `row` [B]."""
+        if not isinstance(self.draws, Transitions):
+            raise ConfigError("this replay was built for an agent that draws segments alone.")
+        return self._windows.transitions(lane, row, self.draws)
+
+    def segments(
+        self, n: int, length: int, cross_episodes: bool = False, frame_stack: int = 1
+    ) -> Segment:
+        """Windows of `length` steps, otherwise as `draws` declares: see `Segments`.
+
+        Raises `ConfigError` when nothing can be drawn yet.
+        """
+        return self._segments(n, self._like_own(length, cross_episodes, frame_stack))
+
+    def segments_at(self, rows: Rows, length: int, frame_stack: int = 1) -> Segment:
+        """Windows inside one episode that begin at `rows` [B], less those that are gone."""
+        with self._lock:
+            place, found = self.storage.find(rows.lane, rows.step)
+            starts = self.storage.address(place[found])
+            return self._windows.segment(*starts, self._like_own(length, False, frame_stack))
+
+    def rows(self) -> Rows:
+        """Handles of all steps that are stored, by lane, oldest first."""
+        lane, row = self.storage.address(np.flatnonzero(self.storage.has_action))
+        order = np.lexsort((row, lane))
+        places = self.storage.flat(lane[order], row[order])
+        return Rows(lane[order], self.storage.step[places])
 
     def state_dict(self) -> dict[str, Any]:
-        """What the journal does not hold: the sampler's random state."""
+        """What the disk does not hold: the sampler's random state."""
         return {"rng": self._rng.bit_generator.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._rng.bit_generator.state = state["rng"]
 
-    def _rewards(self, rows: np.ndarray) -> np.ndarray:
-        if self.config.reward == "takeover":
-            return -self.storage.takeover[rows].astype(np.float32)
-        return self.storage.reward[rows]
+    def _segments(self, n: int, draws: Segments) -> Segment:
+        with self._lock:
+            return self._windows.segment(*self._starts.draw(n, draws), draws)
 
-    def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Flat rows that can be sampled: those taught, and the others."""
-        lane, row = self._address(np.flatnonzero(self.storage.has_action))
-        if not len(row):
-            raise ConfigError("the replay holds no transition yet; collect before sampling.")
-        oldest = np.maximum(self.storage.head - self.storage.lane_rows, 0)
-        flat = self._flat(lane, row)[self._valid(lane, row, oldest[lane])]
-        taught = self.storage.taught[flat]
-        return flat[taught], flat[~taught]
+    def _like_own(self, length: int, cross_episodes: bool, frame_stack: int) -> Segments:
+        shared = {x.name: getattr(self.draws, x.name) for x in dataclasses.fields(Draws)}
+        shared["frame_stack"] = frame_stack
+        return Segments(length=length, cross_episodes=cross_episodes, **shared)
 
-    def _address(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(lane, absolute row) of flat rows."""
-        lane, place = np.divmod(flat, self.storage.lane_rows)
-        newest = self.storage.head[lane] - 1
-        return lane, newest - (newest - place) % self.storage.lane_rows
+    # ---------------------------------------------------------- rewriting rewards
 
-    def _draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        store = self.storage
-        oldest = np.maximum(store.head - store.lane_rows, 0)
-        span = np.cumsum(store.head - oldest)
-        lanes = [np.empty(0, np.int64)]
-        rows = [np.empty(0, np.int64)]
-        missing, tries = n, 0
-        while missing > 0:
-            draw = self._rng.integers(0, max(span[-1], 1), size=missing + missing // 4 + 4)
-            lane = np.searchsorted(span, draw, side="right")
-            lane = np.minimum(lane, store.lanes - 1)
-            row = draw - (span[lane] - (store.head - oldest)[lane]) + oldest[lane]
-            keep = np.flatnonzero(self._valid(lane, row, oldest[lane]))[:missing]
-            lanes.append(lane[keep])
-            rows.append(row[keep])
-            missing -= len(keep)
-            tries += 1
-            if tries > 1000:
-                raise ConfigError("the replay holds no transition yet; collect before sampling.")
-        return np.concatenate(lanes), np.concatenate(rows)
+    def set_reward(self, rows: Rows, rewards: np.ndarray, version: int) -> int:
+        """Rewrite the task's rewards of `rows`; how many of them were.
 
-    def _valid(self, lane: np.ndarray, row: np.ndarray, oldest: np.ndarray) -> np.ndarray:
-        flat = self._flat(lane, row)
-        depth = np.minimum(self.config.frame_stack - 1, self.storage.episode_step[flat])
-        return self.storage.has_action[flat] & (row - depth >= oldest)
+        Passed over are rows that are gone, and those whose reward has a newer version. As it was
+        recorded it has version 0. Raises `NotFiniteError`, `ConfigError` for another number of
+        rewards or a version below 1, and `OutOfSpaceError`; then nothing is rewritten.
+        """
+        lane, step = (np.ravel(x).astype(np.int64) for x in (rows.lane, rows.step))
+        reward = np.ravel(rewards).astype(np.float32)
+        _require_rewards(len(step), reward, version)
+        with self._lock:
+            place, found = self.storage.find(lane, step)
+            taken = found & (self.storage.version[place] <= version)
+            rewrites = self._rewrites_of(place[taken], lane[taken])
+            rewrites["version"], rewrites["reward"] = version, reward[taken]
+            if len(rewrites):
+                if self._overlay is not None:
+                    self._overlay.append(rewrites)  # to disk first, as a step
+                self._rewrite(place[taken], rewrites)
+                self._compact()
+        return len(rewrites)
 
-    def _sequence(
-        self, lane: np.ndarray, row: np.ndarray, window: np.ndarray, alive: np.ndarray
-    ) -> Sequence:
-        k = self.config.sequence
-        inside = alive[:, :k]
-        return Sequence(
-            actions=self.storage.action[window[:, :k]] * inside[..., None],
-            rewards=self.storage.reward[window[:, :k]] * inside,
-            last_obs=self._observe(lane, row + inside.sum(axis=1)),
-            mask=inside.all(axis=1).astype(np.float32),
+    def keep_rewards(self, overlay: RewardOverlay) -> None:
+        """Rewrite what `overlay` holds for the rows that are here; what comes later goes into it.
+
+        Call it once the journals are restored and the demonstrations loaded. Raises
+        `CorruptFileError` where it is damaged.
+        """
+        strangers = 0
+        with self._lock:
+            for rewrites in overlay.read():
+                place, found = self.storage.find(rewrites["lane"], rewrites["step"])
+                same = found & (self.storage.checksum[place] == rewrites["checksum"])
+                strangers += int((found & ~same).sum())
+                same &= self.storage.version[place] <= rewrites["version"]
+                self._rewrite(place[same], rewrites[same])
+            self._overlay = overlay
+            self._compact()
+        if strangers:
+            log.warning(
+                "%d rewritten rewards belong to steps that are not there any more and are passed "
+                "over: demonstrations were changed, or the end of a journal was lost",
+                strangers,
+            )
+
+    def _rewrite(self, place: np.ndarray, rewrites: np.ndarray) -> None:
+        self.storage.reward[place] = rewrites["reward"]
+        self.storage.version[place] = rewrites["version"]
+        self._windows.returns.rewritten(place)
+        self.revision += 1
+
+    def _rewrites_of(self, place: np.ndarray, lane: np.ndarray) -> np.ndarray:
+        """The present rewards of `place` as the overlay writes them."""
+        rewrites = np.zeros(len(place), REWRITE)
+        rewrites["lane"] = lane
+        for name in ("step", "checksum", "version", "reward"):
+            rewrites[name] = getattr(self.storage, name)[place]
+        return rewrites
+
+    def _compact(self) -> None:
+        """Write the overlay anew where most of it has been rewritten since, or is gone."""
+        if self._overlay is None or self._overlay.length <= _SMALL_OVERLAY:
+            return
+        place = np.flatnonzero(self.storage.has_action & (self.storage.version > 0))
+        if self._overlay.length > _OVERLAY_SLACK * len(place):
+            self._overlay.replace(self._rewrites_of(place, self.storage.address(place)[0]))
+
+
+def _require_rewards(rows: int, reward: np.ndarray, version: int) -> None:
+    if rows != len(reward) or version < 1:
+        raise ConfigError(
+            f"{len(reward)} rewards of version {version} for {rows} rows: each needs one, and "
+            "versions count from 1."
         )
-
-    def _observe(self, lane: np.ndarray, row: np.ndarray) -> dict[str, Any]:
-        flat = self._flat(lane, row)
-        back = np.arange(self.config.frame_stack - 1, -1, -1)  # oldest frame first
-        depth = np.minimum(back[None, :], self.storage.episode_step[flat][:, None])
-        stack = self._flat(lane[:, None], row[:, None] - depth)
-        obs: dict[str, Any] = {
-            key: frames.take(stack) for key, frames in self.storage.frames.items()
-        }
-        if self.storage.proprio.shape[1]:
-            obs[PROPRIO] = self.storage.proprio[flat]
-        return obs
-
-    def _flat(self, lane: np.ndarray, row: np.ndarray) -> np.ndarray:
-        return lane * self.storage.lane_rows + row % self.storage.lane_rows
+    if not np.isfinite(reward).all():
+        wrong = int((~np.isfinite(reward)).sum())
+        raise NotFiniteError(
+            f"{wrong} of {rows} rewritten rewards are NaN or infinite; the old ones are kept."
+        )

@@ -24,9 +24,9 @@ class DeviceFrames:
         return self._frames[torch.from_numpy(rows).to(self._frames.device)]
 
 
-def frames_fit(interface: Interface, capacity: int, device: torch.device) -> bool:
-    """Whether half of the device's free memory holds the frames of `capacity` rows."""
+def frames_fit(interface: Interface, rows: int, device: torch.device) -> bool:
+    """Whether half of the device's free memory holds the frames of `rows`."""
     if device.type != "cuda":
         return False
-    needed = capacity * sum(3 * camera.height * camera.width for camera in interface.cameras)
+    needed = rows * sum(3 * camera.height * camera.width for camera in interface.cameras)
     return needed < _SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]

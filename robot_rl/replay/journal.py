@@ -1,23 +1,18 @@
 """Append-only record of everything that enters the replay, for crash-safe runs.
 
-One `write` call per record, so a killed process leaves at most one torn record, which the checksum
-shows. An operator's wish to record an episode again is a record, too: nothing is ever rewritten.
+An operator's wish to record an episode again is a record, too: nothing is ever rewritten.
 """
 
-import errno
 import itertools
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from robot_rl.errors import CorruptFileError, OutOfSpaceError
 from robot_rl.replay.buffer import Replay
-from robot_rl.replay.record import BEGIN, DISCARD, STEP, Raw, decode, encode, read_raw
+from robot_rl.replay.checked import append
+from robot_rl.replay.record import BEGIN, DISCARD, LAYOUT, STEP, Raw, decode, encode
 from robot_rl.replay.storage import Step
 from robot_rl.types import Interface, Observation
-
-log = logging.getLogger(__name__)
 
 _SEGMENT_ROWS = 10_000
 # For records of their own, of which nothing may go.
@@ -63,12 +58,15 @@ class Journal:
         `CorruptFileError`. `lane` is the journal's own where it is not given.
         """
         lane = self._lane if lane is None else lane
-        for episode in self.episodes(repair=True):
-            for step, obs in episode:
-                if step is None:
-                    replay.begin(lane, obs)
-                else:
-                    replay.add(lane, step, obs)
+        for rows in self.episodes(repair=True):
+            step, obs = rows[0]
+            # Where its beginning is gone, what led to the first observation cannot be learned from.
+            replay.set_steps(lane, self._steps - (len(rows) - 1))
+            replay.begin(lane, obs, episode_step=0 if step is None else 1)
+            for step, obs in rows[1:]:
+                assert step is not None
+                replay.add(lane, step, obs)
+        replay.set_steps(lane, self._steps)
         return self._steps
 
     def episodes(self, repair: bool = False) -> Iterator[list[Row]]:
@@ -77,17 +75,14 @@ class Journal:
         Reading stops before a torn record at the end; `repair` cuts it off, which only the one who
         goes on writing may do. Raises `CorruptFileError` for damage anywhere else.
         """
-        episode: list[Row] = []
-        for raw in self._read(repair):
-            if raw.kind == DISCARD:
-                episode = []
-                continue
-            if raw.kind == BEGIN and episode:
-                yield episode
-                episode = []
-            episode.append(decode(raw, self._interface, str(self._directory)))
-        if episode:
-            yield episode
+        for episode in self._kept(repair):
+            yield [decode(raw, self._interface, str(self._directory)) for raw in episode]
+
+    def finished_lengths(self) -> Iterator[int]:
+        """Observations of every finished episode whose beginning is there, without unpacking."""
+        for episode in self._kept(repair=False, tell=False):
+            if episode[0].kind == BEGIN and episode[-1].ends_episode:
+                yield len(episode)
 
     def segments(self) -> list[Path]:
         return sorted(self._directory.glob(f"lane{self._lane:02d}-*.rows"))
@@ -103,17 +98,7 @@ class Journal:
         if self._file is None or self._rows >= _SEGMENT_ROWS:
             self._open_segment()
         assert self._file is not None
-        end = os.fstat(self._file).st_size
-        try:
-            written = os.write(self._file, record)
-            if written != len(record):
-                raise OSError(errno.ENOSPC, "the disk took only part of a record")
-        except OSError as error:
-            os.ftruncate(self._file, end)
-            raise OutOfSpaceError(
-                f"cannot write the replay to {self._directory}: {error.strerror}. Free some "
-                "space and start the same command again; what was recorded is intact."
-            ) from error
+        append(self._file, record, "the replay", self._directory)
         self._rows += 1
 
     def _open_segment(self) -> None:
@@ -130,43 +115,29 @@ class Journal:
 
     # ------------------------------------------------------------------ reading
 
-    def _read(self, repair: bool) -> Iterator[Raw]:
+    def _kept(self, repair: bool, tell: bool = True) -> Iterator[list[Raw]]:
+        """The records of every episode that was not discarded."""
+        episode: list[Raw] = []
+        for raw in self._read(repair, tell):
+            if raw.kind == DISCARD:
+                episode = []
+                continue
+            if raw.kind == BEGIN and episode:
+                yield episode
+                episode = []
+            episode.append(raw)
+        if episode:
+            yield episode
+
+    def _read(self, repair: bool, tell: bool) -> Iterator[Raw]:
         segments = self.segments()
         for path in segments:
             self._steps = _first_step(path)
-            for raw in self._records(path, path == segments[-1], repair):
+            followed = path != segments[-1]
+            for meta, payload in LAYOUT.read(path, followed=followed, repair=repair, tell=tell):
+                raw = Raw(*meta, payload=payload)
                 self._steps += raw.kind == STEP
                 yield raw
-
-    def _records(self, path: Path, last: bool, repair: bool) -> Iterator[Raw]:
-        data = path.read_bytes()
-        place = 0
-        while place < len(data):
-            try:
-                raw = read_raw(data, place)
-            except ValueError as error:
-                raise _damaged(path, place, str(error)) from error
-            if raw is None:
-                if not last:
-                    raise _damaged(path, place, "it ends there, and later files follow it")
-                _end(path, place, len(data), repair)
-                return
-            place += raw.size
-            yield raw
-
-
-def _end(path: Path, place: int, size: int, repair: bool) -> None:
-    verb = "cutting" if repair else "passing over"
-    log.warning("%s a torn record of %d bytes at the end of %s", verb, size - place, path)
-    if repair:
-        os.truncate(path, place)
-
-
-def _damaged(path: Path, place: int, why: str) -> CorruptFileError:
-    return CorruptFileError(
-        f"{path} is damaged at byte {place}: {why}. Restore it from a backup, or move the folder "
-        "away to continue without old data."
-    )
 
 
 def _first_step(path: Path) -> int:

@@ -1,12 +1,14 @@
 """Row storage: what one environment step leaves behind, in rings of uint8 frames.
 
-Every environment writes its own ring (a lane). A row is an observation and, once the action is
-known, the action and what it brought. An episode of T steps takes T + 1 rows; the last has no
-action. Rows are counted from the start of the run, so a row's place is `row % lane_rows`.
+Every environment writes its own ring (a lane), and demonstrations have one as large as they are. A
+row is an observation and, once the action is known, the action and what it brought. An episode of T
+steps takes T + 1 rows; the last has no action. Rows are counted from when they began to be written,
+so a row's place in its lane is `row % size`.
 """
 
 import logging
 import math
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,9 @@ from robot_rl.errors import ConfigError, OutOfSpaceError
 from robot_rl.types import AUTONOMOUS, PROPRIO, SOURCES, TAUGHT, CameraField, Interface, Observation
 
 log = logging.getLogger(__name__)
+
+# The rest is for everything else on the machine.
+_SHARE_OF_FREE_MEMORY = 0.95
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,29 @@ class Step:
         return self.action if self.human_action is None else self.human_action
 
 
+class Columns:
+    """What is kept of every row besides its frames, flat arrays over all lanes."""
+
+    def __init__(self, rows: int, interface: Interface) -> None:
+        self.proprio = np.zeros((rows, interface.proprio_size), np.float32)
+        self.action = np.zeros((rows, interface.action_size), np.float32)
+        self.label = np.zeros((rows, interface.action_size), np.float32)
+        self.reward = np.zeros(rows, np.float32)
+        self.version = np.zeros(rows, np.int64)  # of the reward; 0 as it was recorded
+        self.terminated = np.zeros(rows, bool)
+        self.has_action = np.zeros(rows, bool)
+        self.source = np.zeros(rows, np.uint8)
+        self.taught = np.zeros(rows, bool)  # a human or an expert chose the action
+        self.takeover = np.zeros(rows, bool)  # a policy's step at whose end the human took over
+        self.episode_step = np.zeros(rows, np.int32)
+        self.step = np.zeros(rows, np.int64)  # steps of the lane before this one: see `types.Rows`
+        self.checksum = np.zeros(rows, np.uint32)  # of the step as it was recorded
+
+
 def row_bytes(interface: Interface) -> int:
     """Bytes that one row takes."""
     frames = sum(3 * camera.height * camera.width for camera in interface.cameras)
-    return frames + 4 * (interface.proprio_size + 2 * interface.action_size + 2) + 5
+    return frames + sum(column.nbytes for column in vars(Columns(1, interface)).values())
 
 
 class HostFrames:
@@ -71,8 +95,8 @@ class HostFrames:
 FrameStore = Callable[[int, CameraField], Any]
 
 
-class Lanes:
-    """`lanes` rings of `lane_rows` rows each, flat arrays indexed by `lane * lane_rows + place`.
+class Lanes(Columns):
+    """A ring of rows per lane: `capacity` shared alike, and one of `demo_rows` where there are any.
 
     Raises `OutOfSpaceError` before allocating what does not fit into memory.
     """
@@ -83,33 +107,35 @@ class Lanes:
         capacity: int,
         lanes: int,
         frame_store: FrameStore = HostFrames,
+        demo_rows: int = 0,
     ) -> None:
         if capacity < 2 * lanes:
             raise ConfigError(f"replay capacity {capacity} is too small for {lanes} environments.")
-        self.lane_rows = capacity // lanes
-        rows = self.lane_rows * lanes
+        sizes = [capacity // lanes] * lanes + [demo_rows] * (demo_rows > 0)
+        rows = sum(sizes)
         self.bytes = rows * row_bytes(interface)
-        _require_memory(self.bytes, rows, interface)
+        _require_memory(interface, rows, demo_rows)
+        super().__init__(rows, interface)
         self.frames = {camera.key: frame_store(rows, camera) for camera in interface.cameras}
-        self.proprio = np.zeros((rows, interface.proprio_size), np.float32)
-        self.action = np.zeros((rows, interface.action_size), np.float32)
-        self.reward = np.zeros(rows, np.float32)
-        self.terminated = np.zeros(rows, bool)
-        self.has_action = np.zeros(rows, bool)
-        self.label = np.zeros((rows, interface.action_size), np.float32)
-        self.source = np.zeros(rows, np.uint8)
-        self.taught = np.zeros(rows, bool)  # a human or an expert chose the action
-        self.takeover = np.zeros(rows, bool)  # a policy's step at whose end the human took over
-        self.episode_step = np.zeros(rows, np.int32)
-        self.head = np.zeros(lanes, np.int64)  # rows ever written, by lane
+        self.size = np.array(sizes, np.int64)  # rows of each lane
+        self.first = np.cumsum(self.size) - self.size  # where each lane begins
+        self.head = np.zeros(len(sizes), np.int64)  # rows ever written, by lane
+        self.steps = np.zeros(len(sizes), np.int64)  # steps ever recorded, by lane
 
     @property
     def lanes(self) -> int:
         return len(self.head)
 
-    def begin(self, lane: int, obs: Observation) -> None:
-        """First observation of an episode."""
-        self._append(lane, obs, episode_step=0)
+    @property
+    def oldest(self) -> np.ndarray:
+        """Row that each lane has kept longest."""
+        return np.maximum(self.head - self.size, 0)
+
+    # ------------------------------------------------------------------ writing
+
+    def begin(self, lane: int, obs: Observation, episode_step: int = 0) -> None:
+        """First observation of an episode, or of what is left of one."""
+        self._append(lane, obs, episode_step)
 
     def extend(self, lane: int, step: Step, next_obs: Observation) -> None:
         """Complete the newest row of `lane` with `step` and append `next_obs`."""
@@ -122,20 +148,18 @@ class Lanes:
         self.source[row] = SOURCES.index(step.source)
         self.taught[row] = step.source in TAUGHT
         self._mark_takeover(lane, row)
+        self.steps[lane] += 1
         self._append(lane, next_obs, episode_step=int(self.episode_step[row]) + 1)
+        self.checksum[row] = self._checksum(row, self.newest(lane), next_obs)
 
     def _mark_takeover(self, lane: int, row: int) -> None:
         if not self.taught[row] or self.episode_step[row] == 0 or self.head[lane] < 2:
             return
-        before = lane * self.lane_rows + int(self.head[lane] - 2) % self.lane_rows
+        before = self.flat(lane, self.head[lane] - 2)
         self.takeover[before] = SOURCES[self.source[before]] in AUTONOMOUS
 
-    def newest(self, lane: int) -> int:
-        """Flat index of the newest row of `lane`."""
-        return lane * self.lane_rows + int(self.head[lane] - 1) % self.lane_rows
-
     def _append(self, lane: int, obs: Mapping[str, np.ndarray], episode_step: int) -> None:
-        row = lane * self.lane_rows + int(self.head[lane]) % self.lane_rows
+        row = self.flat(lane, self.head[lane])
         for key, frames in self.frames.items():
             frames.put(row, obs[key])
         if self.proprio.shape[1]:
@@ -144,16 +168,67 @@ class Lanes:
         self.terminated[row] = False
         self.taught[row] = False
         self.takeover[row] = False
+        self.version[row] = 0
         self.episode_step[row] = episode_step
+        self.step[row] = self.steps[lane]
         self.head[lane] += 1
 
+    def _checksum(self, row: int, after: int, next_obs: Observation) -> int:
+        """Of a step as a journal gives it back, so that its rewritten reward finds it again."""
+        value = zlib.crc32(self.action[row].tobytes() + self.reward[row].tobytes())
+        value = zlib.crc32(self.proprio[after].tobytes() + self.source[row].tobytes(), value)
+        for key in self.frames:
+            value = zlib.crc32(np.ascontiguousarray(next_obs[key]).data, value)
+        return value
 
-def _require_memory(needed: int, rows: int, interface: Interface) -> None:
-    available = psutil.virtual_memory().available
-    log.info("replay: %s rows, %.2f GB (%.2f GB free)", f"{rows:,}", needed / 1e9, available / 1e9)
-    if needed > 0.95 * available:
-        fits = int(0.9 * available / row_bytes(interface))
-        raise OutOfSpaceError(
-            f"a replay of {rows:,} rows takes {needed / 1e9:.1f} GB but "
-            f"{available / 1e9:.1f} GB of memory is free. Set replay.capacity to at most {fits}."
-        )
+    # ---------------------------------------------------------------- addresses
+
+    def flat(self, lane: Any, row: Any) -> Any:
+        """Places in the flat arrays of absolute rows."""
+        return self.first[lane] + row % self.size[lane]
+
+    def address(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(lane, absolute row) of places in the flat arrays."""
+        lane = np.searchsorted(self.first, flat, side="right") - 1
+        newest = self.head[lane] - 1
+        return lane, newest - (newest - (flat - self.first[lane])) % self.size[lane]
+
+    def newest(self, lane: int) -> int:
+        """Place of the newest row of `lane`."""
+        return int(self.flat(lane, self.head[lane] - 1))
+
+    def find(self, lane: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places of steps by their handles [N], and which of them are still there."""
+        place, found = np.zeros(len(step), np.int64), np.zeros(len(step), bool)
+        for one in np.unique(lane):
+            if 0 <= one < self.lanes and self.head[one]:
+                mine = lane == one
+                place[mine], found[mine] = self._find_in(int(one), step[mine])
+        return place, found
+
+    def _find_in(self, lane: int, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        oldest, head = int(self.oldest[lane]), int(self.head[lane])
+        places = self.flat(lane, np.arange(oldest, head))
+        # The last row of an episode has no step of its own, but the number of the next one.
+        index = np.searchsorted(self.step[places], step, side="right") - 1
+        place = places[np.maximum(index, 0)]
+        return place, (index >= 0) & (self.step[place] == step) & self.has_action[place]
+
+
+def _require_memory(interface: Interface, rows: int, demo_rows: int) -> None:
+    needed, free = rows * row_bytes(interface), psutil.virtual_memory().available
+    log.info("replay: %s rows, %.2f GB (%.2f GB free)", f"{rows:,}", needed / 1e9, free / 1e9)
+    allowed = _SHARE_OF_FREE_MEMORY * free
+    if needed <= allowed:
+        return
+    fits = int(allowed / row_bytes(interface)) - demo_rows
+    remedy = f"Set replay.capacity to at most {fits}"
+    if fits < 2:
+        remedy = "The demonstrations alone fill it"
+    if demo_rows:
+        remedy += f", or take less than {demo_rows:,} rows of demonstrations: demo_episodes"
+    raise OutOfSpaceError(
+        f"a replay of {rows:,} rows takes {needed / 1e9:.1f} GB but {free / 1e9:.1f} GB of memory "
+        f"is free, of which {allowed / 1e9:.1f} GB may be used: {(needed - allowed) / 1e9:.1f} GB "
+        f"are missing. {remedy}."
+    )

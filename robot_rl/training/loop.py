@@ -18,6 +18,7 @@ from robot_rl.errors import CorruptFileError, HardwareError
 from robot_rl.interventions.gate import Gate
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.journal import Journal
+from robot_rl.replay.overlay import RewardOverlay
 from robot_rl.replay.prefetch import Prefetcher
 from robot_rl.training.checkpoint import (
     load_newest,
@@ -80,9 +81,8 @@ class Trainer:
         self.step = 0
         self.reached = False
         self._rng = np.random.default_rng([seed, 1])
-        sample = partial(parts.replay.sample, parts.batch_size)
-        self._prefetch = Prefetcher(sample) if parts.prefetch else None
-        self._sample = self._prefetch or sample
+        self._prefetch = Prefetcher(parts.replay, parts.batch_size) if parts.prefetch else None
+        self._sample = self._prefetch or partial(parts.replay.sample, parts.batch_size)
         self._updates = Ratio(config.replay_ratio)
         self._watch = Stopwatch()
         self._recent: deque[Episode] = deque(maxlen=_RECENT_EPISODES)
@@ -228,6 +228,7 @@ class Trainer:
         """Restore replay and checkpoint where there are any; True when this resumes a run."""
         state = load_newest(self.parts.run.checkpoints)
         self.step = sum(journal.restore(self.parts.replay) for journal in self.parts.journals)
+        self.parts.replay.keep_rewards(RewardOverlay(self.parts.run.replay))
         if state is not None:
             self._load(state)
         # Steps collected after the checkpoint are kept; the updates they are owed are caught up.

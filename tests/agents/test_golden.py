@@ -50,7 +50,7 @@ def losses(name: str) -> list[dict[str, float]]:
     for i in range(5):
         agent.step = 1000 * i
         agent.end_episode(float(i))
-        metrics = agent.update(random_batch(interface, sequence=3, seed=i))
+        metrics = agent.update(random_batch(interface, segment=3, seed=i))
         rows.append({key: float(value) for key, value in sorted(metrics.items())})
     return rows
 

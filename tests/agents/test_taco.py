@@ -16,7 +16,7 @@ TACO = TacoConfig(weight=1.0, horizon=3, hidden_dim=32)
 
 def test_info_nce_falls_on_a_learnable_toy():
     agent = make_agent(DrQV2Config, INTERFACE, taco=TACO, lr=1e-3, shift_pad=0)
-    batch = random_batch(INTERFACE, size=16, sequence=3)
+    batch = random_batch(INTERFACE, size=16, segment=3)
     losses = [float(agent.update(batch)["taco_loss"]) for _ in range(80)]
     assert losses[-1] < 0.5 * losses[0]
 
@@ -50,7 +50,7 @@ def test_reward_target_is_the_discounted_sum_over_the_horizon():
 def test_the_loss_plugs_into_every_agent(config):
     agent = make_agent(config, INTERFACE, taco=TACO)
     before = parameters(agent.taco)
-    metrics = agent.update(random_batch(INTERFACE, sequence=3))
+    metrics = agent.update(random_batch(INTERFACE, segment=3))
     assert {"taco_loss", "curl_loss", "taco_reward_loss"} <= set(metrics)
     changed = [not torch.equal(v, before[k]) for k, v in parameters(agent.taco).items()]
     assert all(changed)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from robot_rl.errors import CorruptFileError, OutOfSpaceError
-from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay import Replay, Transitions
 from robot_rl.replay import journal as journal_module
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import Step
@@ -22,7 +22,7 @@ INTERFACE = make_interface(cameras=2, size=16, proprio=2, actions=2)
 
 
 def new_replay() -> Replay:
-    return Replay(ReplayConfig(capacity=2000), INTERFACE, 1, seed=0)
+    return Replay(2000, Transitions(), INTERFACE, 1, seed=0)
 
 
 def write_episodes(directory: Path, lengths: list[int]) -> Replay:
@@ -155,7 +155,7 @@ def test_restarts_do_not_push_old_steps_out(tmp_path):
 def test_records_of_another_task_are_refused(tmp_path):
     write_episodes(tmp_path, [2])
     other = make_interface(cameras=1, size=16)
-    replay = Replay(ReplayConfig(capacity=100), other, 1, seed=0)
+    replay = Replay(100, Transitions(), other, 1, seed=0)
     with pytest.raises(CorruptFileError, match="written by another task"):
         Journal(tmp_path, 0, other, 100).restore(replay)
 

@@ -8,18 +8,16 @@ import pytest
 import torch
 
 from robot_rl.errors import ConfigError
-from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay import Replay, Transitions
 from robot_rl.replay.storage import Step
 from robot_rl.types import PROPRIO
-from tests.replay.test_buffer import INTERFACE, KEY, numbered_obs
-
-NAMES = {"p": "policy", "h": "human", "e": "expert", "r": "random", "n": "nobody"}
+from tests.replay.reference import INTERFACE, KEY, NAMES, numbered_obs
 
 
-def recorded(*episodes: tuple[str, str], **settings) -> Replay:
+def recorded(*episodes: tuple[str, str], capacity: int = 200, **settings) -> Replay:
     """Step t of the run pays t + 1, has action t / 100, and the human wanted -t / 100."""
-    settings = {"capacity": 200, "nstep": 3, "gamma": 0.5, "frame_stack": 1} | settings
-    replay = Replay(ReplayConfig(**settings), INTERFACE, 1, seed=0)
+    settings = {"nstep": 3, "gamma": 0.5, "frame_stack": 1} | settings
+    replay = Replay(capacity, Transitions(**settings), INTERFACE, 1, seed=0)
     number = 0
     for commanders, end in episodes:
         replay.begin(0, numbered_obs(number))

@@ -79,7 +79,7 @@ def test_nan_stops_with_the_whole_batch_on_disk(tmp_path, frames):
     interface = make_interface()
     batch = random_batch(interface, sequence=2)
     batch.reward[3] = np.nan
-    for obs in (batch.obs, batch.next_obs, batch.sequence.last_obs):
+    for obs in (batch.obs, batch.next_obs, batch.segment.obs):
         obs["image/cam0"] = frames(obs["image/cam0"])
     agent = make_agent(DrQV2Config, interface)
     with pytest.raises(NotFiniteError, match="critic_loss"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from robot_rl.replay import Replay, ReplayConfig
+from robot_rl.replay import Replay, Transitions
 from robot_rl.replay.journal import Journal
 from robot_rl.training.checkpoint import checkpoints, load_newest
 from robot_rl.types import Interface
@@ -17,7 +17,7 @@ from tests.training.tiny_run import REPOSITORY, TINY, command, metrics, run_cli
 
 def recorded_steps(run_dir: Path) -> int:
     interface = Interface.load(run_dir / "interface.json")
-    replay = Replay(ReplayConfig(capacity=3000), interface, 1, seed=0)
+    replay = Replay(3000, Transitions(), interface, 1, seed=0)
     return Journal(run_dir / "replay", 0, interface, 3000).restore(replay)
 
 

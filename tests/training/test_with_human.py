@@ -183,18 +183,18 @@ def test_dense_demonstrations_are_refused_where_reward_is_sparse(tmp_path):
     assert "and task.reward=sparse pays 0 or 1" in run.stderr
 
 
-def test_too_many_demonstrations_are_refused(demos, tmp_path):
-    run = run_cli(
-        "train",
-        *TINY,
-        *STATE,
-        "agent=rlpd",
-        f"demos=[{demos}]",
-        "replay.capacity=40",
-        f"run_dir={tmp_path}",
-    )
-    assert run.returncode == 1
-    assert "Raise replay.capacity" in run.stderr
+def test_demonstrations_do_not_take_the_room_of_the_run(demos, tmp_path):
+    run = [*TINY, *STATE, "agent=rlpd", f"demos=[{demos}]", "replay.capacity=40"]
+    directory = RunDirectory(tmp_path)
+    directory.open()
+    replay = build_trainer(compose(run), directory).parts.replay
+    few = build_trainer(compose([*run, "demo_episodes=2"]), directory).parts.replay
+    directory.close()
+    stored = list(EpisodesFolder(demos).episodes())
+    assert sum(len(e.obs) for e in stored) > 40
+    assert replay.storage.size.tolist() == [40, sum(len(e.obs) for e in stored)]
+    assert len(replay) == sum(len(e.steps) for e in stored)
+    assert few.storage.size.tolist() == [40, sum(len(e.obs) for e in stored[:2])]
 
 
 def test_offline_updates_come_before_the_first_step(demos, tmp_path):

@@ -1,0 +1,100 @@
+"""What an agent draws from the replay: declared by the agent, read by the replay."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from robot_rl.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """What transitions and segments have in common."""
+
+    gamma: float = 0.99
+    # Images come with the S - 1 before them: stacked in a transition, in front of a segment.
+    frame_stack: int = 1
+    # Share of the starts that is drawn from what a human or an expert did (RLPD's symmetric
+    # sampling at 0.5); the rest is drawn from what everyone else did. While one kind is missing,
+    # the other fills its place, but for 1: imitation has nothing to imitate. 0 draws from all
+    # alike.
+    taught_fraction: float = 0.0
+    # `takeover` pays -1 for the policy's step at whose end a human took over, nothing else (RLIF).
+    reward: Literal["task", "takeover"] = "task"
+    # Discounted sum of the rewards from here to the end of the episode, where that is known.
+    returns_to_go: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frame_stack < 1:
+            raise ConfigError(f"frame_stack is {self.frame_stack}; it is at least 1.")
+        if not 0.0 <= self.gamma <= 1.0:
+            raise ConfigError(f"gamma is {self.gamma}; a discount lies in [0, 1].")
+        if not 0.0 <= self.taught_fraction <= 1.0:
+            raise ConfigError(f"taught_fraction is {self.taught_fraction}; it lies in [0, 1].")
+
+    @property
+    def window(self) -> int:
+        """Steps from a start on that are read."""
+        raise NotImplementedError
+
+    @property
+    def rows_ahead(self) -> int:
+        """Rows that must follow a start in its lane, whatever episode they belong to."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transitions(Draws):
+    """A `Batch`. `segment` K > 0: the next K steps from the same starts ride along."""
+
+    frame_stack: int = 3
+    nstep: int = 3
+    segment: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nstep < 1 or self.segment < 0:
+            raise ConfigError(
+                f"nstep is {self.nstep} and segment {self.segment}; transitions need nstep >= 1 "
+                "and segment >= 0."
+            )
+
+    @property
+    def window(self) -> int:
+        return max(self.nstep, self.segment)
+
+    @property
+    def ahead(self) -> "Segments | None":
+        """What rides along."""
+        if not self.segment:
+            return None
+        return Segments(length=self.segment, frame_stack=self.frame_stack)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segments(Draws):
+    """A `Segment` of `length` steps.
+
+    Inside one episode, what comes after its end is masked (recurrent imitation, TD-MPC2). With
+    `cross_episodes` the next one follows and `is_first` marks it (RSSM of Dreamer).
+    """
+
+    length: int
+    cross_episodes: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length < 1:
+            raise ConfigError(f"a segment has {self.length} steps; it has at least one.")
+        if self.cross_episodes and self.frame_stack > 1:
+            raise ConfigError(
+                "frames of two episodes would share a stack: a segment that crosses episodes "
+                "needs frame_stack 1."
+            )
+
+    @property
+    def window(self) -> int:
+        return self.length
+
+    @property
+    def rows_ahead(self) -> int:
+        return self.length if self.cross_episodes else 0
