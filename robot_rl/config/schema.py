@@ -13,6 +13,8 @@ def from_tree(schema: Any, tree: Any, where: str = "") -> Any:
     Raises `ConfigError` for a wrong type and `UnknownNameError` for an unknown key or choice.
     """
     origin, args = typing.get_origin(schema), typing.get_args(schema)
+    if schema is Any:
+        return tree
     if dataclasses.is_dataclass(schema) and isinstance(schema, type):
         return _to_dataclass(schema, tree, where)
     if origin is Literal:
