@@ -94,11 +94,15 @@ def _card(
     cameras = ", ".join(f"{c.name} {c.width}x{c.height}" for c in interface.cameras)
     proprio = ", ".join(f"{p.name} [{p.unit}] x {p.size}" for p in interface.proprio) or "none"
     actions = ", ".join(f"{a.name} [{a.unit}] x {a.scale:g}" for a in interface.actions)
+    options = (
+        ", ".join(f"{name}={value}" for name, value in training.task.options.items()) or "none"
+    )
     numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in metrics.items())
     return f"""# Policy for {interface.task}
 
 | | |
 |---|---|
+| options of the task | {options} |
 | agent | {training.agent.name}, seed {training.seed} |
 | cameras | {cameras}; {network.frame_stack} frames stacked |
 | proprio | {proprio} |

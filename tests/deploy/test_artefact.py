@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from robot_rl.build.config import TrainConfig
+from robot_rl.config.schema import from_tree
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import export_onnx, random_observations
+from robot_rl.envs.registry import TaskConfig
 from robot_rl.networks.policy import NetworkConfig, make_policy
 from tests.conftest import make_interface, random_obs
 
@@ -30,6 +32,16 @@ def test_a_policy_comes_back_with_the_same_actions(tmp_path, actor):
     card = (tmp_path / "policy" / "card.md").read_text()
     assert "| success_rate | 0.9 |" in card
     assert "cam0 36x36, cam1 36x36; 2 frames stacked" in card
+
+
+def test_the_options_of_the_task_leave_with_the_policy(tmp_path):
+    task = TaskConfig(name="arm/peg_insert", options={"random_yaw": True})
+    network, folder = NetworkConfig(hidden_dim=16), PolicyFolder(tmp_path / "policy")
+    folder.write(make_policy(network, INTERFACE), network, INTERFACE, TrainConfig(task=task), {})
+    saved = folder.config()["training"]["task"]
+    assert from_tree(TaskConfig, saved, "task") == task
+    card = (folder.root / "card.md").read_text()
+    assert "| options of the task | random_yaw=True |" in card
 
 
 def test_writing_again_replaces_the_folder_whole(tmp_path):
