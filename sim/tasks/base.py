@@ -32,7 +32,7 @@ class ArmTask(ABC):
     state_fields: tuple[ProprioField, ...]
 
     def __init__(self, options: Any = None) -> None:
-        self.options = options or (self.Options() if self.Options else None)
+        self.options: Any = options or (self.Options() if self.Options else None)
 
     @abstractmethod
     def state(self, arm: Arm) -> np.ndarray:
