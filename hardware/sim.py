@@ -220,10 +220,8 @@ class SimulatedArm:
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
         delta_m = duration_s * np.asarray(command, float)
-        simulation = self._world.simulation
-        opening_delta_m = float(delta_m[3]) if simulation.task.gripper else None
         with self._world.lock:
-            simulation.arm.displace(delta_m[:3], opening_delta_m)
+            self._world.simulation.arm.displace(delta_m[:3], opening_delta_m=float(delta_m[3]))
 
     def stop(self) -> None:
         with self._world.lock:

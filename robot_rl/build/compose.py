@@ -21,7 +21,16 @@ def compose(overrides: Sequence[str]) -> TrainConfig:
         for prefix, remedy in config.agent.idle().items():
             if override.lstrip("+").startswith(prefix):
                 raise ConfigError(f"{override} has no effect here; it needs {remedy}.")
+    _require_options(config)
     return config
+
+
+def _require_options(config: TrainConfig) -> None:
+    """Raise `UnknownNameError` for an option that the task has not."""
+    if config.task.options:
+        from sim.registry import task_options
+
+        task_options(config.task.name, config.task.options)
 
 
 def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
@@ -66,8 +75,13 @@ def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
 
 
 def _expand_task(override: str) -> list[str]:
-    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file."""
+    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file.
+
+    Which options there are is the task's to say, not Hydra's.
+    """
     key, _, value = override.partition("=")
+    if key.startswith("task.options."):
+        return [f"++{override}"]
     if key != "task" or value in options("task") or "," in value:
         return [override]
     from sim.registry import require_task

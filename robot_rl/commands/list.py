@@ -1,6 +1,8 @@
 """`robot-rl list`: what can be named on the command line."""
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +23,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _tasks() -> list[tuple[str, str]]:
     from sim.registry import list_tasks
 
-    return [(info.name, info.summary) for info in list_tasks()]
+    return [(info.name, info.summary + _told(info.options)) for info in list_tasks()]
+
+
+def _told(options: Mapping[str, Any]) -> str:
+    told = ", ".join(f"task.options.{name}={value}" for name, value in options.items())
+    return f"; {told.lower()}" if told else ""
 
 
 def _agents() -> list[tuple[str, str]]:

@@ -99,11 +99,15 @@ def _card(policy: Policy, training: Any, metrics: Mapping[str, float]) -> str:
     memory = ", ".join(
         f"{k} {'x'.join(map(str, x.shape[1:]))}" for k, x in policy.initial(1).items()
     )
+    options = (
+        ", ".join(f"{name}={value}" for name, value in training.task.options.items()) or "none"
+    )
     numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in metrics.items())
     return f"""# Policy for {interface.task}
 
 | | |
 |---|---|
+| options of the task | {options} |
 | agent | {training.agent.name}, seed {training.seed} |
 | kind | {policy.kind} |
 | cameras | {cameras} |

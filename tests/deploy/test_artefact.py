@@ -7,8 +7,10 @@ import torch
 import yaml
 
 from robot_rl.build.config import TrainConfig
+from robot_rl.config.schema import from_tree
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import export_onnx
+from robot_rl.envs.registry import TaskConfig
 from robot_rl.errors import CorruptFileError, UnknownNameError
 from robot_rl.networks.policy import Policy
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
@@ -61,6 +63,16 @@ def test_a_folder_of_another_format_or_kind_says_so(tmp_path):
     path.write_text(yaml.safe_dump({**tree, "policy": {**tree["policy"], "kind": "stackd"}}))
     with pytest.raises(UnknownNameError, match=r"kind of policy 'stackd'\. Choose one of: stacked"):
         folder.load()
+
+
+def test_the_options_of_the_task_leave_with_the_policy(tmp_path):
+    task = TaskConfig(name="arm/peg_insert", options={"random_yaw": True})
+    folder = PolicyFolder(tmp_path / "policy")
+    folder.write(make(), TrainConfig(task=task), {})
+    saved = folder.config()["training"]["task"]
+    assert from_tree(TaskConfig, saved, "task") == task
+    card = (folder.root / "card.md").read_text()
+    assert "| options of the task | random_yaw=True |" in card
 
 
 def test_writing_again_replaces_the_folder_whole(tmp_path):

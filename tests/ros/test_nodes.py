@@ -1,6 +1,5 @@
 """Real node processes: bad input in one line, a last hold on every signal, parity, recording."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -12,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from benchmarks.ros_graph import Graph, remembering_policy, steady_policy
 from benchmarks.ros_robot import Hand, Robot, robot
 from robot_rl.cli import main
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
+from robot_rl.envs.registry import TaskConfig
 from robot_rl.episodes.bag_reader import read_recording
+from robot_rl.errors import ConfigError
 from robot_rl.networks.policy import PolicyMemory
 from robot_rl.replay.storage import Step
 from robot_rl.types import Observation
@@ -97,11 +99,16 @@ def test_a_policy_that_does_not_fit_is_one_clear_line(policy, tmp_path):
 
 
 def test_the_simulated_robot_plays_the_policys_task_unless_another_is_named(policy, tmp_path):
-    interface = dataclasses.replace(PolicyFolder(policy).interface(), task="arm/lift")
-    interface.save(tmp_path / "interface.json")
-    assert played_task("", str(tmp_path)) == "arm/lift"
-    assert played_task("arm/push", str(tmp_path)) == "arm/push"
-    assert played_task("", "") == "arm/reach"
+    turned = {"name": "arm/peg_insert", "options": {"random_yaw": True}}
+    learned = {"training": {"task": turned}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(learned))
+    assert played_task("", "{}", str(tmp_path)) == TaskConfig(**turned)
+    assert played_task("arm/push", "{}", str(tmp_path)) == TaskConfig(name="arm/push")
+    named = played_task("arm/peg_insert", '{"random_yaw": true}', "")
+    assert named == TaskConfig(**turned)
+    assert played_task("", "{}", "") == TaskConfig(name="arm/reach")
+    with pytest.raises(ConfigError, match="task_options is no JSON object"):
+        played_task("arm/push", "random_yaw", "")
 
 
 def test_an_unknown_joint_is_one_clear_line(policy):

@@ -87,12 +87,14 @@ def test_nan_stops_with_the_whole_batch_on_disk(tmp_path, frames):
     saved = load_file(tmp_path / "bad_batch.safetensors")
     assert np.isnan(saved["batch/reward"][3])
     np.testing.assert_array_equal(saved["batch/obs/image/cam0"], batch.obs["image/cam0"])
-    assert saved["batch/sequence/last_obs/image/cam0"].dtype == np.uint8
+    assert saved["batch/segment/obs/image/cam0"].dtype == np.uint8
     assert saved.keys() == {
         *(f"batch/{k}" for k in ("action", "reward", "discount", "label")),
         *(f"batch/{o}/{k}" for o in ("obs", "next_obs") for k in ("image/cam0", "proprio")),
-        *(f"batch/sequence/{k}" for k in ("actions", "rewards", "mask")),
-        *(f"batch/sequence/last_obs/{k}" for k in ("image/cam0", "proprio")),
+        *(f"batch/segment/{k}" for k in ("action", "reward", "terminated", "is_first", "mask")),
+        *(f"batch/segment/{k}" for k in ("label", "own", "taught")),
+        *(f"batch/segment/obs/{k}" for k in ("image/cam0", "proprio")),
+        *(f"{rows}/{k}" for rows in ("batch/rows", "batch/segment/rows") for k in ("lane", "step")),
     }
 
 
