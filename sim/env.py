@@ -148,4 +148,4 @@ def _repeated(field: ActionField, times: int) -> ActionField:
 
     A robot that takes the slower actions then moves as fast as the simulation did.
     """
-    return replace(field, scale=times * field.scale) if field.control == "delta" else field
+    return replace(field, scale=times * field.scale) if field.kind == "displacement" else field
