@@ -43,7 +43,7 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
             ProprioField(name="gripper_opening", unit="m", size=1),
         ),
         actions=tuple(
-            ActionField(name=f"tcp_d{axis}", unit="m", scale=0.03, control="delta")
+            ActionField(name=f"tcp_{axis}", unit="m", scale=0.03, kind="displacement", hold=0.0)
             for axis in "xyz"
         ),
     )

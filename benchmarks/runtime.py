@@ -35,7 +35,9 @@ def policy_folder(root: Path, network: NetworkConfig, size: int, rate_hz: float)
     """An untrained policy with one camera and three actions."""
     camera = CameraField(name="front", height=size, width=size, rate_hz=rate_hz)
     actions = tuple(
-        ActionField(name=f"tcp_d{axis}", unit="m", scale=0.3 / rate_hz, control="delta")
+        ActionField(
+            name=f"tcp_{axis}", unit="m", scale=0.3 / rate_hz, kind="displacement", hold=0.0
+        )
         for axis in "xyz"
     )
     interface = Interface(

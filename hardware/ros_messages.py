@@ -88,13 +88,16 @@ class StateAssembler:
                 f"{', '.join(unknown)} is not among the joints of /joint_states: "
                 f"{', '.join(joints.name)}."
             )
-        at, speed = pose.pose.position, twist.twist.linear
+        at, turn = pose.pose.position, pose.pose.orientation
+        speed, spin = twist.twist.linear, twist.twist.angular
         gripper = places.get(GRIPPER_JOINT)
         return ArmState(
             joint_pos_rad=tuple(joints.position[places[name]] for name in names),
             joint_vel_rad_s=tuple(joints.velocity[places[name]] for name in names),
             tcp_pos_m=(at.x, at.y, at.z),
+            tcp_quat=(turn.w, turn.x, turn.y, turn.z),
             tcp_vel_m_s=(speed.x, speed.y, speed.z),
+            tcp_rot_vel_rad_s=(spin.x, spin.y, spin.z),
             gripper_m=0.0 if gripper is None else joints.position[gripper],
             stamp_s=to_seconds(joints.header.stamp),
         )

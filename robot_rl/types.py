@@ -5,14 +5,15 @@ task has it, `proprio` float32 [P].
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from robot_rl.errors import CorruptFileError, InterfaceMismatchError
+from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
 
 Observation = dict[str, np.ndarray]
 Metrics = dict[str, float]
@@ -24,6 +25,8 @@ PROPRIO = "proprio"
 # Fields of it that code asks for by name; the second under `task.relative_frame`.
 TCP_POS = "tcp_pos"
 TCP_POS_FROM_START = "tcp_pos_from_start"
+
+ActionKind = Literal["displacement", "velocity", "position"]
 
 # Who chose an applied action. Stored by place, so append only.
 SOURCES = ("policy", "human", "random", "expert", "nobody")
@@ -62,12 +65,31 @@ class ProprioField:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionField:
-    """One action dimension: the value 1.0 commands `scale` `unit` under `control`."""
+    """One axis (`robot_rl.axes`) that the policy moves: the value 1.0 commands `scale` `unit`.
+
+    `kind`: a displacement within one control period, a velocity (`unit` per second), or a position,
+    an absolute set-point that is `offset` at the value 0. `hold` is the value that holds the axis,
+    None where it is the measured position, commanded back. Raises `ConfigError` where that makes
+    no sense.
+    """
 
     name: str
     unit: str
+    kind: ActionKind
     scale: float
-    control: str
+    hold: float | None
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ActionKind):
+            raise ConfigError(
+                f"action {self.name} is a '{self.kind}'; choose one of "
+                f"{', '.join(get_args(ActionKind))}."
+            )
+        if not self.scale or not math.isfinite(self.scale):
+            raise ConfigError(f"action {self.name} has the scale {self.scale}; it moves nothing.")
+        if self.hold is None and self.kind != "position":
+            raise ConfigError(f"action {self.name} is a {self.kind}; say which value holds it.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +110,14 @@ class Interface:
     def action_size(self) -> int:
         return len(self.actions)
 
+    def hold_action(self, measured: Mapping[str, float] | None = None) -> np.ndarray:
+        """The float32 action [A] that holds the robot.
+
+        `measured` gives the position of each axis by name, for those held where they are. Raises
+        `InterfaceMismatchError` where one of them is missing.
+        """
+        return np.array([_hold(field, measured or {}) for field in self.actions], np.float32)
+
     def require_equal(self, other: "Interface", where: str) -> None:
         """Raise `InterfaceMismatchError` that names every field in which `other` differs."""
         found = list(_differences(asdict(self), asdict(other)))
@@ -105,7 +135,7 @@ class Interface:
         """Raises `CorruptFileError` when the file is missing, not JSON, or lacks a field."""
         try:
             return cls.from_dict(json.loads(path.read_text()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise CorruptFileError(f"{path} is not an interface file: {error}") from error
 
     @classmethod
@@ -129,6 +159,17 @@ def proprio_place(interface: Interface, name: str) -> int:
         place += field.size
     known = ", ".join(field.name for field in interface.proprio) or "nothing"
     raise InterfaceMismatchError(f"{interface.task} measures {known}; {name} is needed here.")
+
+
+def _hold(field: ActionField, measured: Mapping[str, float]) -> float:
+    if field.hold is not None:
+        return field.hold
+    if field.name not in measured:
+        raise InterfaceMismatchError(
+            f"{field.name} is held where it stands, and that was not measured; known: "
+            f"{', '.join(measured) or 'nothing'}."
+        )
+    return (measured[field.name] - field.offset) / field.scale
 
 
 def _differences(a: Any, b: Any, path: str = "") -> Iterator[str]:

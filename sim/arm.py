@@ -30,6 +30,7 @@ TURN_PROPRIO = (
 )
 GRIPPER_MAX_M = 0.04
 _BORDER_M = 0.05
+TOOL_DOWN_QUAT = (0.0, 1.0, 0.0, 0.0)
 _TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
 _SEED_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, 0.0])
 # Of an arm that turns: in the middle of its free range, and not half a turn away.
@@ -64,12 +65,20 @@ class ArmConfig:
     def action_fields(self, turns: bool, gripper: bool) -> tuple[ActionField, ...]:
         """Tool, yaw, gripper: the order in which `Arm.apply` takes them."""
         tool = [
-            ActionField(name=f"tcp_d{axis}", unit="m", scale=self.max_delta_m, control="delta")
+            ActionField(
+                name=f"tcp_{axis}", unit="m", kind="displacement", scale=self.max_delta_m, hold=0.0
+            )
             for axis in "xyz"
         ]
-        yaw = ActionField(name="tcp_drz", unit="rad", scale=self.max_delta_rad, control="delta")
+        yaw = ActionField(
+            name="tcp_rz", unit="rad", kind="displacement", scale=self.max_delta_rad, hold=0.0
+        )
         jaw = ActionField(
-            name="gripper", unit="m", scale=-self.max_gripper_delta_m, control="delta"
+            name="gripper",
+            unit="m",
+            kind="displacement",
+            scale=-self.max_gripper_delta_m,
+            hold=0.0,
         )
         return (*tool, *[yaw] * turns, *[jaw] * gripper)
 
@@ -96,7 +105,7 @@ class Arm:
         self.config = config
         self.action_fields = config.action_fields(turns, gripper)
         self.proprio_fields: tuple[ProprioField, ...] = PROPRIO + TURN_PROPRIO * turns
-        self._turns, self._grips = turns, gripper
+        self.turns, self._grips = turns, gripper
         spec = mujoco.MjSpec.from_file(str(ASSET))
         for body in spec.bodies:
             body.gravcomp = 1.0  # industrial arms compensate their own weight
@@ -134,6 +143,18 @@ class Arm:
         return math.atan2(rotation[3], rotation[0])
 
     @property
+    def tcp_quat(self) -> np.ndarray:
+        """[4] (w, x, y, z)."""
+        quat = np.zeros(4)
+        mujoco.mju_mat2Quat(quat, self.data.site_xmat[self._tcp])
+        return quat
+
+    @property
+    def tcp_rot_vel(self) -> np.ndarray:
+        """[3] rad/s in the world frame."""
+        return self._tcp_velocity()[:3]
+
+    @property
     def joint_pos(self) -> np.ndarray:
         """[6] rad, in the order of `JOINTS`."""
         return self.data.qpos[self._qpos]
@@ -155,13 +176,18 @@ class Arm:
 
     def proprio(self) -> np.ndarray:
         """float32, laid out as `proprio_fields`."""
+        velocity = self._tcp_velocity()
+        parts = [self.tcp_pos, velocity[3:], [self.gripper_opening]]
+        if self.turns:
+            parts.append([math.sin(self.yaw), math.cos(self.yaw), velocity[2]])
+        return np.concatenate(parts).astype(np.float32)
+
+    def _tcp_velocity(self) -> np.ndarray:
+        """[6], rotation first, in the world frame."""
         mujoco.mj_objectVelocity(
             self.model, self.data, mujoco.mjtObj.mjOBJ_SITE, self._tcp, self._velocity, 0
         )
-        parts = [self.tcp_pos, self._velocity[3:], [self.gripper_opening]]
-        if self._turns:
-            parts.append([math.sin(self.yaw), math.cos(self.yaw), self._velocity[2]])
-        return np.concatenate(parts).astype(np.float32)
+        return self._velocity
 
     def nearness_to_border(self) -> float:
         """0 where the tcp is 5 cm or more inside the sides and top of its workspace, 1 there."""
@@ -172,7 +198,7 @@ class Arm:
     def reset(self, tcp_pos: np.ndarray, gripper_opening: float) -> None:
         """Put the tcp at `tcp_pos` [3] m, tool down and at rest. Objects go to their defaults."""
         mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[self._qpos] = _SQUARE_POSTURE if self._turns else _SEED_POSTURE
+        self.data.qpos[self._qpos] = _SQUARE_POSTURE if self.turns else _SEED_POSTURE
         self.data.qpos[self._fingers] = gripper_opening
         self._target[:] = tcp_pos
         self._yaw_target = 0.0
@@ -192,7 +218,7 @@ class Arm:
         cfg = self.config
         self.displace(
             cfg.max_delta_m * action[:3],
-            cfg.max_delta_rad * float(action[3]) if self._turns else 0.0,
+            cfg.max_delta_rad * float(action[3]) if self.turns else 0.0,
             -cfg.max_gripper_delta_m * float(action[-1]) if self._grips else 0.0,
         )
         self.advance(cfg.substeps)
@@ -208,7 +234,7 @@ class Arm:
         leash_m = self.config.leash_m
         leashed = _bound(moved, self.tcp_pos - leash_m, self.tcp_pos + leash_m)
         self._target = _bound(leashed, self._low, self._high)
-        if self._turns:
+        if self.turns:
             self._turn(turn_rad)
         joints = self.data.qpos[self._qpos] + self._joint_step()
         self.data.ctrl[self._ctrl] = _bound(joints, *self._joint_range)
@@ -224,7 +250,7 @@ class Arm:
 
     def hold(self) -> None:
         """Stand still here: the measured pose becomes the target."""
-        self._target, self._yaw_target = self.tcp_pos.copy(), self.yaw if self._turns else 0.0
+        self._target, self._yaw_target = self.tcp_pos.copy(), self.yaw if self.turns else 0.0
         self.data.ctrl[self._ctrl] = self.joint_pos
 
     def advance(self, substeps: int) -> None:
@@ -245,7 +271,7 @@ class Arm:
 
     def _tool_down(self) -> np.ndarray:
         """Wanted rotation [3, 3]: pointing down, turned by the wanted yaw."""
-        if not self._turns:
+        if not self.turns:
             return _TOOL_DOWN
         sine, cosine = math.sin(self._yaw_target), math.cos(self._yaw_target)
         return np.array([[cosine, sine, 0.0], [sine, -cosine, 0.0], [0.0, 0.0, -1.0]])

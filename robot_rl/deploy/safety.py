@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from robot_rl.axes import Vector
 from robot_rl.errors import ConfigError
-
-Vector = tuple[float, ...]
 
 
 class Reason(StrEnum):
@@ -114,10 +113,11 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmReading:
-    """What the filter knows of the arm: axis positions, joints and force where reported."""
+    """What the filter knows of the arm: axis positions; tool, joints, force where reported."""
 
     position: Vector
     stamp_s: float
+    tcp_pos_m: Vector = ()
     joints_rad: Vector = ()
     force_n: float = 0.0
 

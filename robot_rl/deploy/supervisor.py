@@ -106,7 +106,7 @@ class Supervisor:
 
     def camera(self, name: str, frame: memoryview, stamp_s: float) -> None:
         """Every frame of a watched camera."""
-        tcp_pos = self._reading.position[:3] if self._reading else ()
+        tcp_pos = self._reading.tcp_pos_m if self._reading else ()
         self.cameras[name].see(frame, stamp_s, tcp_pos)
 
     def publishers(self, most: int) -> None:

@@ -33,7 +33,9 @@ class Scene:
     def see(self) -> None:
         stamp_s = self.now.system_s
         self.supervisor.arm(
-            ArmReading(position=(*self.tcp, 0.02), stamp_s=stamp_s, joints_rad=(0, 0))
+            ArmReading(
+                position=(*self.tcp, 0.02), tcp_pos_m=self.tcp, stamp_s=stamp_s, joints_rad=(0, 0)
+            )
         )
         self.supervisor.camera("front", memoryview(self.frame.tobytes()), stamp_s)
 

@@ -147,11 +147,12 @@ def test_what_is_missing_is_named(world):
 
 
 def test_the_action_map_is_its_own_inverse(world):
-    mapping = ActionMap(world.interface)
+    arm = SimulatedArm(world)
+    mapping, at = ActionMap(world.interface, arm.features.axes), (0.3, 0.0, 0.1, 0.02)
     action = np.array([0.5, -1.0, 0.25], np.float32)
-    assert mapping.velocity(action) == pytest.approx((0.15, -0.3, 0.075, 0.0))
-    np.testing.assert_allclose(mapping.action(mapping.velocity(action)), action, rtol=1e-6)
-    assert mapping.bound == pytest.approx((0.3, 0.3, 0.3, 0.0))
+    command = mapping.command(action, at)
+    assert command == pytest.approx((0.15, -0.3, 0.075, 0.0))
+    np.testing.assert_allclose(mapping.action(command, at), action, rtol=1e-6)
 
 
 def test_a_frame_is_cropped_and_resized_at_the_source():

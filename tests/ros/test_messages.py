@@ -21,13 +21,15 @@ from robot_rl_nodes.messages import (
 )
 
 FEATURES = ArmFeatures(
-    name="a", joint_names=("one", "two"), joint_low_rad=(-1, -1), joint_high_rad=(1, 1)
+    name="a", axes=(), joint_names=("one", "two"), joint_low_rad=(-1, -1), joint_high_rad=(1, 1)
 )
 STATE = ArmState(
     joint_pos_rad=(0.1, 0.2),
     joint_vel_rad_s=(0.3, 0.4),
     tcp_pos_m=(0.5, 0.6, 0.7),
+    tcp_quat=(0.5, -0.5, 0.5, 0.5),
     tcp_vel_m_s=(0.01, 0.02, 0.03),
+    tcp_rot_vel_rad_s=(0.1, 0.2, 0.3),
     gripper_m=0.04,
     stamp_s=1234.5,
 )
@@ -79,7 +81,7 @@ def _parts(state: ArmState) -> dict[str, object]:
     return {
         "joints": to_joint_state(state, FEATURES),
         "pose": to_pose(state, "base"),
-        "twist": to_twist(state.tcp_vel_m_s, state.stamp_s, "base"),
+        "twist": to_twist(state.tcp_vel_m_s, state.stamp_s, "base", state.tcp_rot_vel_rad_s),
     }
 
 

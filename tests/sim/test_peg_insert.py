@@ -89,6 +89,6 @@ def test_the_state_tells_the_turn_that_is_left():
 
 def test_without_the_option_nothing_turns():
     simulation = ArmSimulation(PegInsert())
-    assert [field.name for field in simulation.action_fields] == ["tcp_dx", "tcp_dy", "tcp_dz"]
+    assert [field.name for field in simulation.action_fields] == ["tcp_x", "tcp_y", "tcp_z"]
     simulation.reset(np.random.default_rng(3))
     assert tuple(simulation.data.mocap_quat[0]) == (1, 0, 0, 0)

@@ -71,7 +71,9 @@ class ArmServer:
         features = self._features
         self._joints.publish(to_joint_state(state, features))
         self._pose.publish(to_pose(state, features.base_frame))
-        self._twist.publish(to_twist(state.tcp_vel_m_s, state.stamp_s, features.base_frame))
+        self._twist.publish(
+            to_twist(state.tcp_vel_m_s, state.stamp_s, features.base_frame, state.tcp_rot_vel_rad_s)
+        )
         if features.reports_force:
             wrench = WrenchStamped()
             wrench.header.stamp = to_time(state.stamp_s)
@@ -96,7 +98,7 @@ class ArmServer:
 
     def _estop(self, message: Bool) -> None:
         if message.data:
-            self.guarded.command((0.0,) * 4, self._period_s)
+            self.guarded.command(None, self._period_s)
 
     def _count_publishers(self) -> None:
         if self._node.count_publishers(graph.ARM_TWIST) > 1:

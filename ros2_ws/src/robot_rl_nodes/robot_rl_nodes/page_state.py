@@ -11,10 +11,10 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
 from hardware.ros_messages import GRIPPER_JOINT, to_image, to_seconds
-from robot_rl.deploy.actions import AXES
 from robot_rl_nodes import graph
 
 _FRESH_S = 0.5
+_AXES = ("tcp_x", "tcp_y", "tcp_z", "gripper")
 _PREVIEW_PX = 384
 
 
@@ -59,7 +59,7 @@ class PageState:
         applied = [float(x) for x in step.get("applied", "0 0 0 0").split()]
         return [
             {"name": name, "requested": r, "applied": a, "bound": bound, "unit": "m/s"}
-            for name, r, a, bound in zip(AXES, requested, applied, self._bound, strict=True)
+            for name, r, a, bound in zip(_AXES, requested, applied, self._bound, strict=True)
         ]
 
     def _joint_rows(self) -> list[dict[str, Any]]:

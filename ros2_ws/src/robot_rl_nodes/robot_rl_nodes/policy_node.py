@@ -19,7 +19,7 @@ from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, HardwareError, RobotRLError
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_twist
+from robot_rl_nodes.messages import WIRE_AXES, subscribe_state, to_diagnostics, to_gripper, to_twist
 from robot_rl_nodes.observation import ObservationSlot, Taken
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import flush, run
@@ -95,7 +95,7 @@ class PolicyNode(LifecycleNode):
                 f"the policy needs the cameras {', '.join(missing)}; parameter cameras names "
                 f"{', '.join(self._cameras) or 'none'}."
             )
-        self._map = ActionMap(interface)
+        self._map = ActionMap(interface, WIRE_AXES)
         self._slot = ObservationSlot(interface, self._max_skew_s)
         self._runtime = runtime
         for camera in interface.cameras:
@@ -146,8 +146,9 @@ class PolicyNode(LifecycleNode):
         # Deactivated while thinking: the hold has been sent and must stay the last word.
         if not self._active.is_set():
             return
-        velocity = _STILL if decision.action is None else self._map.velocity(decision.action)
-        self._send(velocity, taken.state.gripper_m)
+        at = (*taken.state.tcp_pos_m, taken.state.gripper_m)
+        action = decision.action
+        self._send(_STILL if action is None else self._map.command(action, at), at[-1])
 
     def _send(self, velocity: tuple[float, ...], gripper_m: float) -> None:
         stamp_s = time.time()

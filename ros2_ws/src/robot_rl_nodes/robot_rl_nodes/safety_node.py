@@ -5,7 +5,6 @@ A software stop, not a safety-rated one: docs/safety.md.
 
 import sys
 import time
-from dataclasses import replace
 from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -21,7 +20,7 @@ from trajectory_msgs.msg import JointTrajectory
 from hardware.arm import ArmState
 from hardware.ros_messages import CommandPairing, to_seconds
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
-from robot_rl.deploy.safety import Command, SafetyFilter, SafetyLimits, Verdict
+from robot_rl.deploy.safety import ArmReading, Command, SafetyFilter, SafetyLimits, Verdict
 from robot_rl.deploy.supervisor import HUMAN, POLICY, Now, Supervisor, SupervisorLimits
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_time, to_twist
@@ -120,7 +119,7 @@ class SafetyNode(Node):
 
     def _take_state(self, state: ArmState) -> None:
         self._state = state
-        self._supervisor.arm(replace(state.reading(), force_n=self._force_n))
+        self._supervisor.arm(_reading(state, self._force_n))
 
     def _take_force(self, message: WrenchStamped) -> None:
         force = message.wrench.force
@@ -253,6 +252,16 @@ def _silences(parameters: Parameters) -> SupervisorLimits:
         deadman_silence_s=parameters.number(
             "deadman_silence_s", 0.15, "silence of a held dead-man that stops, s", 0.02, 0.2
         ),
+    )
+
+
+def _reading(state: ArmState, force_n: float) -> ArmReading:
+    return ArmReading(
+        position=(*state.tcp_pos_m, state.gripper_m),
+        tcp_pos_m=state.tcp_pos_m,
+        stamp_s=state.stamp_s,
+        joints_rad=state.joint_pos_rad,
+        force_n=force_n,
     )
 
 

@@ -102,7 +102,7 @@ class SimRobotNode(Node):
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         seed = self.get_parameter("seed").value
-        self.server.guarded.command((0.0,) * 4, 0.1)
+        self.server.guarded.command(None, 0.1)
         self._world.reset(int(seed or 0))
         response.success, response.message = True, f"seed {seed}"
         return response
