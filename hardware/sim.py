@@ -200,7 +200,7 @@ class SimulatedArm:
         from sim.arm import GRIPPER_MAX_M, JOINTS, TOOL_DOWN_QUAT
 
         arm = self._world.simulation.arm
-        fields = arm.config.action_fields(gripper=True)
+        fields = arm.config.action_fields(arm.turns, gripper=True)
         low, high = arm.joint_range
         return ArmFeatures(
             name="sim",
@@ -219,9 +219,10 @@ class SimulatedArm:
         return self._world.state()
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
-        delta_m = duration_s * np.asarray(command, float)
+        delta = duration_s * np.asarray(command, float)
+        arm = self._world.simulation.arm
         with self._world.lock:
-            self._world.simulation.arm.displace(delta_m[:3], opening_delta_m=float(delta_m[3]))
+            arm.displace(delta[:3], float(delta[3]) if arm.turns else 0.0, float(delta[-1]))
 
     def stop(self) -> None:
         with self._world.lock:

@@ -105,7 +105,7 @@ class Arm:
         self.config = config
         self.action_fields = config.action_fields(turns, gripper)
         self.proprio_fields: tuple[ProprioField, ...] = PROPRIO + TURN_PROPRIO * turns
-        self._turns, self._grips = turns, gripper
+        self.turns, self._grips = turns, gripper
         spec = mujoco.MjSpec.from_file(str(ASSET))
         for body in spec.bodies:
             body.gravcomp = 1.0  # industrial arms compensate their own weight
@@ -137,6 +137,12 @@ class Arm:
         return self.data.site_xpos[self._tcp]
 
     @property
+    def yaw(self) -> float:
+        """Of the tool about the vertical, rad in [-pi, pi]."""
+        rotation = self.data.site_xmat[self._tcp]
+        return math.atan2(rotation[3], rotation[0])
+
+    @property
     def tcp_quat(self) -> np.ndarray:
         """[4] (w, x, y, z)."""
         quat = np.zeros(4)
@@ -147,12 +153,6 @@ class Arm:
     def tcp_rot_vel(self) -> np.ndarray:
         """[3] rad/s in the world frame."""
         return self._tcp_velocity()[:3]
-
-    @property
-    def yaw(self) -> float:
-        """Of the tool about the vertical, rad in [-pi, pi]."""
-        rotation = self.data.site_xmat[self._tcp]
-        return math.atan2(rotation[3], rotation[0])
 
     @property
     def joint_pos(self) -> np.ndarray:
@@ -178,7 +178,7 @@ class Arm:
         """float32, laid out as `proprio_fields`."""
         velocity = self._tcp_velocity()
         parts = [self.tcp_pos, velocity[3:], [self.gripper_opening]]
-        if self._turns:
+        if self.turns:
             parts.append([math.sin(self.yaw), math.cos(self.yaw), velocity[2]])
         return np.concatenate(parts).astype(np.float32)
 
@@ -198,7 +198,7 @@ class Arm:
     def reset(self, tcp_pos: np.ndarray, gripper_opening: float) -> None:
         """Put the tcp at `tcp_pos` [3] m, tool down and at rest. Objects go to their defaults."""
         mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[self._qpos] = _SQUARE_POSTURE if self._turns else _SEED_POSTURE
+        self.data.qpos[self._qpos] = _SQUARE_POSTURE if self.turns else _SEED_POSTURE
         self.data.qpos[self._fingers] = gripper_opening
         self._target[:] = tcp_pos
         self._yaw_target = 0.0
@@ -218,7 +218,7 @@ class Arm:
         cfg = self.config
         self.displace(
             cfg.max_delta_m * action[:3],
-            cfg.max_delta_rad * float(action[3]) if self._turns else 0.0,
+            cfg.max_delta_rad * float(action[3]) if self.turns else 0.0,
             -cfg.max_gripper_delta_m * float(action[-1]) if self._grips else 0.0,
         )
         self.advance(cfg.substeps)
@@ -234,7 +234,7 @@ class Arm:
         leash_m = self.config.leash_m
         leashed = _bound(moved, self.tcp_pos - leash_m, self.tcp_pos + leash_m)
         self._target = _bound(leashed, self._low, self._high)
-        if self._turns:
+        if self.turns:
             self._turn(turn_rad)
         joints = self.data.qpos[self._qpos] + self._joint_step()
         self.data.ctrl[self._ctrl] = _bound(joints, *self._joint_range)
@@ -250,7 +250,7 @@ class Arm:
 
     def hold(self) -> None:
         """Stand still here: the measured pose becomes the target."""
-        self._target, self._yaw_target = self.tcp_pos.copy(), self.yaw if self._turns else 0.0
+        self._target, self._yaw_target = self.tcp_pos.copy(), self.yaw if self.turns else 0.0
         self.data.ctrl[self._ctrl] = self.joint_pos
 
     def advance(self, substeps: int) -> None:
@@ -271,7 +271,7 @@ class Arm:
 
     def _tool_down(self) -> np.ndarray:
         """Wanted rotation [3, 3]: pointing down, turned by the wanted yaw."""
-        if not self._turns:
+        if not self.turns:
             return _TOOL_DOWN
         sine, cosine = math.sin(self._yaw_target), math.cos(self._yaw_target)
         return np.array([[cosine, sine, 0.0], [sine, -cosine, 0.0], [0.0, 0.0, -1.0]])
