@@ -28,8 +28,8 @@ class Suite(Protocol):
     """What a task suite is: a module, or any object, with these names.
 
     `REWARDS` are the values of `task.reward` that its tasks pay by; another one is refused before
-    `make` is called. So is `task.state` where `HAS_STATE` is false, and `make` then has no such
-    argument.
+    `make` is called. So is `task.state` where `HAS_STATE` is false. Where tasks have options the
+    suite has `options(name)`, too: the dataclass that declares them, None for a task without any.
     """
 
     REWARDS: tuple[str, ...]
@@ -39,8 +39,12 @@ class Suite(Protocol):
         """Names without the suite's own, each with one line about it."""
         ...
 
-    def make(self, name: str, reward: str, **state: bool) -> Simulation:
-        """The task `name`, paid by `reward`; with `state=True` its objects are in proprio."""
+    def make(self, name: str, reward: str, **extras: Any) -> Simulation:
+        """The task `name`, paid by `reward`.
+
+        `extras` has `state=True` where its objects shall be in proprio, and `options` where some
+        were set; a suite that offers neither needs no such arguments.
+        """
         ...
 
     def film_camera(self, name: str) -> str:

@@ -75,7 +75,6 @@ class SafetyLimits:
     max_force_n: float = math.inf
     max_command_age_s: float = 0.15
     max_state_age_s: float = 0.15
-    max_observation_age_s: float = 0.15
     clock_tolerance_s: float = 0.05
     creep: float = 0.2
 
