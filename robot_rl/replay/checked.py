@@ -4,7 +4,6 @@ One `write` call per record, so a killed process leaves at most one torn record 
 """
 
 import errno
-import io
 import logging
 import os
 import struct
@@ -12,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from robot_rl.errors import CorruptFileError, OutOfSpaceError
 
@@ -62,7 +61,7 @@ class Layout:
                     os.truncate(path, place)
                 return
 
-    def _next(self, file: io.BufferedReader, left: int) -> tuple[tuple[Any, ...], bytes] | None:
+    def _next(self, file: BinaryIO, left: int) -> tuple[tuple[Any, ...], bytes] | None:
         """None for a torn record; `ValueError` for one that is damaged."""
         header = file.read(_PREFIX.size + self.meta.size)
         # A file system may leave zeros where the last write did not arrive.

@@ -46,6 +46,22 @@ def test_reward_target_is_the_discounted_sum_over_the_horizon():
     torch.testing.assert_close(agent.taco.gammas, torch.tensor([1.0, 0.5, 0.25]))
 
 
+def test_rewards_ahead_are_scaled_as_those_of_transitions():
+    """Defect: reward_scale reached `batch.reward` alone, and TACO predicted unscaled rewards."""
+    batch = random_batch(INTERFACE, size=16, segment=3)
+    tenfold = make_agent(DrQV2Config, INTERFACE, taco=TACO, reward_scale=10.0)
+    plain = make_agent(DrQV2Config, INTERFACE, taco=TACO)
+    torch.manual_seed(3)
+    scaled = tenfold.update(batch)["taco_reward_loss"]
+    torch.manual_seed(3)
+    torch.testing.assert_close(scaled, plain.update(batch.scaled(10.0))["taco_reward_loss"])
+    torch.manual_seed(3)
+    assert (
+        scaled
+        > 10 * make_agent(DrQV2Config, INTERFACE, taco=TACO).update(batch)["taco_reward_loss"]
+    )
+
+
 @pytest.mark.parametrize("config", [DrQV2Config, DrMConfig, MentorConfig])
 def test_the_loss_plugs_into_every_agent(config):
     agent = make_agent(config, INTERFACE, taco=TACO)
