@@ -77,7 +77,7 @@ def on_device(leaf: np.ndarray) -> torch.Tensor:
 def test_nan_stops_with_the_whole_batch_on_disk(tmp_path, frames):
     """Frames are tensors where the replay keeps them on the GPU."""
     interface = make_interface()
-    batch = random_batch(interface, sequence=2)
+    batch = random_batch(interface, segment=2)
     batch.reward[3] = np.nan
     for obs in (batch.obs, batch.next_obs, batch.segment.obs):
         obs["image/cam0"] = frames(obs["image/cam0"])
