@@ -78,6 +78,7 @@ class _Body:
         end_s = time.monotonic() + START_S
         while not self._moves() and time.monotonic() < end_s:
             self._probe.trigger(graph.SAFETY_RESET)
+            self._probe.trigger(graph.POLICY_RESET)
             time.sleep(0.5)
         time.sleep(2.0)
         self._arrivals.clear()
@@ -103,7 +104,7 @@ class _Body:
         from robot_rl_nodes.messages import to_joint_state, to_pose, to_twist
 
         arm = ArmFeatures(
-            name="body", joint_names=("a",), joint_low_rad=(-1.0,), joint_high_rad=(1.0,)
+            name="body", axes=(), joint_names=("a",), joint_low_rad=(-1.0,), joint_high_rad=(1.0,)
         )
         frames = np.random.default_rng(0).integers(0, 256, (16, _SIZE, _SIZE, 3), np.uint8)
         due_s, count = time.monotonic(), 0
@@ -113,6 +114,7 @@ class _Body:
                 joint_pos_rad=(0.0,),
                 joint_vel_rad_s=(0.0,),
                 tcp_pos_m=(0.35, 0.0, 0.15),
+                tcp_quat=(1.0, 0.0, 0.0, 0.0),
                 tcp_vel_m_s=(0.0, 0.0, 0.0),
                 gripper_m=0.02,
                 stamp_s=stamp_s,

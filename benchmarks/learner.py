@@ -15,7 +15,7 @@ from robot_rl.build.compose import compose
 from robot_rl.build.run import make_envs
 from robot_rl.clocks import SplitTimer
 from robot_rl.networks.compute import Compute
-from robot_rl.networks.policy import NetworkConfig
+from robot_rl.networks.stacked import NetworkConfig
 
 TITLE = "learner"
 PAPER = NetworkConfig(encoder="paper", hidden_dim=1024, layer_norm=False)

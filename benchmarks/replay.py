@@ -23,7 +23,8 @@ _FILLED, _JOURNALLED = 60_000, 10_000
 def interface(size: int = 84) -> Interface:
     camera = CameraField(name="front", height=size, width=size, rate_hz=10.0)
     fields = tuple(
-        ActionField(name=f"a{i}", unit="1", scale=1.0, control="delta") for i in range(6)
+        ActionField(name=f"a{i}", unit="1", scale=1.0, kind="displacement", hold=0.0)
+        for i in range(6)
     )
     return Interface(
         task="bench/replay", control_rate_hz=10.0, cameras=(camera,), proprio=(), actions=fields

@@ -14,11 +14,14 @@ from typing import Any
 
 import torch
 import yaml
+from torch import nn
 
 from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.networks.actor_critic import Actor
-from robot_rl.networks.policy import NetworkConfig, make_policy
+from robot_rl.networks.policy import Policy
+from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
+from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from robot_rl.types import ActionField, CameraField, Interface, ProprioField
 from robot_rl_nodes.transport import profile
 
@@ -32,8 +35,39 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
 
     `spread` is the scale of what its actions add by what it sees.
     """
+    network = NetworkConfig(hidden_dim=16, frame_stack=1)
+    policy = StackedPolicy(StackedConfig(network=network), _reach_interface())
+    assert isinstance(policy.actor, Actor)
+    _steady(policy.actor.out, action, spread)
+    return _written(policy, root)
+
+
+def remembering_policy(root: Path, action: tuple[float, float, float], spread: float) -> Path:
+    """The same with a recurrent policy: its actions hang on what was applied before."""
+    torch.manual_seed(0)
+    network = NetworkConfig(hidden_dim=16, feature_dim=8)
+    policy = RecurrentPolicy(RecurrentConfig(network=network, memory_dim=8), _reach_interface())
+    out = policy.head[1]
+    assert isinstance(out, nn.Linear)
+    _steady(out, action, spread)
+    return _written(policy, root)
+
+
+def _steady(out: nn.Linear, action: tuple[float, float, float], spread: float) -> None:
+    with torch.no_grad():
+        out.weight.mul_(spread)
+        out.bias.copy_(torch.atanh(torch.tensor(action)))
+
+
+def _written(policy: Policy, root: Path) -> Path:
+    folder = PolicyFolder(root / "policy")
+    folder.write(policy, TrainConfig(), {})
+    return folder.root
+
+
+def _reach_interface() -> Interface:
     size = 64
-    interface = Interface(
+    return Interface(
         task="arm/reach",
         control_rate_hz=10.0,
         cameras=(CameraField(name="front", height=size, width=size, rate_hz=10.0),),
@@ -43,19 +77,10 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
             ProprioField(name="gripper_opening", unit="m", size=1),
         ),
         actions=tuple(
-            ActionField(name=f"tcp_d{axis}", unit="m", scale=0.03, control="delta")
+            ActionField(name=f"tcp_{axis}", unit="m", scale=0.03, kind="displacement", hold=0.0)
             for axis in "xyz"
         ),
     )
-    network = NetworkConfig(hidden_dim=16, frame_stack=1)
-    policy = make_policy(network, interface)
-    assert isinstance(policy.actor, Actor)
-    with torch.no_grad():
-        policy.actor.out.weight.mul_(spread)
-        policy.actor.out.bias.copy_(torch.atanh(torch.tensor(action)))
-    folder = PolicyFolder(root / "policy")
-    folder.write(policy, network, interface, TrainConfig(), {})
-    return folder.root
 
 
 class Graph:
@@ -146,12 +171,16 @@ class Probe:
         self.positions: list[tuple[float, float, float]] = []
         self.stopped = True
         self.recorder_failed_s: float | None = None
+        self.health: dict[str, Any] = {}
         self.node.create_subscription(Header, graph.ARM_MODE, self._mode, graph.LATCHED)
         self.node.create_subscription(TwistStamped, graph.ARM_TWIST, self._twist, graph.STATE)
         self.node.create_subscription(PoseStamped, graph.TCP_POSE, self._pose, graph.STATE)
         self.node.create_subscription(Bool, graph.ESTOP, self._estop, graph.LATCHED)
         self.node.create_subscription(
             DiagnosticArray, graph.DIAGNOSTICS, self._diagnostics, graph.STATE
+        )
+        self._activation = self.node.create_publisher(
+            Header, graph.POLICY_ACTIVATION, graph.COMMAND
         )
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
@@ -169,6 +198,19 @@ class Probe:
             if time.monotonic() > end_s:
                 raise TimeoutError(f"{what} did not happen within {timeout_s:g} s")
             time.sleep(0.002)
+
+    def told(self, node: str, key: str) -> int:
+        """A count in the newest diagnostics of `node`; 0 where it has told none."""
+        values = {v.key: v.value for v in self.health[node].values} if node in self.health else {}
+        return int(values.get(key, 0))
+
+    def activate(self) -> None:
+        """What a policy node says when someone activates it."""
+        from std_msgs.msg import Header
+
+        from robot_rl_nodes.messages import to_time
+
+        self._activation.publish(Header(stamp=to_time(time.time()), frame_id="activated"))
 
     def trigger(self, name: str) -> tuple[bool, str]:
         from std_srvs.srv import Trigger
@@ -226,6 +268,7 @@ class Probe:
 
     def _diagnostics(self, message: Any) -> None:
         (status,) = message.status
+        self.health[status.name] = status
         if status.name == "recorder" and status.level != b"\x00":
             stamp = message.header.stamp
             self.recorder_failed_s = self.recorder_failed_s or stamp.sec + 1e-9 * stamp.nanosec

@@ -72,8 +72,27 @@ class Robot:
         end_s = time.monotonic() + 20.0
         while time.monotonic() < end_s:
             if self._answered(graph.ARM_RECOVER) and self._answered(graph.SAFETY_RESET):
+                self.let_policy_go()
                 return
             time.sleep(0.1)
+
+    def let_policy_go(self) -> None:
+        """The explicit word that a policy waits for after a reset."""
+        from robot_rl_nodes import graph
+
+        if "policy_node" in self.graph.processes:
+            self._answered(graph.POLICY_RESET)
+        else:
+            self.probe.activate()
+
+    def activate_again(self) -> None:
+        """The policy's lifecycle, down and up."""
+        from lifecycle_msgs.msg import Transition
+        from lifecycle_msgs.srv import ChangeState
+
+        for number in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+            request = ChangeState.Request(transition=Transition(id=number))
+            self.probe.call(ChangeState, "/policy_node/change_state", request)
 
     def _answered(self, service: str) -> bool:
         """Whether it said yes; a request that a killed server took with it is made again."""
@@ -81,6 +100,14 @@ class Robot:
             return self.probe.trigger(service)[0]
         except TimeoutError:
             return False
+
+    def stays(self, seconds: float) -> float:
+        """How far the tool moves, in m, over the next `seconds`."""
+        seen = len(self.probe.positions)
+        time.sleep(seconds)
+        self.probe.until(lambda: len(self.probe.positions) > seen + 1, 10.0, "poses")
+        at = self.probe.positions[seen:]
+        return max(max(axis) - min(axis) for axis in zip(*at, strict=True))
 
     def moving(self) -> bool:
         return self.probe.mode.startswith("moving")
@@ -149,6 +176,13 @@ class Publisher:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._stream, daemon=True)
 
+    def heard_by(self, nodes: int) -> bool:
+        """Whether as many subscriptions are there to hear it."""
+        return self._out.get_subscription_count() >= nodes
+
+    def close(self) -> None:
+        self._node.destroy_publisher(self._out)
+
     def send(self, velocity: tuple[float, float, float]) -> float:
         from robot_rl_nodes.messages import to_twist
 
@@ -164,7 +198,7 @@ class Publisher:
     def __exit__(self, *_: object) -> None:
         self._closing.set()
         self._thread.join()
-        self._node.destroy_publisher(self._out)
+        self.close()
 
     def _stream(self) -> None:
         while not self._closing.wait(0.1):
@@ -177,15 +211,35 @@ class Hand:
     def __init__(self, r: Robot) -> None:
         self._graph = r.graph
         self._lost = threading.Event()
+        self._released = threading.Event()
         self._closing = threading.Event()
         self._last_s = 0.0
         self._thread = threading.Thread(target=self._drive, daemon=True)
+
+    def let_go(self) -> None:
+        """Hand back: the page goes on saying that nobody holds."""
+        self._released.set()
 
     def lose(self) -> float:
         """Stop sending with the socket open, as a cable does. When the last message left."""
         self._lost.set()
         time.sleep(0.05)
         return self._last_s
+
+    async def press(self, action: str) -> str:
+        """Press a button of the page; its answer."""
+        import aiohttp
+
+        url = self._address()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{url}/ws?token=secret", headers={"Origin": url}) as socket,
+        ):
+            await socket.send_json({"action": action})
+            async for message in socket:
+                if message.type == aiohttp.WSMsgType.TEXT and "answer" in message.json():
+                    return message.json()["answer"]
+        return "no answer"
 
     def __enter__(self) -> "Hand":
         self._thread.start()
@@ -211,7 +265,8 @@ class Hand:
             while not self._closing.is_set() and not socket.closed:
                 if not self._lost.is_set():
                     self._last_s = time.time()
-                    await socket.send_json({"held": _armed(self._graph), "axes": [0, 0.6, 0, 0]})
+                    held = _armed(self._graph) and not self._released.is_set()
+                    await socket.send_json({"held": held, "axes": [0, 0.6, 0, 0]})
                 await asyncio.sleep(0.033)
 
     def _address(self) -> str:

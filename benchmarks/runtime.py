@@ -11,7 +11,7 @@ from benchmarks.timing import Row
 from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
-from robot_rl.networks.policy import NetworkConfig, make_policy
+from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from robot_rl.types import ActionField, CameraField, Interface
 
 TITLE = "policy runtime"
@@ -35,14 +35,17 @@ def policy_folder(root: Path, network: NetworkConfig, size: int, rate_hz: float)
     """An untrained policy with one camera and three actions."""
     camera = CameraField(name="front", height=size, width=size, rate_hz=rate_hz)
     actions = tuple(
-        ActionField(name=f"tcp_d{axis}", unit="m", scale=0.3 / rate_hz, control="delta")
+        ActionField(
+            name=f"tcp_{axis}", unit="m", scale=0.3 / rate_hz, kind="displacement", hold=0.0
+        )
         for axis in "xyz"
     )
     interface = Interface(
         task="arm/reach", control_rate_hz=rate_hz, cameras=(camera,), proprio=(), actions=actions
     )
     folder = PolicyFolder(root / "policy")
-    folder.write(make_policy(network, interface), network, interface, TrainConfig(), {})
+    policy = StackedPolicy(StackedConfig(network=network), interface)
+    folder.write(policy, TrainConfig(), {})
     return folder.root
 
 
@@ -53,13 +56,12 @@ def _measure(name: str, folder: Path) -> list[Row]:
     (camera,) = runtime.interface.cameras
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (camera.height, camera.width, 3), np.uint8)
-    planar = image.transpose(2, 0, 1)[None, None].repeat(runtime.frame_stack, axis=1)
-    batch = {camera.key: torch.from_numpy(np.ascontiguousarray(planar))}
+    inputs = policy.example(1)
     bare_s, act_s = [], []
     for _ in range(_DECISIONS):
         start = time.perf_counter()
         with torch.inference_mode():
-            policy(batch)
+            policy.step(*inputs)
         middle = time.perf_counter()
         runtime.act({camera.key: image})
         bare_s.append(middle - start)

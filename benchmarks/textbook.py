@@ -32,12 +32,12 @@ class Textbook:
     def __init__(self, agent: DrQV2) -> None:
         self.config = agent.config
         self.encoder = nn.Sequential(*_plain_convs(agent))
-        self.actor = copy.deepcopy(agent.actor)
+        self.pi = copy.deepcopy(agent.pi)
         self.critic = copy.deepcopy(agent.critic)
         self.target = copy.deepcopy(agent.critic_target)
         lr = agent.config.lr
         self.encoder_opt = torch.optim.Adam(self.encoder.parameters(), lr=lr)
-        self.actor_opt = torch.optim.Adam(self.actor.parameters(), lr=lr)
+        self.actor_opt = torch.optim.Adam(self.pi.parameters(), lr=lr)
         self.critic_opt = torch.optim.Adam(self.critic.parameters(), lr=lr)
         self.std = agent.exploration_std()
 
@@ -74,7 +74,7 @@ class Textbook:
         return self.encoder(x / 255.0 - 0.5).flatten(1)
 
     def _noisy(self, h: Tensor) -> Tensor:
-        actor = self.actor
+        actor = self.pi
         assert actor.trunk.image is not None
         mu = torch.tanh(actor.out(actor.second(actor.first(actor.trunk.image(h)))))
         noise = (torch.randn_like(mu) * self.std).clamp(-self.config.std_clip, self.config.std_clip)

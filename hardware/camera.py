@@ -1,13 +1,13 @@
 """What every camera offers, real or simulated."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 
-from robot_rl.errors import HardwareError
-from robot_rl.types import CameraField
+from robot_rl.envs.frames import cut
+from robot_rl.types import require_inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,46 +42,31 @@ class Camera(Protocol):
 
 
 class CroppedCamera:
-    """A camera seen as a policy wants it: cropped (top, left, height, width), then resized."""
+    """A camera of `height` x `width`: its frames cut (top, left, height, width), then resized."""
 
-    def __init__(self, camera: Camera, field: CameraField) -> None:
+    def __init__(
+        self, camera: Camera, name: str, height: int, width: int, crop: tuple[int, ...] = ()
+    ) -> None:
         self._camera = camera
-        self._field = field
+        self._name, self._height, self._width, self._crop = name, height, width, crop
 
     @property
     def features(self) -> CameraFeatures:
-        inner = self._camera.features
-        return CameraFeatures(
-            name=self._field.name,
-            height=self._field.height,
-            width=self._field.width,
-            rate_hz=inner.rate_hz,
-            frame_id=inner.frame_id,
-            fovy_deg=inner.fovy_deg,
+        return dataclasses.replace(
+            self._camera.features, name=self._name, height=self._height, width=self._width
         )
 
     def connect(self) -> None:
         self._camera.connect()
 
     def read(self, timeout_s: float) -> Frame:
+        """Raises `ConfigError` where the crop lies outside the camera's frame."""
         frame = self._camera.read(timeout_s)
-        image = fit(frame.image, self._field.crop, self._field.height, self._field.width)
+        if self._crop:
+            height, width, _ = frame.image.shape
+            require_inside(self._crop, height, width, self._name)
+        image = cut(frame.image, self._crop, self._height, self._width)
         return Frame(image=image, stamp_s=frame.stamp_s)
 
     def disconnect(self) -> None:
         self._camera.disconnect()
-
-
-def fit(image: np.ndarray, crop: tuple[int, ...], height: int, width: int) -> np.ndarray:
-    """`image` [H, W, 3] cropped and resized. Raises `HardwareError` where the crop lies outside."""
-    if crop:
-        top, left, rows, columns = crop
-        if top + rows > image.shape[0] or left + columns > image.shape[1]:
-            raise HardwareError(
-                f"crop {crop} (top, left, height, width) does not lie inside the camera's "
-                f"{image.shape[0]}x{image.shape[1]} frame."
-            )
-        image = image[top : top + rows, left : left + columns]
-    if image.shape[:2] == (height, width):
-        return image
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from hardware.arm import Arm
+from robot_rl.axes import moves
 from robot_rl.errors import ConfigError
 
 _CHECKS_PER_TIMEOUT = 10
@@ -59,17 +60,17 @@ class GuardedArm:
         with self._lock:
             self._stop(ArmMode.DISABLED, reason)
 
-    def command(self, velocity: Sequence[float], period_s: float) -> bool:
-        """All zeros hold. False where the mode refuses commands."""
+    def command(self, command: Sequence[float] | None, duration_s: float) -> bool:
+        """None holds, and so do rates of zero. False where the mode refuses commands."""
         with self._lock:
             if self.mode not in (ArmMode.HOLDING, ArmMode.MOVING):
                 return False
-            if not any(velocity):
+            if command is None or not moves(self.arm.features.axes, command):
                 if self.mode == ArmMode.MOVING:
                     self._stop(ArmMode.HOLDING, "commanded")
                 return True
             self._last_s = time.monotonic()
-            self.arm.command(velocity, period_s)
+            self.arm.command(command, duration_s)
             self._set(ArmMode.MOVING, "")
             return True
 

@@ -1,12 +1,23 @@
 """A policy's proprio, from what an arm measures."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hardware.arm import ArmState, Vector
+from hardware.arm import ArmState
+from hardware.rotation import columns
+from robot_rl.axes import Vector
 from robot_rl.errors import InterfaceMismatchError
 from robot_rl.types import TCP_POS, TCP_POS_FROM_START, ProprioField
+
+
+def _yaw(state: ArmState) -> Vector:
+    """Sine and cosine [2] of the angle about the vertical at which the tool's own x points."""
+    cosine, sine, *_ = columns(state.tcp_quat)
+    length = math.hypot(cosine, sine) or 1.0
+    return (sine / length, cosine / length)
+
 
 # From a state and the tcp position at the start of the episode.
 _MEASURES: dict[str, Callable[[ArmState, Vector], Vector]] = {
@@ -15,6 +26,11 @@ _MEASURES: dict[str, Callable[[ArmState, Vector], Vector]] = {
         a - b for a, b in zip(s.tcp_pos_m, start, strict=True)
     ),
     "tcp_vel": lambda s, _: s.tcp_vel_m_s,
+    "tcp_quat": lambda s, _: s.tcp_quat,
+    "tcp_rot": lambda s, _: columns(s.tcp_quat),
+    "tcp_rot_vel": lambda s, _: s.tcp_rot_vel_rad_s,
+    "tcp_yaw": lambda s, _: _yaw(s),
+    "tcp_yaw_vel": lambda s, _: s.tcp_rot_vel_rad_s[2:],
     "gripper_opening": lambda s, _: (s.gripper_m,),
     "joint_pos": lambda s, _: s.joint_pos_rad,
     "joint_vel": lambda s, _: s.joint_vel_rad_s,

@@ -8,12 +8,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from hardware.camera import Camera, CroppedCamera
+from hardware.camera import Camera
 from hardware.camera_reader import CameraReader
 from hardware.guarded_arm import GuardedArm
 from hardware.proprio import ProprioReader
-from robot_rl.deploy.actions import AXES, ActionMap
+from robot_rl.axes import Vector
+from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.safety import Command, SafetyFilter, Verdict
+from robot_rl.envs.frames import fit
 from robot_rl.envs.spaces import action_space, observation_space
 from robot_rl.errors import HardwareError
 from robot_rl.types import PROPRIO, Interface, Observation
@@ -62,17 +64,15 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         self.pace = PaceStats()
         self.safety = safety
         self._arm = arm
-        self._readers = {
-            field.key: CameraReader(CroppedCamera(cameras[field.name], field))
-            for field in interface.cameras
-        }
-        self._map = ActionMap(interface)
+        self._readers = {field: CameraReader(cameras[field.name]) for field in interface.cameras}
+        arm.start()
+        self._features = arm.arm.features
+        self._map = ActionMap(interface, self._features.axes)
         self._period_s = 1.0 / interface.control_rate_hz
         self._reset_routine, self._success = reset_routine, success
         self._max_episode_steps = max_episode_steps
         self._steps = 0
         self._stamp_s = 0.0
-        arm.start()
         for reader in self._readers.values():
             reader.start()
 
@@ -81,7 +81,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Hold, bring the scene back, look. A latched stop stays latched: see `safety.latch`."""
         super().reset(seed=seed, options=options)
-        self._arm.command(_STILL, self._period_s)
+        self._arm.command(None, self._period_s)
         self._reset_routine(seed)
         self._arm.enable()
         self._steps = 0
@@ -89,7 +89,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         return self._observe(time.time()), {"success": False}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        verdict = self._apply(action)
+        position, verdict = self._apply(action)
         due_s = self._stamp_s + self._period_s
         obs = self._observe(due_s - 0.25 * self._period_s)
         late_s = self._keep_pace(due_s)
@@ -98,7 +98,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         truncated = self._steps >= self._max_episode_steps
         info = {
             "success": success,
-            "applied_action": self._map.action(verdict.applied),
+            "applied_action": self._map.action(verdict.applied, position),
             "source": "policy",
             "safety": [str(reason) for reason in verdict.reasons],
             "late_s": late_s,
@@ -111,16 +111,19 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
             reader.close()
         self._arm.close()
 
-    def _apply(self, action: np.ndarray) -> Verdict:
-        command = Command(velocity=self._map.velocity(action), source="policy", stamp_s=time.time())
-        verdict = self.safety.apply(command, self._arm.arm.state().reading(), time.time())
+    def _apply(self, action: np.ndarray) -> tuple[Vector, Verdict]:
+        """Where the axes were, and what was made of `action` there."""
+        reading = self._features.reading(self._arm.arm.state())
+        wish = self._map.command(action, reading.position)
+        command = Command(velocity=wish, source="policy", stamp_s=time.time())
+        verdict = self.safety.apply(command, reading, time.time())
         self._arm.command(verdict.applied, self._period_s)
-        return verdict
+        return reading.position, verdict
 
     def _observe(self, after_s: float) -> Observation:
-        frames = {key: r.after(after_s, _FRAME_TIMEOUT_S) for key, r in self._readers.items()}
+        frames = {field: r.after(after_s, _FRAME_TIMEOUT_S) for field, r in self._readers.items()}
         self._stamp_s = max(frame.stamp_s for frame in frames.values())
-        obs: Observation = {key: frame.image for key, frame in frames.items()}
+        obs: Observation = {field.key: fit(f.image, field) for field, f in frames.items()}
         if self.interface.proprio:
             obs[PROPRIO] = self._proprio.read(self._arm.arm.state())
         return obs
@@ -133,6 +136,3 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         pace.misses += late_s > 0.5 * self._period_s
         pace.max_late_s = max(pace.max_late_s, late_s)
         return late_s
-
-
-_STILL = (0.0,) * len(AXES)

@@ -1,5 +1,6 @@
 """Reads ROS messages by their fields alone: those of rclpy and those out of a bag alike."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from robot_rl.errors import HardwareError
 
 GRIPPER_JOINT = "gripper"
 _NS = 1_000_000_000
+_STATE_PARTS = ("joints", "pose", "twist")
+_MAX_PENDING = 32
 
 
 def to_seconds(stamp: Any) -> float:
@@ -18,11 +21,19 @@ def to_seconds(stamp: Any) -> float:
 
 
 def to_image(message: Any) -> np.ndarray:
-    """uint8 RGB [H, W, 3], a view of the message. Raises `HardwareError` on other encodings."""
+    """uint8 RGB [H, W, 3], a view of the message.
+
+    Raises `HardwareError` on other encodings, and where size, step and data do not agree.
+    """
     if message.encoding not in ("rgb8", "bgr8"):
         raise HardwareError(f"images must be rgb8 or bgr8; this camera sends {message.encoding}.")
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-    pixels = rows[:, : 3 * message.width].reshape(message.height, message.width, 3)
+    height, width, step = message.height, message.width, message.step
+    data = np.frombuffer(message.data, np.uint8)
+    if not (height > 0 and 0 < 3 * width <= step and len(data) == height * step):
+        raise HardwareError(
+            f"an image of {height}x{width} pixels with {step} bytes a row has {len(data)} bytes."
+        )
+    pixels = data.reshape(height, step)[:, : 3 * width].reshape(height, width, 3)
     return pixels if message.encoding == "rgb8" else pixels[:, :, ::-1]
 
 
@@ -61,10 +72,12 @@ class StateAssembler:
     """Joins joint states, tcp pose and tcp twist of one stamp to an `ArmState`.
 
     Joints are looked up by name: a driver may send them in any order, and others beside them.
-    Without `joint_names` every joint but the gripper counts, in the driver's order.
+    Without `joint_names` every joint but the gripper counts, in the driver's order. `dropped`
+    counts the states that never became whole, by the parts that they lacked.
     """
 
     def __init__(self, joint_names: Sequence[str] = ()) -> None:
+        self.dropped: Counter[str] = Counter()
         self._names = tuple(joint_names)
         self._parts: dict[int, dict[str, Any]] = {}
 
@@ -74,10 +87,18 @@ class StateAssembler:
         key = stamp.sec * _NS + stamp.nanosec
         parts = self._parts.setdefault(key, {})
         parts[kind] = message
-        if len(parts) < 3:
+        if len(parts) < len(_STATE_PARTS):
+            if len(self._parts) > _MAX_PENDING:
+                self._drop(min(self._parts))
             return None
-        self._parts = {k: v for k, v in self._parts.items() if k > key}
+        del self._parts[key]
+        for older in [k for k in self._parts if k < key]:
+            self._drop(older)
         return self._assemble(parts["joints"], parts["pose"], parts["twist"])
+
+    def _drop(self, key: int) -> None:
+        parts = self._parts.pop(key)
+        self.dropped[" and ".join(kind for kind in _STATE_PARTS if kind not in parts)] += 1
 
     def _assemble(self, joints: Any, pose: Any, twist: Any) -> ArmState:
         places = {name: i for i, name in enumerate(joints.name)}
@@ -88,13 +109,21 @@ class StateAssembler:
                 f"{', '.join(unknown)} is not among the joints of /joint_states: "
                 f"{', '.join(joints.name)}."
             )
-        at, speed = pose.pose.position, twist.twist.linear
+        if not len(joints.name) == len(joints.position) == len(joints.velocity):
+            raise HardwareError(
+                f"/joint_states has {len(joints.name)} names, {len(joints.position)} positions and "
+                f"{len(joints.velocity)} velocities; it needs as many of each."
+            )
+        at, turn = pose.pose.position, pose.pose.orientation
+        speed, spin = twist.twist.linear, twist.twist.angular
         gripper = places.get(GRIPPER_JOINT)
         return ArmState(
             joint_pos_rad=tuple(joints.position[places[name]] for name in names),
             joint_vel_rad_s=tuple(joints.velocity[places[name]] for name in names),
             tcp_pos_m=(at.x, at.y, at.z),
+            tcp_quat=(turn.w, turn.x, turn.y, turn.z),
             tcp_vel_m_s=(speed.x, speed.y, speed.z),
+            tcp_rot_vel_rad_s=(spin.x, spin.y, spin.z),
             gripper_m=0.0 if gripper is None else joints.position[gripper],
             stamp_s=to_seconds(joints.header.stamp),
         )

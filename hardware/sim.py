@@ -12,6 +12,7 @@ import numpy as np
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures, Frame
+from robot_rl.axes import Axis
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.errors import ConfigError, HardwareError
 from robot_rl.types import IMAGE_PREFIX, Interface
@@ -180,7 +181,9 @@ class SimWorld:
             joint_pos_rad=tuple(map(float, arm.joint_pos)),
             joint_vel_rad_s=tuple(map(float, arm.joint_vel)),
             tcp_pos_m=tuple(map(float, measured[:3])),
+            tcp_quat=tuple(map(float, arm.tcp_quat)),
             tcp_vel_m_s=tuple(map(float, measured[3:6])),
+            tcp_rot_vel_rad_s=tuple(map(float, arm.tcp_rot_vel)),
             gripper_m=float(measured[6]),
             stamp_s=stamp_s,
         )
@@ -194,15 +197,19 @@ class SimulatedArm:
 
     @property
     def features(self) -> ArmFeatures:
-        from sim.arm import GRIPPER_MAX_M, JOINTS
+        from sim.arm import GRIPPER_MAX_M, JOINTS, TOOL_DOWN_QUAT
 
-        low, high = self._world.simulation.arm.joint_range
+        arm = self._world.simulation.arm
+        fields = arm.config.action_fields(arm.turns, gripper=True)
+        low, high = arm.joint_range
         return ArmFeatures(
             name="sim",
+            axes=tuple(Axis(name=field.name, unit=field.unit) for field in fields),
             joint_names=JOINTS,
             joint_low_rad=tuple(map(float, low)),
             joint_high_rad=tuple(map(float, high)),
             gripper_max_m=GRIPPER_MAX_M,
+            rest_quat=TOOL_DOWN_QUAT,
         )
 
     def connect(self) -> None:
@@ -211,12 +218,11 @@ class SimulatedArm:
     def state(self) -> ArmState:
         return self._world.state()
 
-    def command(self, velocity: Sequence[float], period_s: float) -> None:
-        delta_m = period_s * np.asarray(velocity, float)
-        simulation = self._world.simulation
-        opening_delta_m = float(delta_m[3]) if simulation.task.gripper else None
+    def command(self, command: Sequence[float], duration_s: float) -> None:
+        delta = duration_s * np.asarray(command, float)
+        arm = self._world.simulation.arm
         with self._world.lock:
-            simulation.arm.displace(delta_m[:3], opening_delta_m)
+            arm.displace(delta[:3], float(delta[3]) if arm.turns else 0.0, float(delta[-1]))
 
     def stop(self) -> None:
         with self._world.lock:

@@ -5,14 +5,15 @@ task has it, `proprio` float32 [P].
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from robot_rl.errors import CorruptFileError, InterfaceMismatchError
+from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
 
 Observation = dict[str, np.ndarray]
 Metrics = dict[str, float]
@@ -25,6 +26,8 @@ PROPRIO = "proprio"
 TCP_POS = "tcp_pos"
 TCP_POS_FROM_START = "tcp_pos_from_start"
 
+ActionKind = Literal["displacement", "velocity", "position"]
+
 # Who chose an applied action. Stored by place, so append only.
 SOURCES = ("policy", "human", "random", "expert", "nobody")
 # Sources to learn from by imitation.
@@ -35,9 +38,11 @@ AUTONOMOUS = ("policy", "random")
 
 @dataclass(frozen=True, kw_only=True)
 class CameraField:
-    """One image of the observation, as the policy receives it.
+    """One image of the observation, as the policy receives it: `height` x `width`.
 
-    `crop` is (top, left, height, width) in pixels of the frame before the crop; empty for none.
+    With a `crop` (top, left, height, width) it is cut out of a frame of `source_height` x
+    `source_width` pixels and resized (`robot_rl.envs.frames`); without one it is the frame as it
+    comes, and the source's size is 0. Raises `ConfigError` for a crop outside its source.
     """
 
     name: str
@@ -45,10 +50,25 @@ class CameraField:
     width: int
     rate_hz: float
     crop: tuple[int, ...] = ()
+    source_height: int = 0
+    source_width: int = 0
+
+    def __post_init__(self) -> None:
+        if self.crop:
+            require_inside(self.crop, self.source_height, self.source_width, self.name)
+        elif self.source_height or self.source_width:
+            raise ConfigError(f"camera '{self.name}' has a source's size and no crop.")
 
     @property
     def key(self) -> str:
         return IMAGE_PREFIX + self.name
+
+    @property
+    def source_size(self) -> tuple[int, int]:
+        """(height, width) of the frames that it is made of."""
+        if self.crop:
+            return self.source_height, self.source_width
+        return self.height, self.width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +82,31 @@ class ProprioField:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionField:
-    """One action dimension: the value 1.0 commands `scale` `unit` under `control`."""
+    """One axis (`robot_rl.axes`) that the policy moves: the value 1.0 commands `scale` `unit`.
+
+    `kind`: a displacement within one control period, a velocity (`unit` per second), or a position,
+    an absolute set-point that is `offset` at the value 0. `hold` is the value that holds the axis,
+    None where it is the measured position, commanded back. Raises `ConfigError` where that makes
+    no sense.
+    """
 
     name: str
     unit: str
+    kind: ActionKind
     scale: float
-    control: str
+    hold: float | None
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ActionKind):
+            raise ConfigError(
+                f"action {self.name} is a '{self.kind}'; choose one of "
+                f"{', '.join(get_args(ActionKind))}."
+            )
+        if not self.scale or not math.isfinite(self.scale):
+            raise ConfigError(f"action {self.name} has the scale {self.scale}; it moves nothing.")
+        if self.hold is None and self.kind != "position":
+            raise ConfigError(f"action {self.name} is a {self.kind}; say which value holds it.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +127,14 @@ class Interface:
     def action_size(self) -> int:
         return len(self.actions)
 
+    def hold_action(self, measured: Mapping[str, float] | None = None) -> np.ndarray:
+        """The float32 action [A] that holds the robot.
+
+        `measured` gives the position of each axis by name, for those held where they are. Raises
+        `InterfaceMismatchError` where one of them is missing.
+        """
+        return np.array([_hold(field, measured or {}) for field in self.actions], np.float32)
+
     def require_equal(self, other: "Interface", where: str) -> None:
         """Raise `InterfaceMismatchError` that names every field in which `other` differs."""
         found = list(_differences(asdict(self), asdict(other)))
@@ -105,7 +152,7 @@ class Interface:
         """Raises `CorruptFileError` when the file is missing, not JSON, or lacks a field."""
         try:
             return cls.from_dict(json.loads(path.read_text()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise CorruptFileError(f"{path} is not an interface file: {error}") from error
 
     @classmethod
@@ -120,6 +167,16 @@ class Interface:
         )
 
 
+def require_inside(crop: tuple[int, ...], height: int, width: int, camera: str) -> None:
+    """Raise `ConfigError` unless `crop` (top, left, height, width) lies in `height` x `width`."""
+    sound = len(crop) == 4 and min(crop[:2]) >= 0 and min(crop[2:]) > 0
+    if not sound or crop[0] + crop[2] > height or crop[1] + crop[3] > width:
+        raise ConfigError(
+            f"camera '{camera}': crop {crop} (top, left, height, width) does not lie inside "
+            f"{height}x{width} (height x width)."
+        )
+
+
 def proprio_place(interface: Interface, name: str) -> int:
     """Where the numbers of field `name` begin. Raises `InterfaceMismatchError` without it."""
     place = 0
@@ -129,6 +186,17 @@ def proprio_place(interface: Interface, name: str) -> int:
         place += field.size
     known = ", ".join(field.name for field in interface.proprio) or "nothing"
     raise InterfaceMismatchError(f"{interface.task} measures {known}; {name} is needed here.")
+
+
+def _hold(field: ActionField, measured: Mapping[str, float]) -> float:
+    if field.hold is not None:
+        return field.hold
+    if field.name not in measured:
+        raise InterfaceMismatchError(
+            f"{field.name} is held where it stands, and that was not measured; known: "
+            f"{', '.join(measured) or 'nothing'}."
+        )
+    return (measured[field.name] - field.offset) / field.scale
 
 
 def _differences(a: Any, b: Any, path: str = "") -> Iterator[str]:

@@ -1,9 +1,11 @@
 """The simulated arm: Cartesian delta control through damped inverse kinematics.
 
 This is the action interface of a real arm: small displacements of the tool centre point (tcp)
-with the tool pointing down, and a gripper that opens and closes at a limited rate.
+with the tool pointing down, turns of the tool about the vertical where a task asks for them, and a
+gripper that opens and closes at a limited rate.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,51 +23,96 @@ PROPRIO = (
     ProprioField(name="tcp_vel", unit="m/s", size=3),
     ProprioField(name="gripper_opening", unit="m", size=1),
 )
+# Sine and cosine, so that nothing jumps where the angle wraps.
+TURN_PROPRIO = (
+    ProprioField(name="tcp_yaw", unit="1", size=2),
+    ProprioField(name="tcp_yaw_vel", unit="rad/s", size=1),
+)
 GRIPPER_MAX_M = 0.04
 _BORDER_M = 0.05
+TOOL_DOWN_QUAT = (0.0, 1.0, 0.0, 0.0)
 _TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
 _SEED_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, 0.0])
+# Of an arm that turns: in the middle of its free range, and not half a turn away.
+_SQUARE_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, np.pi])
+_FREE_ROLL_RAD = (-2 * np.pi, 2 * np.pi)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmConfig:
-    """Control of the arm. Lengths in metres, world frame, table top at z = 0."""
+    """Control of the arm. Lengths in metres, angles in radians, world frame, table top at z = 0.
+
+    The yaw of the tool is 0 where its own x points along the world's.
+    """
 
     control_rate_hz: float = 10.0
     physics_dt_s: float = 0.005
     max_delta_m: float = 0.03
+    max_delta_rad: float = 0.15
     max_gripper_delta_m: float = 0.02
     workspace_low: tuple[float, float, float] = (0.22, -0.24, 0.012)
     workspace_high: tuple[float, float, float] = (0.52, 0.24, 0.30)
+    max_yaw_rad: float = 1.0  # either way
     # How far the commanded tcp may run ahead of a blocked arm.
     leash_m: float = 0.04
+    leash_rad: float = 0.35
     ik_damping: float = 0.02
 
     @property
     def substeps(self) -> int:
         return round(1.0 / (self.control_rate_hz * self.physics_dt_s))
 
-    def action_fields(self, gripper: bool) -> tuple[ActionField, ...]:
-        axes = tuple(
-            ActionField(name=f"tcp_d{axis}", unit="m", scale=self.max_delta_m, control="delta")
+    def action_fields(self, turns: bool, gripper: bool) -> tuple[ActionField, ...]:
+        """Tool, yaw, gripper: the order in which `Arm.apply` takes them."""
+        tool = [
+            ActionField(
+                name=f"tcp_{axis}", unit="m", kind="displacement", scale=self.max_delta_m, hold=0.0
+            )
             for axis in "xyz"
+        ]
+        yaw = ActionField(
+            name="tcp_rz", unit="rad", kind="displacement", scale=self.max_delta_rad, hold=0.0
         )
         jaw = ActionField(
-            name="gripper", unit="m", scale=-self.max_gripper_delta_m, control="delta"
+            name="gripper",
+            unit="m",
+            kind="displacement",
+            scale=-self.max_gripper_delta_m,
+            hold=0.0,
         )
-        return (*axes, jaw) if gripper else axes
+        return (*tool, *[yaw] * turns, *[jaw] * gripper)
+
+
+def free_tool_roll(spec: mujoco.MjSpec) -> None:
+    """The arm's own range ends where the tool points down squarely; let it turn either way."""
+    spec.joint("tool_roll").range = _FREE_ROLL_RAD
+    spec.actuator("tool_roll").ctrlrange = _FREE_ROLL_RAD
 
 
 class Arm:
-    """One compiled scene with the arm in it; `furnish` adds a task's objects to the model."""
+    """One compiled scene with the arm in it; `furnish` adds a task's objects to the model.
 
-    def __init__(self, config: ArmConfig, furnish: Callable[[mujoco.MjSpec], None]) -> None:
+    Where it `turns` the yaw of its tool is an axis, and a part of proprio.
+    """
+
+    def __init__(
+        self,
+        config: ArmConfig,
+        furnish: Callable[[mujoco.MjSpec], None],
+        turns: bool = False,
+        gripper: bool = True,
+    ) -> None:
         self.config = config
+        self.action_fields = config.action_fields(turns, gripper)
+        self.proprio_fields: tuple[ProprioField, ...] = PROPRIO + TURN_PROPRIO * turns
+        self.turns, self._grips = turns, gripper
         spec = mujoco.MjSpec.from_file(str(ASSET))
         for body in spec.bodies:
             body.gravcomp = 1.0  # industrial arms compensate their own weight
         spec.option.timestep = config.physics_dt_s
         furnish(spec)
+        if turns:
+            free_tool_roll(spec)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self._tcp = self.model.site("tcp").id
@@ -81,12 +128,31 @@ class Arm:
         self._velocity = np.zeros(6)
         self._damping = config.ik_damping**2 * np.eye(6)
         self._target = np.zeros(3)
+        self._yaw_target = 0.0
         self._error = np.zeros(6)
 
     @property
     def tcp_pos(self) -> np.ndarray:
         """[3] m."""
         return self.data.site_xpos[self._tcp]
+
+    @property
+    def yaw(self) -> float:
+        """Of the tool about the vertical, rad in [-pi, pi]."""
+        rotation = self.data.site_xmat[self._tcp]
+        return math.atan2(rotation[3], rotation[0])
+
+    @property
+    def tcp_quat(self) -> np.ndarray:
+        """[4] (w, x, y, z)."""
+        quat = np.zeros(4)
+        mujoco.mju_mat2Quat(quat, self.data.site_xmat[self._tcp])
+        return quat
+
+    @property
+    def tcp_rot_vel(self) -> np.ndarray:
+        """[3] rad/s in the world frame."""
+        return self._tcp_velocity()[:3]
 
     @property
     def joint_pos(self) -> np.ndarray:
@@ -109,12 +175,19 @@ class Arm:
         return float(self.data.qpos[self._fingers[0]])
 
     def proprio(self) -> np.ndarray:
-        """float32 [7], laid out as `PROPRIO`."""
+        """float32, laid out as `proprio_fields`."""
+        velocity = self._tcp_velocity()
+        parts = [self.tcp_pos, velocity[3:], [self.gripper_opening]]
+        if self.turns:
+            parts.append([math.sin(self.yaw), math.cos(self.yaw), velocity[2]])
+        return np.concatenate(parts).astype(np.float32)
+
+    def _tcp_velocity(self) -> np.ndarray:
+        """[6], rotation first, in the world frame."""
         mujoco.mj_objectVelocity(
             self.model, self.data, mujoco.mjtObj.mjOBJ_SITE, self._tcp, self._velocity, 0
         )
-        parts = (self.tcp_pos, self._velocity[3:], [self.gripper_opening])
-        return np.concatenate(parts).astype(np.float32)
+        return self._velocity
 
     def nearness_to_border(self) -> float:
         """0 where the tcp is 5 cm or more inside the sides and top of its workspace, 1 there."""
@@ -125,9 +198,10 @@ class Arm:
     def reset(self, tcp_pos: np.ndarray, gripper_opening: float) -> None:
         """Put the tcp at `tcp_pos` [3] m, tool down and at rest. Objects go to their defaults."""
         mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[self._qpos] = _SEED_POSTURE
+        self.data.qpos[self._qpos] = _SQUARE_POSTURE if self.turns else _SEED_POSTURE
         self.data.qpos[self._fingers] = gripper_opening
         self._target[:] = tcp_pos
+        self._yaw_target = 0.0
         for _ in range(50):
             mujoco.mj_kinematics(self.model, self.data)
             mujoco.mj_comPos(self.model, self.data)
@@ -140,27 +214,43 @@ class Arm:
         mujoco.mj_forward(self.model, self.data)
 
     def apply(self, action: np.ndarray) -> None:
-        """Move for one control period. `action` [3] or [4] in [-1, 1]: tcp, gripper (1 closes)."""
+        """Move for one control period. `action` in [-1, 1], as `action_fields`; 1 closes."""
         cfg = self.config
-        opening_m = -cfg.max_gripper_delta_m * float(action[3]) if len(action) > 3 else None
-        self.displace(cfg.max_delta_m * action[:3], opening_m)
+        self.displace(
+            cfg.max_delta_m * action[:3],
+            cfg.max_delta_rad * float(action[3]) if self.turns else 0.0,
+            -cfg.max_gripper_delta_m * float(action[-1]) if self._grips else 0.0,
+        )
         self.advance(cfg.substeps)
 
-    def displace(self, delta_m: np.ndarray, opening_delta_m: float | None) -> None:
-        """Command a displacement of the tcp [3] and of the gripper; `advance` carries it out."""
+    def displace(
+        self, delta_m: np.ndarray, turn_rad: float = 0.0, opening_delta_m: float = 0.0
+    ) -> None:
+        """Command a displacement of the tcp [3], its yaw and the gripper; `advance` carries it out.
+
+        What is no axis of this arm stays as it is.
+        """
         moved = self._target + delta_m
         leash_m = self.config.leash_m
         leashed = _bound(moved, self.tcp_pos - leash_m, self.tcp_pos + leash_m)
         self._target = _bound(leashed, self._low, self._high)
+        if self.turns:
+            self._turn(turn_rad)
         joints = self.data.qpos[self._qpos] + self._joint_step()
         self.data.ctrl[self._ctrl] = _bound(joints, *self._joint_range)
-        if opening_delta_m is not None:
+        if self._grips:
             opening = self.gripper_opening + opening_delta_m
             self.data.ctrl[self._gripper_ctrl] = min(max(opening, 0.0), GRIPPER_MAX_M)
 
+    def _turn(self, delta_rad: float) -> None:
+        top, leash_rad = self.config.max_yaw_rad, self.config.leash_rad
+        ahead = math.remainder(self._yaw_target + delta_rad - self.yaw, math.tau)
+        yaw = self.yaw + min(max(ahead, -leash_rad), leash_rad)
+        self._yaw_target = min(max(yaw, -top), top)
+
     def hold(self) -> None:
         """Stand still here: the measured pose becomes the target."""
-        self._target = self.tcp_pos.copy()
+        self._target, self._yaw_target = self.tcp_pos.copy(), self.yaw if self.turns else 0.0
         self.data.ctrl[self._ctrl] = self.joint_pos
 
     def advance(self, substeps: int) -> None:
@@ -173,11 +263,18 @@ class Arm:
         rotation = self.data.site_xmat[self._tcp].reshape(3, 3)
         # Rotation from the tool's axes to the wanted ones: half the antisymmetric part (vee) of
         # R_want R^T, in the world frame.
-        turn = _TOOL_DOWN @ rotation.T
+        turn = self._tool_down() @ rotation.T
         twist = (turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1])
         self._error[:3] = self._target - self.tcp_pos
         self._error[3:] = 0.5 * np.array(twist)
         return jac.T @ np.linalg.solve(jac @ jac.T + self._damping, self._error)
+
+    def _tool_down(self) -> np.ndarray:
+        """Wanted rotation [3, 3]: pointing down, turned by the wanted yaw."""
+        if not self.turns:
+            return _TOOL_DOWN
+        sine, cosine = math.sin(self._yaw_target), math.cos(self._yaw_target)
+        return np.array([[cosine, sine, 0.0], [sine, -cosine, 0.0], [0.0, 0.0, -1.0]])
 
 
 def _bound(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

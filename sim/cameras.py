@@ -6,15 +6,17 @@ from collections.abc import Callable
 import numpy as np
 
 from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.frames import fit
 
 
 class SimCamera:
-    """Delivers the frames that a real camera with this spec would have delivered by now."""
+    """`render` draws the frame that is taken; crop, rate, delay and noise are added here."""
 
     def __init__(
         self, spec: CameraSpec, control_rate_hz: float, render: Callable[[], np.ndarray]
     ) -> None:
         self._spec = spec
+        self._field = spec.field(control_rate_hz)
         self._render = render
         self._period_s = 1.0 / (spec.rate_hz or control_rate_hz)
         self._frames: deque[tuple[float, np.ndarray]] = deque()
@@ -40,10 +42,7 @@ class SimCamera:
         return self._frames[0][1]
 
     def _expose(self, rng: np.random.Generator) -> np.ndarray:
-        frame = self._render()
-        if self._spec.crop:
-            top, left, height, width = self._spec.crop
-            frame = frame[top : top + height, left : left + width]
+        frame = fit(self._render(), self._field)
         if self._spec.noise_std:
             noisy = frame + rng.normal(0.0, self._spec.noise_std, frame.shape)
             frame = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)

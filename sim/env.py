@@ -113,7 +113,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         return self._rig.shoot()
 
     def look(self) -> Observation:
-        """What the cameras deliver now; for whoever advances the simulation by himself."""
+        """What the cameras deliver now, for a caller that advances the simulation itself."""
         return self._rig.read(self.np_random)
 
     def expert_action(self) -> np.ndarray | None:
@@ -148,4 +148,4 @@ def _repeated(field: ActionField, times: int) -> ActionField:
 
     A robot that takes the slower actions then moves as fast as the simulation did.
     """
-    return replace(field, scale=times * field.scale) if field.control == "delta" else field
+    return replace(field, scale=times * field.scale) if field.kind == "displacement" else field

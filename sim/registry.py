@@ -1,8 +1,11 @@
 """Every task by name: `<suite>/<task>`, of the suites here and of those that packages add."""
 
-from dataclasses import dataclass
-from typing import Protocol
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from robot_rl.config.schema import from_tree
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.plugins import Plugins
@@ -25,8 +28,8 @@ class Suite(Protocol):
     """What a task suite is: a module, or any object, with these names.
 
     `REWARDS` are the values of `task.reward` that its tasks pay by; another one is refused before
-    `make` is called. So is `task.state` where `HAS_STATE` is false, and `make` then has no such
-    argument.
+    `make` is called. So is `task.state` where `HAS_STATE` is false. Where tasks have options the
+    suite has `options(name)`, too: the dataclass that declares them, None for a task without any.
     """
 
     REWARDS: tuple[str, ...]
@@ -36,8 +39,12 @@ class Suite(Protocol):
         """Names without the suite's own, each with one line about it."""
         ...
 
-    def make(self, name: str, reward: str, **state: bool) -> Simulation:
-        """The task `name`, paid by `reward`; with `state=True` its objects are in proprio."""
+    def make(self, name: str, reward: str, **extras: Any) -> Simulation:
+        """The task `name`, paid by `reward`.
+
+        `extras` has `state=True` where its objects shall be in proprio, and `options` where some
+        were set; a suite that offers neither needs no such arguments.
+        """
         ...
 
     def film_camera(self, name: str) -> str:
@@ -47,10 +54,11 @@ class Suite(Protocol):
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """One line of `robot-rl list tasks`."""
+    """One line of `robot-rl list tasks`, with the options of the task and their defaults."""
 
     name: str
     summary: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def make_env(
@@ -62,17 +70,20 @@ def make_env(
     action_repeat: int = 1,
     use_proprio: bool = True,
     state: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> SimEnv:
     """An environment for `task`. `state` adds the objects as they are to proprio.
 
-    Raises `UnknownNameError` with the closest names first, `ConfigError` where the task's suite
-    has neither this reward nor a state.
+    `options` are the task's own. Raises `UnknownNameError` with the closest names first,
+    `ConfigError` where the task's suite has neither this reward nor a state.
     """
-    require_task(task)
+    chosen = task_options(task, options or {})
     place, _, name = task.partition("/")
     suite: Suite = SUITES.load(place)
     _require_offered(task, suite, reward, state)
-    simulation = suite.make(name, reward, **({"state": True} if state else {}))
+    extras: dict[str, Any] = {"state": True} if state else {}
+    extras |= {"options": chosen} if options else {}
+    simulation = suite.make(name, reward, **extras)
 
     def make_rig(simulation: Simulation) -> CameraRig:
         return CameraRig(
@@ -104,8 +115,32 @@ def require_task(task: str) -> None:
         raise UnknownNameError("task", task, (info.name for info in list_tasks()))
 
 
+def task_options(task: str, options: Mapping[str, Any]) -> Any:
+    """`options` as the dataclass in which `task` declares its own; None where it has none.
+
+    Raises `UnknownNameError` for a task or an option that does not exist.
+    """
+    require_task(task)
+    schema = _options(task)
+    if schema is None and options:
+        raise ConfigError(f"{task} has no options, and task.options has {', '.join(options)}.")
+    return None if schema is None else from_tree(schema, dict(options), "task.options")
+
+
 def list_tasks() -> list[TaskInfo]:
-    return [TaskInfo(f"{suite}/{n}", text) for suite in SUITES.names() for n, text in _tasks(suite)]
+    return [_info(f"{suite}/{n}", text) for suite in SUITES.names() for n, text in _tasks(suite)]
+
+
+def _info(task: str, summary: str) -> TaskInfo:
+    schema = _options(task)
+    return TaskInfo(task, summary, dataclasses.asdict(schema()) if schema else {})
+
+
+def _options(task: str) -> Any:
+    """The dataclass of the task's options; a suite without any need not say so."""
+    suite, _, name = task.partition("/")
+    offered = getattr(SUITES.load(suite), "options", None)
+    return offered(name) if offered else None
 
 
 def _tasks(suite: str) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ class CameraRig:
         for spec in specs:
             _place(model, spec)
         self._data = data
-        size = max(FILM_SIZE, *(max(spec.height, spec.width) for spec in specs), 0)
+        size = max(FILM_SIZE, *(max(spec.source_size) for spec in specs), 0)
         self._renderer = Renderer(model, size, size, quality, hidden_geom_groups)
         self._film = camera_id(model, film)
         self.fields: tuple[CameraField, ...] = tuple(s.field(control_rate_hz) for s in specs)
@@ -58,7 +58,7 @@ class CameraRig:
         self._renderer.close()
 
     def _draw(self, camera: int, spec: CameraSpec) -> np.ndarray:
-        return self._renderer.render(self._data, camera, spec.height, spec.width)
+        return self._renderer.render(self._data, camera, *spec.source_size)
 
 
 def camera_id(model: mujoco.MjModel, name: str) -> int:

@@ -35,7 +35,8 @@ def make_interface(
         ),
         proprio=fields,
         actions=tuple(
-            ActionField(name=f"a{i}", unit="m", scale=0.03, control="delta") for i in range(actions)
+            ActionField(name=f"a{i}", unit="m", scale=0.03, kind="displacement", hold=0.0)
+            for i in range(actions)
         ),
     )
 

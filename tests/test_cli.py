@@ -70,6 +70,11 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
         (["steps=1.5"], ["steps needs a whole number, got 1.5"]),
         (["video=3"], ["video needs true or false, got 3"]),
         (["task.reward=dens"], ["unknown value for task.reward 'dens'", "dense"]),
+        (["task=arm/push", "task.options.random_yaw=true"], ["arm/push has no options"]),
+        (
+            ["task=arm/peg_insert", "task.options.random_jaw=1"],
+            ["Choose one of: task.options.random_yaw"],
+        ),
         (["seed=1,2"], ["a list of values is a sweep; add -m"]),
         (["steps"], ["steps"]),
         (["device=cuda"], ["torch sees no CUDA device"]),
@@ -198,6 +203,7 @@ def test_plot_joins_runs_and_says_what_is_missing(run_copy, tmp_path):
 def test_list_and_doctor():
     tasks = run_cli("list", "tasks").stdout.splitlines()
     assert any(line.strip().startswith("arm/lift") and "8 cm" in line for line in tasks)
+    assert any("peg_insert" in line and "options.random_yaw=false" in line for line in tasks)
     assert "mentor" in run_cli("list", "agents").stdout
     assert "agent.lr" in run_cli("list", "settings").stdout
     doctor = run_cli("doctor")

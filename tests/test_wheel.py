@@ -15,8 +15,8 @@ def test_the_wheel_builds_and_runs(tmp_path, repository):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     script = (
-        "from robot_rl.cli import main; from robot_rl.build.config import config_dir, options;"
-        "print(config_dir()); assert 'drqv2' in options('agent'); main(['--help'])"
+        "from robot_rl.cli import main; from robot_rl.config.files import config_dir, options;"
+        "print(config_dir()); assert 'arm/reach' in options('task'); main(['--help'])"
     )
     run = subprocess.run(
         [sys.executable, "-c", script],

@@ -4,42 +4,79 @@ HG-DAgger (Kelly et al. 2019, arXiv:1810.02890) is the same loss on a set that g
 human does when he takes over; IWR (Mandlekar et al. 2020, arXiv:2012.06733) draws half of every
 batch from those interventions and half from all else that was done. Both are `taught_fraction`.
 DAgger (Ross et al. 2011) learns at every state what the human would have done (`Batch.label`).
+
+With `memory=gru` the policy is recurrent and learns from windows of episodes (BC-RNN, Mandlekar et
+al. 2021, arXiv:2108.03298).
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
-from robot_rl.networks.actor_critic import Actor
+from robot_rl.agents.base import Actor, AgentEntry
+from robot_rl.agents.pixel_agent import (
+    PixelActor,
+    PixelAgent,
+    PixelConfig,
+    greedy,
+    stacked_policy,
+)
+from robot_rl.augment import random_shift
 from robot_rl.networks.compute import Compute
-from robot_rl.networks.encoders import Encoder
-from robot_rl.types import Batch
+from robot_rl.networks.policy import Previous
+from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
+from robot_rl.networks.stacked import StackedPolicy
+from robot_rl.replay.draws import Draws, Segments
+from robot_rl.types import Batch, Interface, Segment
 
 
 @dataclass(frozen=True, kw_only=True)
-class BCConfig(AgentConfig):
+class BCConfig(PixelConfig):
     """`taught_fraction` 1: demonstrations and interventions alone."""
 
     name: str = "bc"
     nstep: int = 1
     taught_fraction: float = 1.0
+    memory: Literal["none", "gru"] = "none"
+    memory_dim: int = 128
+    segment_length: int = 10  # steps of a window, with memory
+
+    @property
+    def needs(self) -> Literal["nobody", "human", "teacher"]:
+        return "teacher"
+
+    @property
+    def draws(self) -> Draws:
+        if self.memory == "none":
+            return super().draws
+        return Segments(
+            length=self.segment_length,
+            gamma=self.gamma,
+            taught_fraction=self.taught_fraction,
+            reward=self.reward,
+        )
 
 
 class BC(PixelAgent):
     """A deterministic policy, mean square error of actions in [-1, 1]."""
 
     config: BCConfig
+    _policy: StackedPolicy
 
-    def __init__(self, config: BCConfig, encoder: Encoder, actor: Actor, compute: Compute) -> None:
-        super().__init__(config, encoder, actor, compute)
-        self.opt = compute.adam(self.encoder, self.actor, lr=config.lr)
+    def __init__(self, config: BCConfig, policy: StackedPolicy, compute: Compute) -> None:
+        super().__init__(config, policy, compute)
+        self.pi = policy.actor
+        self.opt = compute.adam(self.encoder, self.pi, lr=config.lr)
+
+    def actor(self) -> Actor:
+        return PixelActor(self._policy, greedy, self.exploration)
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         obs, _ = self._augmented(batch)
         with self.split("forward"), self.compute.autocast():
-            out = self.actor(self.encoder(obs))
+            out = self.pi(self.encoder(obs))
             error = (out.mu - batch.label).square().mean()
             loss = error + self._actor_regulariser(out)
         self._descend(loss, self.opt)
@@ -48,3 +85,72 @@ class BC(PixelAgent):
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"policy": self.opt}
+
+
+class RecurrentBC(PixelAgent):
+    """The same loss along windows of episodes. The memory is told what was really applied.
+
+    The first step of a window begins with an empty memory wherever the window lies; the
+    observations are shifted by one draw a window, as a camera that was moved would show them.
+    """
+
+    config: BCConfig
+    _policy: RecurrentPolicy
+
+    def __init__(self, config: BCConfig, policy: RecurrentPolicy, compute: Compute) -> None:
+        super().__init__(config, policy, compute)
+        self.opt = compute.adam(self._policy, lr=config.lr)
+
+    def actor(self) -> Actor:
+        return self._policy
+
+    def _update(self, batch: Segment) -> dict[str, Tensor]:
+        length = batch.action.shape[1]
+        with self.split("augment"):
+            shifted = random_shift(batch.obs, self.config.shift_pad)
+            obs = {key: x[:, :length] for key, x in shifted.items()}
+        with self.split("forward"), self.compute.autocast():
+            actions = self._policy.unroll(obs, told(batch))
+            error = (actions - batch.label).square().mean(dim=-1)
+            loss = (error * batch.mask).sum() / batch.mask.sum().clamp(min=1)
+        self._descend(loss, self.opt)
+        self._follow_policy()
+        return {"bc_loss": loss.detach()}
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"policy": self.opt}
+
+
+def told(batch: Segment) -> Previous:
+    """What a policy hears along a window [B, T]; at its start nothing, for the memory is empty."""
+    length = batch.action.shape[1]
+    first = batch.is_first[:, :length].bool().clone()
+    first[:, 0] = True
+    action = torch.cat((torch.zeros_like(batch.action[:, :1]), batch.action[:, :-1]), dim=1)
+    own = torch.cat((torch.zeros_like(batch.own[:, :1]), batch.own[:, :-1]), dim=1)
+    return Previous(action, own.bool(), first)
+
+
+def build(config: BCConfig, interface: Interface, compute: Compute) -> BC | RecurrentBC:
+    if config.memory == "none":
+        return BC(config, stacked_policy(config.network, interface), compute)
+    settings = RecurrentConfig(network=config.network, memory_dim=config.memory_dim)
+    policy = RecurrentPolicy(settings, interface)
+    policy.encoder.load_pretrained()
+    return RecurrentBC(config, policy, compute)
+
+
+BC_ENTRY = AgentEntry(BCConfig(), build, "behaviour cloning, with or without a memory")
+HG_DAGGER = AgentEntry(
+    BCConfig(name="hg_dagger"), build, "cloning that goes on with what the human takes over for"
+)
+IWR = AgentEntry(
+    BCConfig(name="iwr", taught_fraction=0.5),
+    build,
+    "cloning, half of every batch from interventions, half from all else",
+)
+DAGGER = AgentEntry(
+    BCConfig(name="dagger", taught_fraction=0.0),
+    build,
+    "cloning of what the human would have done, at every state that was visited",
+)

@@ -14,14 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robot_rl.agents.base import AgentEntry
 from robot_rl.agents.dormant import DormantMeter, forget_, perturb_, perturbation_factor
-from robot_rl.agents.drqv2 import DrQV2, DrQV2Config
+from robot_rl.agents.drqv2 import DrQV2, DrQV2Config, drqv2_parts
 from robot_rl.agents.taco import TacoLoss
-from robot_rl.networks.actor_critic import Actor, Critic, Value
+from robot_rl.networks.actor_critic import Critic, Value
 from robot_rl.networks.compute import Compute
-from robot_rl.networks.encoders import Encoder, Features
+from robot_rl.networks.encoders import Features
 from robot_rl.networks.layers import fresh_copy
-from robot_rl.types import Batch
+from robot_rl.networks.stacked import StackedPolicy
+from robot_rl.types import Batch, Interface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +51,16 @@ class DrM(DrQV2):
     def __init__(
         self,
         config: DrMConfig,
-        encoder: Encoder,
-        actor: Actor,
+        policy: StackedPolicy,
         critic: Critic,
         value: Value,
         compute: Compute,
         taco: TacoLoss | None = None,
     ) -> None:
-        super().__init__(config, encoder, actor, critic, compute, taco)
+        super().__init__(config, policy, critic, compute, taco)
         self.value = value.to(compute.device)
         self.value_opt = compute.adam(self.value, lr=config.lr)
-        self._meter = DormantMeter(self.actor, config.dormant_tau)
+        self._meter = DormantMeter(self.pi, config.dormant_tau)
         self.beta = 1.0
         self.awake_step: int | None = None
 
@@ -130,7 +131,7 @@ class DrM(DrQV2):
         """What a perturbation touches, by name."""
         return {
             "encoder": self.encoder,
-            "actor": self.actor,
+            "actor": self.pi,
             "critic": self.critic,
             "value": self.value,
         }
@@ -163,3 +164,25 @@ def expectile_loss(error: Tensor, expectile: float) -> Tensor:
     """mean |tau - 1(error < 0)| error^2 (IQL, eq. 5)."""
     weight = torch.where(error > 0, expectile, 1.0 - expectile)
     return (weight * error.square()).mean()
+
+
+def drm_parts(config: DrMConfig, interface: Interface, compute: Compute) -> dict[str, Any]:
+    """What `DrM` and `Mentor` are made of, by the names of their arguments."""
+    policy, critic, taco = drqv2_parts(config, interface)
+    net = config.network
+    value = Value(policy.encoder, net.feature_dim, net.hidden_dim, net.layer_norm)
+    return {
+        "config": config,
+        "policy": policy,
+        "critic": critic,
+        "value": value,
+        "compute": compute,
+        "taco": taco,
+    }
+
+
+def build(config: DrMConfig, interface: Interface, compute: Compute) -> DrM:
+    return DrM(**drm_parts(config, interface, compute))
+
+
+DRM = AgentEntry(DrMConfig(), build, "perturb, explore and exploit by the share of dormant neurons")

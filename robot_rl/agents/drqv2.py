@@ -5,25 +5,30 @@ plugs into any of them.
 """
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
+from robot_rl.agents.base import AgentEntry
+from robot_rl.agents.pixel_agent import PixelActor, PixelAgent, PixelConfig, stacked_policy
 from robot_rl.agents.schedules import LinearSchedule
 from robot_rl.agents.taco import TacoConfig, TacoLoss
+from robot_rl.errors import ConfigError
 from robot_rl.networks.actor_critic import Actor, ActorOutput, Critic
 from robot_rl.networks.compute import Compute
-from robot_rl.networks.encoders import Encoder, Features
+from robot_rl.networks.encoders import Features
 from robot_rl.networks.layers import polyak_, squashed_noise
-from robot_rl.replay.draws import Transitions
-from robot_rl.types import Batch
+from robot_rl.networks.stacked import StackedPolicy
+from robot_rl.replay.draws import Draws
+from robot_rl.types import Batch, Interface
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrQV2Config(AgentConfig):
+class DrQV2Config(PixelConfig):
     """Published values."""
 
     name: str = "drqv2"
@@ -35,37 +40,46 @@ class DrQV2Config(AgentConfig):
     taco: TacoConfig = field(default_factory=TacoConfig)
 
     @property
-    def draws(self) -> Transitions:
+    def draws(self) -> Draws:
         return replace(super().draws, segment=self.taco.horizon if self.taco.weight > 0 else 0)
+
+    def idle(self) -> dict[str, str]:
+        off = {} if self.taco.weight else {"agent.taco.": "agent.taco.weight=1"}
+        return {**super().idle(), **off}
+
+    def for_run(self, steps: int) -> Self:
+        return replace(self, std=self.std.over(steps))
 
 
 class DrQV2(PixelAgent):
     """Off-policy actor-critic on augmented pixels. Symbols follow the paper's algorithm 1."""
 
     config: DrQV2Config
-    actor: Actor
+    pi: Actor
+    _policy: StackedPolicy
 
     def __init__(
         self,
         config: DrQV2Config,
-        encoder: Encoder,
-        actor: Actor,
+        policy: StackedPolicy,
         critic: Critic,
         compute: Compute,
         taco: TacoLoss | None = None,
     ) -> None:
-        super().__init__(config, encoder, actor, compute)
+        super().__init__(config, policy, compute)
+        assert isinstance(policy.actor, Actor)
+        self.pi = policy.actor
         self.critic = critic.to(compute.device)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
         self.taco = taco.to(compute.device) if taco is not None else None
         auxiliary = () if self.taco is None else (self.taco,)
         # The auxiliary loss shares the encoder's optimiser: one optimiser per parameter.
         self.encoder_opt = compute.adam(self.encoder, *auxiliary, lr=config.lr)
-        self.actor_opt = compute.adam(self.actor, lr=config.lr)
+        self.actor_opt = compute.adam(self.pi, lr=config.lr)
         self.critic_opt = compute.adam(self.critic, lr=config.lr)
 
-    def _explore(self, out: ActorOutput) -> Tensor:
-        return squashed_noise(out.mu, self.exploration_std())
+    def actor(self) -> PixelActor:
+        return PixelActor(self._policy, with_noise, self.exploration)
 
     def exploration_std(self) -> float:
         """Standard deviation of the exploration noise at the present step."""
@@ -101,7 +115,7 @@ class DrQV2(PixelAgent):
     def _next_value(self, next_h: Features) -> Tensor:
         """min_k Q'_k(s', a'), a' = mu(s') + clip(eps, -c, c)."""
         next_action = squashed_noise(
-            self.actor(next_h).mu, self.exploration_std(), self.config.std_clip
+            self.pi(next_h).mu, self.exploration_std(), self.config.std_clip
         )
         return torch.min(*self.critic_target(next_h, self._latent(next_action)))
 
@@ -121,7 +135,7 @@ class DrQV2(PixelAgent):
     def _update_actor(self, h: Features) -> dict[str, Tensor]:
         """max_phi min_k Q_k(s, a), a from the policy with clipped noise (eq. 3)."""
         with self.split("forward"), self.compute.autocast():
-            out = self.actor(h)
+            out = self.pi(h)
             action = squashed_noise(out.mu, self.exploration_std(), self.config.std_clip)
             # The critic is only read here: without its gradient the backward pass is cheaper.
             self.critic.requires_grad_(False)
@@ -150,3 +164,45 @@ class DrQV2(PixelAgent):
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"encoder": self.encoder_opt, "actor": self.actor_opt, "critic": self.critic_opt}
+
+
+def with_noise(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
+    """a = mu(s) + eps, eps ~ N(0, std)."""
+    return squashed_noise(out.mu, exploration["exploration_std"])
+
+
+def drqv2_parts(
+    config: DrQV2Config, interface: Interface
+) -> tuple[StackedPolicy, Critic, TacoLoss | None]:
+    """Policy, twin critic and auxiliary loss, as the whole family has them.
+
+    Raises `ConfigError` without a camera.
+    """
+    if not interface.cameras:
+        raise ConfigError(
+            f"agent={config.name} learns through an encoder, and {interface.task} has no camera "
+            "here. Use agent=sac or agent=rlpd from state."
+        )
+    net, action_dim = config.network, interface.action_size
+    policy = stacked_policy(net, interface)
+    taco, critic_action_dim = None, action_dim
+    if config.taco.weight > 0:
+        taco = TacoLoss(config.taco, policy.encoder, action_dim, net.feature_dim, config.gamma)
+        critic_action_dim = config.taco.latent_dim(action_dim)
+    critic = Critic(
+        policy.encoder, critic_action_dim, net.feature_dim, net.hidden_dim, net.layer_norm
+    )
+    return policy, critic, taco
+
+
+def build(config: DrQV2Config, interface: Interface, compute: Compute) -> DrQV2:
+    policy, critic, taco = drqv2_parts(config, interface)
+    return DrQV2(config, policy, critic, compute, taco)
+
+
+DRQV2 = AgentEntry(DrQV2Config(), build, "off-policy actor-critic on shifted pixels")
+TACO = AgentEntry(
+    DrQV2Config(name="taco", taco=TacoConfig(weight=1.0)),
+    build,
+    "DrQ-v2 that contrasts state and action sequence with the future",
+)

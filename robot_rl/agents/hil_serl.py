@@ -8,21 +8,25 @@ and frozen (`agent.network.encoder=efficientnet`) or learned; the reward is a cl
 """
 
 import copy
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from robot_rl.agents.base import AgentEntry
+from robot_rl.agents.pixel_agent import PixelActor, stacked_policy
 from robot_rl.agents.rlpd import RLPDConfig
-from robot_rl.agents.sac import SAC, sample
+from robot_rl.agents.sac import SAC, make_critic, sample
+from robot_rl.errors import ConfigError
 from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute
-from robot_rl.networks.encoders import Encoder, Features
+from robot_rl.networks.encoders import Features
 from robot_rl.networks.ensemble import EnsembleCritic, EnsembleGripperCritic
 from robot_rl.networks.gripper import CHOICES, GripperActor, nearest_choice
 from robot_rl.networks.layers import polyak_
-from robot_rl.networks.policy import NetworkConfig
-from robot_rl.types import PROPRIO, Batch
+from robot_rl.networks.stacked import StackedPolicy
+from robot_rl.types import PROPRIO, Batch, Interface, proprio_place
 
 _MOVED_M = 1e-3
 
@@ -32,9 +36,6 @@ class HilSerlConfig(RLPDConfig):
     """Published values, but for the ensemble: 2 critics there."""
 
     name: str = "hil_serl"
-    network: NetworkConfig = field(
-        default_factory=lambda: NetworkConfig(gaussian=True, layer_norm=True, gripper="discrete")
-    )
     gamma: float = 0.97
     grasp_penalty: float = 0.02
     # Share of random gripper commands in training; the rest is left to the human.
@@ -42,44 +43,41 @@ class HilSerlConfig(RLPDConfig):
 
 
 class HilSerl(SAC):
-    """`actor` is a `GripperActor`: the critics of SAC see the arm's actions alone."""
+    """`pi` is a `GripperActor`: the critics of SAC see the arm's actions alone."""
 
     config: HilSerlConfig
-    actor: GripperActor
+    pi: GripperActor
 
     def __init__(
         self,
         config: HilSerlConfig,
-        encoder: Encoder,
-        actor: GripperActor,
+        policy: StackedPolicy,
         critic: EnsembleCritic,
         action_dim: int,
         opening: int,
         compute: Compute,
     ) -> None:
         """`opening` is the place of the gripper's opening in proprio."""
-        super().__init__(config, encoder, actor, critic, action_dim - 1, compute)
+        super().__init__(config, policy, critic, action_dim - 1, compute)
         self._opening = opening
-        self.gripper_target: EnsembleGripperCritic = copy.deepcopy(
-            self.actor.gripper
-        ).requires_grad_(False)
-        self.actor_opt = compute.adam(self.actor.arm, lr=config.lr)
-        self.critic_opt = compute.adam(self.encoder, self.critic, self.actor.gripper, lr=config.lr)
+        self.gripper_target: EnsembleGripperCritic = copy.deepcopy(self.pi.gripper).requires_grad_(
+            False
+        )
+        self.actor_opt = compute.adam(self.pi.arm, lr=config.lr)
+        self.critic_opt = compute.adam(self.encoder, self.critic, self.pi.gripper, lr=config.lr)
 
-    def _explore(self, out: ActorOutput) -> Tensor:
-        """The arm from its Gaussian; the gripper greedy, now and then random."""
-        command = out.mu[:, -1:]
-        drawn = torch.randint(len(CHOICES), command.shape, device=command.device)
-        random = torch.rand_like(command) < self.config.gripper_epsilon
-        choices = torch.tensor(CHOICES, device=command.device)
-        return torch.cat((sample(out)[0], torch.where(random, choices[drawn], command)), dim=1)
+    def actor(self) -> PixelActor:
+        return PixelActor(self._policy, with_random_gripper, self.exploration)
+
+    def exploration(self) -> dict[str, float]:
+        return {**super().exploration(), "gripper_epsilon": self.config.gripper_epsilon}
 
     def _critic_action(self, action: Tensor) -> Tensor:
         return action[:, :-1]
 
     def _update(self, batch: Batch) -> dict[str, Tensor]:
         metrics = super()._update(batch)
-        polyak_(self.gripper_target, self.actor.gripper, self.config.tau)
+        polyak_(self.gripper_target, self.pi.gripper, self.config.tau)
         return metrics
 
     def _critic_auxiliary(self, h: Features, next_h: Features, batch: Batch) -> Tensor:
@@ -87,7 +85,7 @@ class HilSerl(SAC):
         taken = nearest_choice(batch.action[:, -1])
         with torch.no_grad():
             y = self._gripper_reward(batch) + batch.discount * self._next_gripper_value(next_h)
-        q = _of_choice(self.actor.gripper(h), taken)
+        q = _of_choice(self.pi.gripper(h), taken)
         return (q - y).square().mean(dim=1).sum()
 
     def _gripper_reward(self, batch: Batch) -> Tensor:
@@ -97,7 +95,7 @@ class HilSerl(SAC):
 
     def _next_gripper_value(self, next_h: Features) -> Tensor:
         """Chosen by the critic, valued by its target (double DQN)."""
-        best = self.actor.gripper(next_h).mean(dim=0).argmax(dim=-1)
+        best = self.pi.gripper(next_h).mean(dim=0).argmax(dim=-1)
         return _of_choice(self.gripper_target(next_h), best).amin(dim=0)
 
     def modules(self) -> dict[str, nn.Module]:
@@ -107,3 +105,31 @@ class HilSerl(SAC):
 def _of_choice(q: Tensor, choice: Tensor) -> Tensor:
     """Q [N, B] of `choice` [B] out of [N, B, choices]."""
     return q.gather(-1, choice.expand(len(q), -1).unsqueeze(-1)).squeeze(-1)
+
+
+def with_random_gripper(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
+    """The arm from its Gaussian; the gripper greedy, now and then random."""
+    command = out.mu[:, -1:]
+    drawn = torch.randint(len(CHOICES), command.shape, device=command.device)
+    random = torch.rand_like(command) < exploration["gripper_epsilon"]
+    choices = torch.tensor(CHOICES, device=command.device)
+    return torch.cat((sample(out)[0], torch.where(random, choices[drawn], command)), dim=1)
+
+
+def build(config: HilSerlConfig, interface: Interface, compute: Compute) -> HilSerl:
+    """Raises `ConfigError` where the last action is no gripper's."""
+    if interface.actions[-1].name != "gripper":
+        raise ConfigError(
+            f"hil_serl commands a gripper, but {interface.task} has none as its last action. "
+            "Use agent=rlpd there."
+        )
+    action_dim = interface.action_size
+    policy = stacked_policy(config.network, interface, gaussian=True, discrete=True)
+    critic = make_critic(config, policy, action_dim - 1)
+    opening = proprio_place(interface, "gripper_opening")
+    return HilSerl(config, policy, critic, action_dim, opening, compute)
+
+
+HIL_SERL = AgentEntry(
+    HilSerlConfig(), build, "RLPD with a discrete gripper critic and a frozen image encoder"
+)

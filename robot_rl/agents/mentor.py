@@ -12,8 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robot_rl.agents.drm import DrM, DrMConfig
-from robot_rl.networks.policy import NetworkConfig
+from robot_rl.agents.base import AgentEntry
+from robot_rl.agents.drm import DrM, DrMConfig, drm_parts
+from robot_rl.networks.compute import Compute
+from robot_rl.networks.stacked import NetworkConfig
+from robot_rl.types import Interface
 
 Snapshot = dict[str, Tensor]
 
@@ -56,8 +59,8 @@ class Mentor(DrM):
 
     config: MentorConfig
 
-    def __init__(self, config: MentorConfig, *args: Any, **kwargs: Any) -> None:
-        super().__init__(config, *args, **kwargs)
+    def __init__(self, config: MentorConfig, **parts: Any) -> None:
+        super().__init__(config, **parts)
         self.top_set = TopSet(config.top_set_size)
 
     def end_episode(self, episode_return: float) -> None:
@@ -85,3 +88,14 @@ class Mentor(DrM):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.top_set.members = [(top["return"], top["weights"]) for top in state["top_set"]]
+
+
+def build(config: MentorConfig, interface: Interface, compute: Compute) -> Mentor:
+    return Mentor(**drm_parts(config, interface, compute))
+
+
+MENTOR = AgentEntry(
+    MentorConfig(),
+    build,
+    "mixture-of-experts actor, perturbation towards the best episodes' weights",
+)

@@ -1,7 +1,7 @@
-"""What every agent over pixels shares: an encoder, an actor, their running average, optimisers."""
+"""What every agent over pixels shares: a policy, its running average, augmentation, optimisers."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,31 +9,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robot_rl.agents.base import Carry, Mode
+from robot_rl.agents.base import AgentConfig
 from robot_rl.augment import random_shift
-from robot_rl.networks.actor_critic import Actor, ActorOutput
+from robot_rl.errors import ConfigError
+from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute, Split, no_split
-from robot_rl.networks.encoders import Encoder
-from robot_rl.networks.gripper import GripperActor
 from robot_rl.networks.layers import polyak_
-from robot_rl.networks.policy import NetworkConfig, Policy
-from robot_rl.replay.draws import Transitions
-from robot_rl.types import Batch, Observation
+from robot_rl.networks.policy import Carry, Obs, Policy, Previous
+from robot_rl.networks.recurrent import RecurrentPolicy
+from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
+from robot_rl.replay.draws import Draws, Transitions
+from robot_rl.types import Batch, Interface
+
+# The action that collecting takes, from what the actor says and what exploring needs to know.
+Explore = Callable[[ActorOutput, Mapping[str, float]], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentConfig:
-    """What every agent has; the presets in `configs/` change what they must."""
+class PixelConfig(AgentConfig):
+    """`shift_pad` is the random shift's reach in pixels."""
 
-    name: str = ""
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    batch_size: int = 256
     nstep: int = 3
-    gamma: float = 0.99
-    # Rewards are multiplied by this before learning. Adam moves a weight by about lr an update, so
-    # a Q of 200 takes thousands of them just to reach its scale.
-    reward_scale: float = 1.0
-    lr: float = 1e-4
     shift_pad: int = 4
     # Evaluation and export use a running average of the policy's weights over about
     # 1 / (1 - decay) updates, which levels the swings of single updates; 0 uses the last weights.
@@ -43,7 +40,7 @@ class AgentConfig:
     reward: Literal["task", "takeover"] = "task"
 
     @property
-    def draws(self) -> Transitions:
+    def draws(self) -> Draws:
         """What a batch is."""
         return Transitions(
             nstep=self.nstep,
@@ -53,47 +50,74 @@ class AgentConfig:
             reward=self.reward,
         )
 
+    @property
+    def needs(self) -> Literal["nobody", "human", "teacher"]:
+        return "human" if self.reward == "takeover" else "nobody"
 
-class PixelAgent:
-    """Acting, augmentation and state; a subclass is its `_learn` and what that needs."""
+    def idle(self) -> dict[str, str]:
+        dense = self.network.actor != "moe"
+        return {"agent.network.moe.": "agent.network.actor=moe"} if dense else {}
+
+
+def greedy(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
+    """No exploration."""
+    return out.mu
+
+
+class PixelActor:
+    """Collects with a policy's newest weights."""
 
     def __init__(
         self,
-        config: AgentConfig,
-        encoder: Encoder,
-        actor: Actor | GripperActor,
-        compute: Compute,
+        policy: StackedPolicy,
+        explore: Explore,
+        exploration: Callable[[], Mapping[str, float]],
+    ) -> None:
+        self.interface = policy.interface
+        self._policy = policy
+        self._explore, self._exploration = explore, exploration
+
+    def initial(self, n: int) -> Carry:
+        return self._policy.initial(n)
+
+    def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
+        was_training = self._policy.training
+        self._policy.eval()
+        out, carry = self._policy.output(obs, previous, carry)
+        self._policy.train(was_training)
+        return self._explore(out, self._exploration()), carry
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"policy": self._policy.state_dict(), "exploration": dict(self._exploration())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._policy.load_state_dict(state["policy"])
+        self._exploration = lambda: state["exploration"]
+
+
+class PixelAgent:
+    """A policy that learns; a subclass is its `_update` and what that needs."""
+
+    def __init__(
+        self, config: PixelConfig, policy: StackedPolicy | RecurrentPolicy, compute: Compute
     ) -> None:
         self.config = config
         self.compute = compute
         self.step = 0
         self._updates = 0
         self.split: Split = no_split
-        self.encoder = encoder.to(compute.device)
-        self.actor = actor.to(compute.device)
-        self._policy = Policy(self.encoder, self.actor, config.network.frame_stack)
-        self._policy_ema = copy.deepcopy(self._policy).requires_grad_(False)
+        self._policy = policy.to(compute.device)
+        self._policy_ema = copy.deepcopy(self._policy).requires_grad_(False).eval()
+        self.encoder = self._policy.encoder
 
-    def fit_proprio(self, rows: np.ndarray) -> None:
-        """Scale proprio by what `rows` [N, P] of it look like; before learning."""
+    def prepare(self, proprio: np.ndarray) -> None:
+        """Raises `ConfigError` where proprio shall be scaled by data that is not there."""
+        if not self.config.network.scale_proprio:
+            return
+        if not len(proprio):
+            raise ConfigError("agent.network.scale_proprio needs demonstrations: demos=[FOLDER].")
         for policy in (self._policy, self._policy_ema):
-            policy.encoder.scale.fit(rows)
-
-    # ------------------------------------------------------------------ acting
-
-    @torch.inference_mode()
-    def act(
-        self, obs: Sequence[Observation], carry: Sequence[Carry], mode: Mode
-    ) -> tuple[np.ndarray, list[Carry]]:
-        """The carry is the stack of the last frames."""
-        policy = self._policy_ema if mode == "eval" else self._policy
-        out, frames = policy.output(obs, carry)
-        action = out.mu if mode == "eval" else self._explore(out)
-        return action.cpu().numpy(), frames
-
-    def _explore(self, out: ActorOutput) -> Tensor:
-        """The action that training takes."""
-        return out.mu
+            policy.encoder.scale.fit(proprio)
 
     def exploration(self) -> dict[str, float]:
         return {}
@@ -145,7 +169,7 @@ class PixelAgent:
 
     def modules(self) -> dict[str, nn.Module]:
         """Every network with weights of its own, by the name it is saved under."""
-        return {"encoder": self.encoder, "actor": self.actor, "policy_ema": self._policy_ema}
+        return {"policy": self._policy, "policy_ema": self._policy_ema}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {}
@@ -164,3 +188,17 @@ class PixelAgent:
             module.load_state_dict(state["modules"][name])
         for name, optimizer in self.optimizers().items():
             optimizer.load_state_dict(state["optimizers"][name])
+
+
+def stacked_policy(
+    network: NetworkConfig, interface: Interface, *, gaussian: bool = False, discrete: bool = False
+) -> StackedPolicy:
+    """A fresh policy, with the encoder's pretrained weights where it has such a part."""
+    config = StackedConfig(
+        network=network,
+        head="gaussian" if gaussian else "deterministic",
+        gripper="discrete" if discrete else "continuous",
+    )
+    policy = StackedPolicy(config, interface)
+    policy.encoder.load_pretrained()
+    return policy

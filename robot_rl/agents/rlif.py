@@ -9,7 +9,9 @@ that he steps in is the signal.
 from dataclasses import dataclass
 from typing import Literal
 
+from robot_rl.agents.base import AgentEntry
 from robot_rl.agents.rlpd import RLPDConfig
+from robot_rl.agents.sac import build
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,3 +20,6 @@ class RLIFConfig(RLPDConfig):
 
     name: str = "rlif"
     reward: Literal["task", "takeover"] = "takeover"
+
+
+RLIF = AgentEntry(RLIFConfig(), build, "RLPD whose only reward is not to be taken over")

@@ -5,10 +5,10 @@ SAC with three settings, section 4: half of every batch from what a human or an 
 ensemble with random subsets that bears several updates a step (`replay_ratio` above 1).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from robot_rl.agents.sac import SACConfig
-from robot_rl.networks.policy import NetworkConfig
+from robot_rl.agents.base import AgentEntry
+from robot_rl.agents.sac import SACConfig, build
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,12 @@ class RLPDConfig(SACConfig):
     """HIL-SERL's values where it and RLPD differ: no entropy in the target, slower actor."""
 
     name: str = "rlpd"
-    network: NetworkConfig = field(
-        default_factory=lambda: NetworkConfig(gaussian=True, layer_norm=True)
-    )
     ensemble_size: int = 10
     subset_size: int = 2
     taught_fraction: float = 0.5
     actor_every_updates: int = 2
+
+
+RLPD = AgentEntry(
+    RLPDConfig(), build, "SAC with demonstrations and interventions in half of every batch"
+)

@@ -6,31 +6,32 @@ override what they change.
 """
 
 import copy
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robot_rl.agents.pixel_agent import AgentConfig, PixelAgent
+from robot_rl.agents.base import AgentEntry
+from robot_rl.agents.pixel_agent import PixelActor, PixelAgent, PixelConfig, stacked_policy
 from robot_rl.errors import ConfigError
-from robot_rl.networks.actor_critic import Actor, ActorOutput
+from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute
-from robot_rl.networks.encoders import Encoder, Features
+from robot_rl.networks.encoders import Features
 from robot_rl.networks.ensemble import EnsembleCritic
-from robot_rl.networks.gripper import GripperActor
 from robot_rl.networks.layers import gaussian_log_prob, polyak_
-from robot_rl.networks.policy import NetworkConfig, stack_frames, to_batch
-from robot_rl.types import Batch, Observation
+from robot_rl.networks.policy import to_tensors
+from robot_rl.networks.stacked import StackedPolicy, single_frames
+from robot_rl.types import Batch, Interface, Observation
 
 
 @dataclass(frozen=True, kw_only=True)
-class SACConfig(AgentConfig):
+class SACConfig(PixelConfig):
     """`ensemble_size` is N and `subset_size` M of REDQ."""
 
     name: str = "sac"
-    network: NetworkConfig = field(default_factory=lambda: NetworkConfig(gaussian=True))
     nstep: int = 1
     tau: float = 0.005
     ensemble_size: int = 2
@@ -66,39 +67,43 @@ class SAC(PixelAgent):
     """Symbols follow SAC: alpha, pi, Q; Q' is the target ensemble."""
 
     config: SACConfig
+    _policy: StackedPolicy
 
     def __init__(
         self,
         config: SACConfig,
-        encoder: Encoder,
-        actor: Actor | GripperActor,
+        policy: StackedPolicy,
         critic: EnsembleCritic,
         action_dim: int,
         compute: Compute,
     ) -> None:
-        super().__init__(config, encoder, actor, compute)
+        super().__init__(config, policy, compute)
+        self.pi = policy.actor
         self.critic = critic.to(compute.device)
         self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
         self.temperature = Temperature(config.temperature_init).to(compute.device)
         self.target_entropy = config.target_entropy_per_action * action_dim
         self.critic_opt = compute.adam(self.encoder, self.critic, lr=config.lr)
-        self.actor_opt = compute.adam(self.actor, lr=config.lr)
+        self.actor_opt = compute.adam(self.pi, lr=config.lr)
         self.temperature_opt = compute.adam(self.temperature, lr=config.lr)
 
-    def _explore(self, out: ActorOutput) -> Tensor:
-        return sample(out)[0]
+    def actor(self) -> PixelActor:
+        return PixelActor(self._policy, by_sampling, self.exploration)
 
     def exploration(self) -> dict[str, float]:
         return {"temperature": float(self.temperature().detach())}
 
     def compile(self, backend: str = "inductor") -> None:
-        self.compute.compile(self.encoder, self.critic, self.actor, backend=backend)
+        self.compute.compile(self.encoder, self.critic, self.pi, backend=backend)
 
     @torch.inference_mode()
     def judge(self, obs: Observation, action: np.ndarray) -> float:
-        """Q(s, a), the mean of the ensemble; of one frame, so it needs `frame_stack` 1."""
-        frames = stack_frames(obs, None, self.config.network.frame_stack)
-        h = self.encoder(to_batch([obs], [frames], self.compute.device))
+        """Q(s, a), the mean of the ensemble. Raises `ConfigError` with stacked frames."""
+        if self.config.network.frame_stack > 1:
+            raise ConfigError(
+                "a critic that judges single actions sees one frame: agent.network.frame_stack=1."
+            )
+        h = self.encoder(single_frames(to_tensors([obs], self.compute.device)))
         chosen = self._critic_action(self.compute.tensor(action[None]))
         return float(self.critic(h, chosen).mean())
 
@@ -121,7 +126,7 @@ class SAC(PixelAgent):
 
     def _next_value(self, next_h: Features) -> Tensor:
         """min over M random members of Q'(s', a'), a' ~ pi; less alpha log pi where asked."""
-        action, log_prob = sample(self.actor(next_h))
+        action, log_prob = sample(self.pi(next_h))
         members = self.critic_target.draw_members(self.config.subset_size)
         value = self.critic_target(next_h, action, members).amin(dim=0)
         return value - self.temperature() * log_prob if self.config.entropy_in_target else value
@@ -153,7 +158,7 @@ class SAC(PixelAgent):
         """max E[Q(s, a) - alpha log pi(a|s)], and alpha towards the target entropy."""
         alpha = self.temperature()
         with self.split("forward"), self.compute.autocast():
-            out = self.actor(h)
+            out = self.pi(h)
             action, log_prob = sample(out)
             self.critic.requires_grad_(False)
             q = self.critic(h, action)
@@ -193,3 +198,30 @@ def sample(out: ActorOutput) -> tuple[Tensor, Tensor]:
     assert out.log_std is not None
     pre_tanh = out.pre_tanh + out.log_std.exp() * torch.randn_like(out.pre_tanh)
     return torch.tanh(pre_tanh), gaussian_log_prob(pre_tanh, out.pre_tanh, out.log_std)
+
+
+def by_sampling(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
+    """a ~ pi(s)."""
+    return sample(out)[0]
+
+
+def make_critic(config: SACConfig, policy: StackedPolicy, action_dim: int) -> EnsembleCritic:
+    """The ensemble over `action_dim` actions."""
+    net = config.network
+    return EnsembleCritic(
+        policy.encoder,
+        action_dim,
+        net.feature_dim,
+        net.hidden_dim,
+        net.layer_norm,
+        config.ensemble_size,
+    )
+
+
+def build(config: SACConfig, interface: Interface, compute: Compute) -> SAC:
+    action_dim = interface.action_size
+    policy = stacked_policy(config.network, interface, gaussian=True)
+    return SAC(config, policy, make_critic(config, policy, action_dim), action_dim, compute)
+
+
+SAC_ENTRY = AgentEntry(SACConfig(), build, "soft actor-critic from pixels")

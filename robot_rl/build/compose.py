@@ -7,15 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from robot_rl.agents.drqv2 import DrQV2Config
-from robot_rl.build.config import (
-    AGENTS,
-    RESUMABLE,
-    TrainConfig,
-    config_dir,
-    options,
-    train_config,
-)
+from robot_rl.agents.base import AGENTS
+from robot_rl.build.config import RESUMABLE, TrainConfig, train_config
+from robot_rl.config.files import config_dir, options
 from robot_rl.config.schema import flatten
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
 
@@ -23,19 +17,20 @@ from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
 def compose(overrides: Sequence[str]) -> TrainConfig:
     """The configuration that `overrides` describe. Each of them must have an effect."""
     config = train_config(compose_tree(overrides))
-    agent = config.agent
-    unused = {
-        "agent.network.moe.": (agent.network.actor != "moe", "agent.network.actor=moe"),
-        "agent.taco.": (
-            isinstance(agent, DrQV2Config) and agent.taco.weight == 0,
-            "agent.taco.weight=1",
-        ),
-    }
     for override in overrides:
-        for prefix, (idle, remedy) in unused.items():
-            if idle and override.lstrip("+").startswith(prefix):
+        for prefix, remedy in config.agent.idle().items():
+            if override.lstrip("+").startswith(prefix):
                 raise ConfigError(f"{override} has no effect here; it needs {remedy}.")
+    _require_options(config)
     return config
+
+
+def _require_options(config: TrainConfig) -> None:
+    """Raise `UnknownNameError` for an option that the task has not."""
+    if config.task.options:
+        from sim.registry import task_options
+
+        task_options(config.task.name, config.task.options)
 
 
 def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
@@ -50,8 +45,9 @@ def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
     plain = dataclasses.asdict(TrainConfig())
     del plain["agent"]
     store.store(name="train_schema", node=plain)
-    for name, schema in AGENTS.items():
-        store.store(group="agent", name=f"{name}_schema", node=dataclasses.asdict(schema()))
+    for name in AGENTS.names():
+        defaults = dataclasses.asdict(AGENTS.load(name).config)
+        store.store(group="agent", name=name, node=defaults)
     expanded = [text for override in overrides for text in _expand_task(override)]
     try:
         with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
@@ -67,10 +63,8 @@ def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
 
     What was typed stays, so that it is refused by name.
     """
-    schema = AGENTS.get(tree["agent"].get("name", ""))
-    if schema is None:
-        return tree
-    known = {field.name for field in dataclasses.fields(schema)}
+    defaults = AGENTS.load(str(tree["agent"].get("name", ""))).config
+    known = {field.name for field in dataclasses.fields(defaults)}
     typed = {
         text.lstrip("+").partition("=")[0].split(".")[1]
         for text in overrides
@@ -81,8 +75,13 @@ def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
 
 
 def _expand_task(override: str) -> list[str]:
-    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file."""
+    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file.
+
+    Which options there are is the task's to say, not Hydra's.
+    """
     key, _, value = override.partition("=")
+    if key.startswith("task.options."):
+        return [f"++{override}"]
     if key != "task" or value in options("task") or "," in value:
         return [override]
     from sim.registry import require_task
@@ -94,11 +93,15 @@ def _expand_task(override: str) -> list[str]:
 _GROUPS = ("task", "agent", "size", "experiment")
 
 
+def _on_offer(group: str) -> list[str]:
+    return AGENTS.names() if group == "agent" else options(group)
+
+
 def _reworded(error: Exception, overrides: Sequence[str]) -> RobotRLError:
     """Hydra's complaint as one line that lists the choices."""
     text = str(error)
     if match := re.search(r"Could not find '(\w+)/([^']+)'", text):
-        return UnknownNameError(match[1], match[2], options(match[1]))
+        return UnknownNameError(match[1], match[2], _on_offer(match[1]))
     if match := re.search(r"Could not override '([^']+)'", text):
         chosen = [text for text in overrides if text.partition("=")[0] in _GROUPS]
         groups = [f"{group}=" for group in _GROUPS]

@@ -6,22 +6,14 @@ typed; the types are checked when the composed tree becomes dataclasses.
 
 import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from robot_rl.agents.bc import BCConfig
-from robot_rl.agents.drm import DrMConfig
+from robot_rl.agents.base import AGENTS, AgentConfig
 from robot_rl.agents.drqv2 import DrQV2Config
-from robot_rl.agents.hil_serl import HilSerlConfig
-from robot_rl.agents.mentor import MentorConfig
-from robot_rl.agents.pixel_agent import AgentConfig
-from robot_rl.agents.rlif import RLIFConfig
-from robot_rl.agents.rlpd import RLPDConfig
-from robot_rl.agents.sac import SACConfig
 from robot_rl.config.resume import resumable, resumable_settings
 from robot_rl.config.schema import from_tree
 from robot_rl.envs.registry import RenderConfig, TaskConfig
-from robot_rl.errors import ConfigError, UnknownNameError
+from robot_rl.errors import ConfigError
 from robot_rl.interventions.gate import GateConfig
 from robot_rl.interventions.simulated_human import SimulatedHumanConfig
 from robot_rl.training.loop import LoopConfig
@@ -111,41 +103,12 @@ class TrainConfig(LoopConfig):
 
 RESUMABLE = resumable_settings(TrainConfig)
 
-AGENTS: dict[str, type[AgentConfig]] = {
-    "drqv2": DrQV2Config,
-    "drm": DrMConfig,
-    "mentor": MentorConfig,
-    "taco": DrQV2Config,
-    "sac": SACConfig,
-    "rlpd": RLPDConfig,
-    "rlif": RLIFConfig,
-    "hil_serl": HilSerlConfig,
-    "bc": BCConfig,
-    "dagger": BCConfig,
-    "hg_dagger": BCConfig,
-    "iwr": BCConfig,
-}
-
-
-def config_dir() -> Path:
-    """The YAML files: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
-
-
-def options(group: str) -> list[str]:
-    """Names on offer in a config group, such as `agent` or `experiment`."""
-    root = config_dir() / group
-    return sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))
-
 
 def train_config(tree: dict[str, Any]) -> TrainConfig:
     """`tree` checked and typed; `agent.name` decides which settings `agent` has."""
     agent = tree.get("agent", {})
     name = agent.get("name", "drqv2")
-    if name not in AGENTS:
-        raise UnknownNameError("agent", str(name), AGENTS)
-    typed = from_tree(AGENTS[name], agent, "agent")
+    defaults = AGENTS.load(str(name)).config
+    typed = from_tree(type(defaults), {**dataclasses.asdict(defaults), **agent}, "agent")
     rest = {key: value for key, value in tree.items() if key != "agent"}
     return dataclasses.replace(from_tree(TrainConfig, rest), agent=typed)

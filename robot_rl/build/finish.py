@@ -34,6 +34,4 @@ def finish(
 def _export(trainer: Trainer, config: TrainConfig, result: Evaluation) -> None:
     folder = PolicyFolder(trainer.parts.run.policy)
     metrics = result.metrics() | {"steps": trainer.step, "train_s": round(trainer.elapsed_s(), 1)}
-    folder.write(
-        trainer.parts.agent.policy(), config.agent.network, trainer.parts.interface, config, metrics
-    )
+    folder.write(trainer.parts.agent.policy(), config, metrics)

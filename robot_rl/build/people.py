@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from robot_rl.agents.base import Agent
-from robot_rl.agents.sac import SAC
+from robot_rl.agents.base import Agent, Judge
 from robot_rl.build.agents import load_agent
 from robot_rl.build.config import HumanConfig, TrainConfig
 from robot_rl.envs.vector import episode_seed
@@ -44,14 +43,9 @@ def build_device(
         return NoDevice()
     if by_person(human):
         return open_device(human, interface)
-    if human.simulated.gate == "value_gap" and config.agent.network.frame_stack > 1:
-        raise ConfigError(
-            "human.simulated.gate=value_gap judges single frames; it needs "
-            "agent.network.frame_stack=1."
-        )
     if human.simulated.judge:
         agent = load_agent(Path(human.simulated.judge), interface)
-    judge = agent.judge if isinstance(agent, SAC) else None
+    judge = agent.judge if isinstance(agent, Judge) else None
     seed = episode_seed(config.seed, lane, 0)
     return SimulatedHuman(human.simulated, interface.control_rate_hz, seed, judge)
 

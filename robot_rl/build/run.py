@@ -6,8 +6,6 @@ from pathlib import Path
 
 import torch
 
-from robot_rl.agents.bc import BCConfig
-from robot_rl.agents.pixel_agent import PixelAgent
 from robot_rl.build.agents import build_agent
 from robot_rl.build.config import TrainConfig
 from robot_rl.build.demos import Demonstrations
@@ -41,7 +39,7 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.task.classifier:  # told here, and not by a process that cannot start
         load_classifier(Path(config.task.classifier)).require_fit(interface, config.task.classifier)
     compute = Compute.choose(config.device, config.precision)
-    agent = build_agent(config.agent, interface, compute)
+    agent = build_agent(config.agent.for_run(config.steps), interface, compute)
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
         agent.compile()
     lanes = config.lanes
@@ -49,8 +47,7 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     replay = build_replay(config, interface, compute.device, demos.rows)
     if config.demos:
         log.info("%s steps of demonstrations", demos.load(replay))
-    if config.agent.network.scale_proprio:
-        _fit_proprio(agent, replay)
+    agent.prepare(replay.storage.proprio[replay.storage.has_action])
     lane_rows = config.replay.capacity // lanes
     if not run.has_begun:
         _require_teacher(config)
@@ -74,9 +71,9 @@ def _require_teacher(config: TrainConfig) -> None:
     """Raise `ConfigError` where an agent that learns from people alone has none to learn from."""
     name, human = config.agent.name, config.human.device != "none"
     remedy = "human.device=simulated, or a device of yours"
-    if config.agent.reward == "takeover" and not human:
+    if config.agent.needs == "human" and not human:
         raise ConfigError(f"agent={name} is paid by takeovers alone. Give it a human: {remedy}.")
-    if isinstance(config.agent, BCConfig) and not (human or config.demos):
+    if config.agent.needs == "teacher" and not (human or config.demos):
         raise ConfigError(
             f"agent={name} imitates, and nobody shows it anything. Give it demonstrations, "
             f"demos=[FOLDER] of `robot-rl collect`, or a human: {remedy}."
@@ -93,13 +90,6 @@ def build_replay(
         store = partial(DeviceFrames, device=device)
     draws, lanes = config.agent.draws, config.lanes
     return Replay(capacity, draws, interface, lanes, config.seed, store, demo_rows)
-
-
-def _fit_proprio(agent: PixelAgent, replay: Replay) -> None:
-    rows = replay.storage.proprio[replay.storage.has_action]
-    if not len(rows):
-        raise ConfigError("agent.network.scale_proprio needs demonstrations: demos=[FOLDER].")
-    agent.fit_proprio(rows)
 
 
 def make_envs(config: TrainConfig, first_episode: int) -> Envs:

@@ -15,7 +15,7 @@ from robot_rl.interventions.device import Moment, Reading
 from robot_rl.types import PROPRIO, ActionField, Interface, ProprioField
 
 _RATE_HZ = 20.0
-_FIELDS = ("tcp_dx", "tcp_dy", "tcp_dz", "gripper")
+_FIELDS = ("tcp_x", "tcp_y", "tcp_z", "gripper")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,7 +58,13 @@ def _table(name: str, reading: Reading, said: list[str]) -> Table:
 def _interface() -> Interface:
     """An arm of the suite, at its scale."""
     actions = [
-        ActionField(name=n, unit="m", scale=-0.02 if n == "gripper" else 0.03, control="delta")
+        ActionField(
+            name=n,
+            unit="m",
+            kind="displacement",
+            scale=-0.02 if n == "gripper" else 0.03,
+            hold=0.0,
+        )
         for n in _FIELDS
     ]
     proprio = (

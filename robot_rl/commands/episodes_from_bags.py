@@ -11,6 +11,7 @@ from robot_rl.commands.eval import policy_folder
 from robot_rl.episodes.bag_reader import Recording, read_recording
 from robot_rl.episodes.folder import EpisodesFolder, create, write_episode
 from robot_rl.errors import ConfigError, RunDirectoryError
+from robot_rl.networks.policy import PolicyMemory
 from robot_rl.replay.storage import Step
 from robot_rl.types import Interface, Observation
 
@@ -42,11 +43,14 @@ def evaluate(arguments: argparse.Namespace) -> int:
     episodes = EpisodesFolder(Path(arguments.episodes))
     interface = episodes.interface()
     interface.require_equal(folder.interface(), f"the policy in {folder.root}")
-    policy, carry = folder.load(), [None]
+    memory = PolicyMemory(folder.load(), 1)
     errors: dict[str, list[np.ndarray]] = {}
     for first, obs, step in _pairs(episodes):
-        wanted, carry = policy.act([obs], [None] if first else carry)
-        errors.setdefault(step.source, []).append(np.abs(wanted[0].numpy() - step.action))
+        if first:
+            memory.begin(0)
+        wanted = memory.act([obs])[0]
+        memory.applied(0, step.action, step.source == "policy")
+        errors.setdefault(step.source, []).append(np.abs(wanted - step.action))
     names = [field.name for field in interface.actions]
     print(f"{'commanded by':14s}{'steps':>7s}" + "".join(f"{name:>10s}" for name in names))
     for source, found in sorted(errors.items()):

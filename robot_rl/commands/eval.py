@@ -4,17 +4,13 @@ import argparse
 import logging
 from pathlib import Path
 
-import numpy as np
-
-from robot_rl.agents.base import Carry
 from robot_rl.analysis.video import write_mp4
 from robot_rl.build.envs import build_evaluation_env
 from robot_rl.config.schema import from_tree
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.envs.registry import RenderConfig, TaskConfig
 from robot_rl.errors import ConfigError, RunDirectoryError
-from robot_rl.training.evaluate import Act, Evaluation, evaluate
-from robot_rl.types import Observation
+from robot_rl.training.evaluate import Evaluation, evaluate
 
 log = logging.getLogger(__name__)
 
@@ -51,16 +47,6 @@ def evaluate_folder(folder: PolicyFolder, episodes: int, film: bool) -> tuple[Ev
         from_tree(RenderConfig, training["render"], "render"),
     )
     env.interface.require_equal(folder.interface(), f"the policy in {folder.root}")
-    result = evaluate(_act(folder), env, episodes, film)
+    result = evaluate(folder.load(), env, episodes, film)
     env.close()
     return result, env.interface.control_rate_hz
-
-
-def _act(folder: PolicyFolder) -> Act:
-    policy = folder.load()
-
-    def act(obs: list[Observation], carry: list[Carry]) -> tuple[np.ndarray, list[Carry]]:
-        action, frames = policy.act(obs, carry)
-        return action.numpy(), list(frames)
-
-    return act

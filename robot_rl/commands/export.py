@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
         export_checkpoint(directory, folder)
     print(f"policy folder  {folder.root}")
     if arguments.onnx:
-        difference = export_onnx(folder.load(), folder.interface(), folder.root)
+        difference = export_onnx(folder.load(), folder.root)
         print(f"ONNX           {folder.root / 'policy.onnx'}  (actions agree to {difference:.1g})")
     return 0
 
@@ -35,7 +35,9 @@ def export_checkpoint(directory: RunDirectory, folder: PolicyFolder) -> None:
         raise RunDirectoryError(f"the run in {directory.root} has no checkpoint yet.")
     config = train_config(read_yaml(directory.config))
     interface = Interface.load(directory.interface)
-    agent = build_agent(config.agent, interface, Compute.choose("cpu", "float32"))
+    agent = build_agent(
+        config.agent.for_run(config.steps), interface, Compute.choose("cpu", "float32")
+    )
     agent.load_state_dict(state["agent"])
     metrics: Metrics = {"steps": state["agent"]["step"], "train_s": round(state["train_s"], 1)}
-    folder.write(agent.policy(), config.agent.network, interface, config, metrics)
+    folder.write(agent.policy(), config, metrics)

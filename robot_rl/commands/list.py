@@ -1,6 +1,8 @@
 """`robot-rl list`: what can be named on the command line."""
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +12,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    for name, text in {"tasks": _tasks, "settings": _settings}.get(
+    for name, text in {"tasks": _tasks, "agents": _agents, "settings": _settings}.get(
         arguments.what, lambda: _options(arguments.what)
     )():
         table.add_row(name, text)
@@ -21,12 +23,23 @@ def run(arguments: argparse.Namespace) -> int:
 def _tasks() -> list[tuple[str, str]]:
     from sim.registry import list_tasks
 
-    return [(info.name, info.summary) for info in list_tasks()]
+    return [(info.name, info.summary + _told(info.options)) for info in list_tasks()]
+
+
+def _told(options: Mapping[str, Any]) -> str:
+    told = ", ".join(f"task.options.{name}={value}" for name, value in options.items())
+    return f"; {told.lower()}" if told else ""
+
+
+def _agents() -> list[tuple[str, str]]:
+    from robot_rl.agents.base import AGENTS
+
+    return [(name, AGENTS.load(name).summary) for name in AGENTS.names()]
 
 
 def _options(what: str) -> list[tuple[str, str]]:
     """Config files of a group; their first comment is their line."""
-    from robot_rl.build.config import config_dir, options
+    from robot_rl.config.files import config_dir, options
 
     group = what.removesuffix("s")
     rows = []

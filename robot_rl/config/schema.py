@@ -16,6 +16,8 @@ def from_tree(schema: Any, tree: Any, where: str = "") -> Any:
     an unknown key or choice, `TypeError` for another annotation.
     """
     origin, args = typing.get_origin(schema), typing.get_args(schema)
+    if schema is Any:
+        return tree
     if dataclasses.is_dataclass(schema) and isinstance(schema, type):
         return _to_dataclass(schema, tree, where)
     if origin in (typing.Union, types.UnionType):

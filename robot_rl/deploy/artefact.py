@@ -10,12 +10,13 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from robot_rl.config.schema import from_tree
 from robot_rl.errors import CorruptFileError
-from robot_rl.networks.policy import NetworkConfig, Policy, make_policy
+from robot_rl.networks.policy import POLICIES, Policy
 from robot_rl.types import INTERFACE_FILE, Interface
 
 WEIGHTS, CONFIG, CARD = "policy.safetensors", "config.yaml", "card.md"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class PolicyFolder:
@@ -30,25 +31,26 @@ class PolicyFolder:
     def write(
         self,
         policy: Policy,
-        network: NetworkConfig,
-        interface: Interface,
         training: Any,
         metrics: Mapping[str, float],
     ) -> None:
-        """Into a folder aside, then renamed: a reader never meets half a policy."""
+        """Into a folder aside, then renamed: a reader never meets half a policy.
+
+        `training` is the configuration of the run that it comes from.
+        """
         partial = self.root.with_name(f".{self.root.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         weights = {k: v.detach().cpu().contiguous() for k, v in policy.state_dict().items()}
         save_file(weights, partial / WEIGHTS)
-        interface.save(partial / INTERFACE_FILE)
+        policy.interface.save(partial / INTERFACE_FILE)
         tree = {
             "format": _FORMAT,
-            "network": _plain(dataclasses.asdict(network)),
+            "policy": {"kind": policy.kind, **_plain(dataclasses.asdict(policy.config))},
             "training": _plain(dataclasses.asdict(training)),
         }
         (partial / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
-        (partial / CARD).write_text(_card(interface, network, training, metrics))
+        (partial / CARD).write_text(_card(policy, training, metrics))
         shutil.rmtree(self.root, ignore_errors=True)
         partial.rename(self.root)
 
@@ -66,14 +68,15 @@ class PolicyFolder:
         except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
             raise CorruptFileError(f"{path} is not a policy configuration: {error}") from error
 
-    def network(self) -> NetworkConfig:
-        from robot_rl.config.schema import from_tree
-
-        return from_tree(NetworkConfig, self.config()["network"], "network")
+    def blank(self) -> Policy:
+        """The policy with fresh weights: its shapes. Raises `CorruptFileError`."""
+        settings = dict(self.config()["policy"])
+        kind = POLICIES.load(settings.pop("kind", ""))
+        return kind(from_tree(kind.Config, settings, "policy"), self.interface())
 
     def load(self) -> Policy:
         """The policy with its weights, in evaluation mode. Raises `CorruptFileError`."""
-        policy = make_policy(self.network(), self.interface())
+        policy = self.blank()
         path = self.root / WEIGHTS
         try:
             policy.load_state_dict(load_file(path))
@@ -88,20 +91,28 @@ def _plain(node: Any) -> Any:
     return [_plain(value) for value in node] if isinstance(node, list | tuple) else node
 
 
-def _card(
-    interface: Interface, network: NetworkConfig, training: Any, metrics: Mapping[str, float]
-) -> str:
-    cameras = ", ".join(f"{c.name} {c.width}x{c.height}" for c in interface.cameras)
+def _card(policy: Policy, training: Any, metrics: Mapping[str, float]) -> str:
+    interface = policy.interface
+    cameras = ", ".join(f"{c.name} {c.width}x{c.height}" for c in interface.cameras) or "none"
     proprio = ", ".join(f"{p.name} [{p.unit}] x {p.size}" for p in interface.proprio) or "none"
     actions = ", ".join(f"{a.name} [{a.unit}] x {a.scale:g}" for a in interface.actions)
+    memory = ", ".join(
+        f"{k} {'x'.join(map(str, x.shape[1:]))}" for k, x in policy.initial(1).items()
+    )
+    options = (
+        ", ".join(f"{name}={value}" for name, value in training.task.options.items()) or "none"
+    )
     numbers = "\n".join(f"| {name} | {value:.4g} |" for name, value in metrics.items())
     return f"""# Policy for {interface.task}
 
 | | |
 |---|---|
+| options of the task | {options} |
 | agent | {training.agent.name}, seed {training.seed} |
-| cameras | {cameras}; {network.frame_stack} frames stacked |
+| kind | {policy.kind} |
+| cameras | {cameras} |
 | proprio | {proprio} |
+| memory | {memory or "none"} |
 | actions | {actions}, at {interface.control_rate_hz:g} Hz |
 
 ## Evaluation (deterministic policy, held-out seeds, in simulation)

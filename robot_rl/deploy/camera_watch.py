@@ -34,11 +34,13 @@ class CameraWatch:
         self._repeats = 0
         self._travel_m = 0.0
         self._blank = False
+        self._malformed = False
 
     def see(self, frame: memoryview, stamp_s: float, tcp_pos: tuple[float, ...]) -> None:
         """`frame` is the raw bytes of one image; `tcp_pos` [3] m is where the arm was then."""
         digest = zlib.crc32(frame)
         self._stamp_s = stamp_s
+        self._malformed = False
         self._blank = _span(frame) < self.limits.blank_span
         if digest != self._digest:
             self._digest, self._anchor, self._repeats = digest, tcp_pos, 0
@@ -48,8 +50,17 @@ class CameraWatch:
         moved = (abs(a - b) for a, b in zip(tcp_pos, self._anchor, strict=False))
         self._travel_m = max(self._travel_m, max(moved, default=0.0))
 
+    def refuse(self) -> None:
+        """A picture came that cannot be read: a fault until one comes that can."""
+        self._malformed = True
+
     def fault(self, now_s: float) -> Reason | None:
-        """What is wrong with the camera now, or None."""
+        """What is wrong with the camera now, or None.
+
+        Frozen ends with a frame that differs, however long that takes and wherever the arm stands.
+        """
+        if self._malformed:
+            return Reason.CAMERA_MALFORMED
         if self._stamp_s is None or now_s - self._stamp_s > self.limits.max_age_s:
             return Reason.STALE_OBSERVATION
         if self._stamp_s - now_s > self.limits.future_tolerance_s:

@@ -12,8 +12,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from robot_rl.deploy.artefact import PolicyFolder
+from robot_rl.deploy.flat import ACTION, FlatStep, carry_of, flatten, unflatten
 from robot_rl.errors import (
     ConfigError,
     CorruptFileError,
@@ -21,17 +23,24 @@ from robot_rl.errors import (
     MissingPackageError,
     NotFiniteError,
 )
-from robot_rl.networks.policy import Frames, Policy, stack_frames
+from robot_rl.networks.policy import Policy, Previous, to_tensors
 from robot_rl.types import PROPRIO, Interface, Observation
 
-Arrays = Mapping[str, np.ndarray]
 _WARM_UP = 5
 
 
 class Engine(Protocol):
-    """Stacked frames [1, S, 3, H, W] and proprio [1, P] -> action [A]."""
+    """One step of one robot: named inputs [1, ...] to named outputs (see `FlatStep`)."""
 
-    def __call__(self, inputs: Arrays) -> np.ndarray: ...
+    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What became of the last action: `action` [A] was applied, `own` where the policy chose it."""
+
+    action: np.ndarray
+    own: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +86,13 @@ class PolicyRuntime:
         self.config = config or RuntimeConfig()
         artefact = PolicyFolder(folder)
         self.interface = artefact.interface()
-        self.frame_stack = artefact.network().frame_stack
         self.stats = RuntimeStats()
         self._deadline_s = self.config.deadline_s or 0.5 / self.interface.control_rate_hz
-        self._carry: Frames | None = None
-        self._running: Future[np.ndarray] | None = None
+        self._example = flatten(*artefact.blank().example(1))
+        _, _, self._carry = unflatten(self._example)
+        self._first = True
+        self._own_wish = Applied(action=np.zeros(self.interface.action_size), own=False)
+        self._running: Future[dict[str, Tensor]] | None = None
         self._worker = ThreadPoolExecutor(
             1, "policy", torch.set_num_threads, (self.config.threads,)
         )
@@ -93,18 +104,21 @@ class PolicyRuntime:
 
     def reset(self) -> None:
         """Start of an episode: the memory of the last one goes."""
-        self._carry = None
+        self._first = True
 
-    def act(self, obs: Observation, stamp_s: float | None = None) -> Decision:
+    def act(
+        self, obs: Observation, stamp_s: float | None = None, applied: Applied | None = None
+    ) -> Decision:
         """The action for `obs`, taken at system time `stamp_s`.
 
+        `applied` tells what became of the last action; without, it was applied as it was chosen.
         Raises `InterfaceMismatchError` for an observation of another shape, and `NotFiniteError`
         for an action that is not finite.
         """
         self._check(obs)
         started = time.perf_counter()
         age_s = 0.0 if stamp_s is None else time.time() - stamp_s
-        action = self._within_deadline(obs)
+        action = self._within_deadline(obs, applied)
         inference_s = time.perf_counter() - started
         self._count(action, inference_s, age_s)
         if action is not None and not np.isfinite(action).all():
@@ -116,28 +130,43 @@ class PolicyRuntime:
 
     # ------------------------------------------------------------------ acting
 
-    def _within_deadline(self, obs: Observation) -> np.ndarray | None:
-        if self._running is not None and not self._running.done():
-            return None
-        # Stacked here, so that a late inference cannot lose a frame of the memory.
-        self._carry = stack_frames(obs, self._carry, self.frame_stack)
-        inputs = {key: frames[None] for key, frames in self._carry.items()}
-        if PROPRIO in obs:
-            inputs[PROPRIO] = obs[PROPRIO][None]
+    def _inputs(self, obs: Observation, applied: Applied) -> dict[str, Tensor]:
+        previous = Previous.nothing(1, self.interface.action_size)
+        if not self._first:
+            action = torch.from_numpy(np.asarray(applied.action, np.float32)[None])
+            previous = Previous(action, torch.tensor([applied.own]), torch.tensor([False]))
+        return flatten(to_tensors([obs], torch.device("cpu")), previous, self._carry)
+
+    def _within_deadline(self, obs: Observation, applied: Applied | None) -> np.ndarray | None:
+        if self._running is not None:
+            if not self._running.done():
+                return None
+            # Its action came too late; what it remembers does not.
+            self._remember(self._running.result())
+            self._running = None
+        inputs = self._inputs(obs, applied or self._own_wish)
         if not self.config.own_thread:
             return self._inline(inputs)
-        self._running = self._worker.submit(self._engine, inputs)
+        running = self._worker.submit(self._engine, inputs)
         try:
-            return self._running.result(self._deadline_s)
+            return self._remember(running.result(self._deadline_s))
         except TimeoutError:
+            self._running = running
             return None
 
-    def _inline(self, inputs: Arrays) -> np.ndarray | None:
+    def _inline(self, inputs: dict[str, Tensor]) -> np.ndarray | None:
         if torch.get_num_threads() != self.config.threads:
             torch.set_num_threads(self.config.threads)  # a setting of the calling thread
         started = time.perf_counter()
-        action = self._engine(inputs)
+        action = self._remember(self._engine(inputs))
         return action if time.perf_counter() - started <= self._deadline_s else None
+
+    def _remember(self, outputs: dict[str, Tensor]) -> np.ndarray:
+        self._carry = carry_of(outputs)
+        self._first = False
+        action = outputs[ACTION][0].numpy()
+        self._own_wish = Applied(action=action, own=True)
+        return action
 
     def _check(self, obs: Observation) -> None:
         for camera in self.interface.cameras:
@@ -162,9 +191,8 @@ class PolicyRuntime:
 
     def _load(self, artefact: PolicyFolder) -> Engine:
         engine = self._make_engine(artefact)
-        example = _blank(self.interface, self.frame_stack)
         for _ in range(_WARM_UP):
-            engine(example)
+            engine(self._example)
         return engine
 
     def _make_engine(self, artefact: PolicyFolder) -> Engine:
@@ -174,9 +202,7 @@ class PolicyRuntime:
             raise ConfigError(f"engine is '{self.config.engine}'; choose torch or onnx.")
         device = _device(self.config.device)
         if device.type == "cuda":
-            return CudaGraphEngine(
-                artefact.load().to(device), _blank(self.interface, self.frame_stack)
-            )
+            return CudaGraphEngine(artefact.load().to(device))
         return TorchEngine(artefact.load())
 
 
@@ -184,36 +210,42 @@ class TorchEngine:
     """The policy as it is, on the processor."""
 
     def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+        self._step = FlatStep(policy)
 
     @torch.inference_mode()
-    def __call__(self, inputs: Arrays) -> np.ndarray:
-        return self._policy({key: torch.from_numpy(x) for key, x in inputs.items()})[0].numpy()
+    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        outputs = self._step(*(inputs[name] for name in self._step.inputs))
+        return dict(zip(self._step.outputs, outputs, strict=True))
 
 
 class CudaGraphEngine:
-    """One captured graph over fixed buffers: a decision is a copy in, a replay, a copy out."""
+    """One captured graph over fixed buffers: a decision is a copy in, a replay, a copy out.
 
-    def __init__(self, policy: Policy, example: Arrays) -> None:
-        device = next(policy.parameters()).device
-        self._inputs = {key: torch.from_numpy(x).to(device) for key, x in example.items()}
+    The memory is copied with the rest: a few frames or a vector, beside what a launch costs.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._step = FlatStep(policy)
+        device = policy.device
+        self._inputs = self._step.example(1)
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
             with torch.cuda.stream(side):  # type: ignore[arg-type]
                 for _ in range(_WARM_UP):
-                    policy(self._inputs)
+                    self._step(*self._inputs.values())
             torch.cuda.current_stream(device).wait_stream(side)
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph):
-                self._action = policy(self._inputs)
+                self._outputs = self._step(*self._inputs.values())
 
     @torch.inference_mode()
-    def __call__(self, inputs: Arrays) -> np.ndarray:
-        for key, buffer in self._inputs.items():
-            buffer.copy_(torch.from_numpy(inputs[key]), non_blocking=True)
+    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        for name, buffer in self._inputs.items():
+            buffer.copy_(inputs[name], non_blocking=True)
         self._graph.replay()
-        return self._action[0].float().cpu().numpy()
+        found = zip(self._step.outputs, self._outputs, strict=True)
+        return {name: (x.float() if x.is_floating_point() else x).cpu() for name, x in found}
 
 
 class OnnxEngine:
@@ -229,15 +261,20 @@ class OnnxEngine:
         options.intra_op_num_threads = threads
         try:
             self._session = onnxruntime.InferenceSession(str(path), options)
+            self._inputs = [node.name for node in self._session.get_inputs()]
+            self._outputs = [node.name for node in self._session.get_outputs()]
         except Exception as error:  # onnxruntime's errors share no base class
             raise CorruptFileError(
                 f"{path} cannot be loaded ({type(error).__name__}). Write it with: "
                 "robot-rl export RUN_DIR --onnx"
             ) from error
 
-    def __call__(self, inputs: Arrays) -> np.ndarray:
-        outputs: list[np.ndarray] = self._session.run(["action"], dict(inputs))  # type: ignore
-        return outputs[0][0]
+    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        fed = {name: inputs[name].numpy() for name in self._inputs}
+        found = self._session.run(self._outputs, fed)
+        return {
+            k: torch.from_numpy(np.asarray(x)) for k, x in zip(self._outputs, found, strict=True)
+        }
 
 
 def _device(name: str) -> torch.device:
@@ -248,12 +285,3 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is 'cuda', but torch sees no GPU here. Use device auto or cpu.")
     return torch.device(name)
-
-
-def _blank(interface: Interface, frame_stack: int) -> dict[str, np.ndarray]:
-    inputs: dict[str, np.ndarray] = {
-        c.key: np.zeros((1, frame_stack, 3, c.height, c.width), np.uint8) for c in interface.cameras
-    }
-    if interface.proprio:
-        inputs[PROPRIO] = np.zeros((1, interface.proprio_size), np.float32)
-    return inputs

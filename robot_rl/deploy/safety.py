@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from robot_rl.axes import Vector
 from robot_rl.errors import ConfigError
-
-Vector = tuple[float, ...]
 
 
 class Reason(StrEnum):
@@ -33,12 +32,14 @@ class Reason(StrEnum):
     STALE_OBSERVATION = "stale observation"
     CAMERA_FROZEN = "camera frozen"
     CAMERA_BLANK = "camera blank"
+    CAMERA_MALFORMED = "camera picture cannot be read"
     POLICY_SILENT = "policy fell silent in motion"
     OPERATOR_LOST = "operator lost with the dead-man held"
     TWO_PUBLISHERS = "two publishers on one command topic"
     CLOCK_JUMP = "clock jumped"
     TRIGGERED = "stop was triggered"
     NOT_ARMED = "not armed yet"
+    NOT_ACTIVATED = "policy not activated since the reset"
 
 
 LATCHING = frozenset(Reason) - {
@@ -48,6 +49,7 @@ LATCHING = frozenset(Reason) - {
     Reason.ACCELERATION_LIMIT,
     Reason.WORKSPACE,
     Reason.STALE_COMMAND,
+    Reason.NOT_ACTIVATED,
 }
 
 
@@ -73,7 +75,6 @@ class SafetyLimits:
     max_force_n: float = math.inf
     max_command_age_s: float = 0.15
     max_state_age_s: float = 0.15
-    max_observation_age_s: float = 0.15
     clock_tolerance_s: float = 0.05
     creep: float = 0.2
 
@@ -114,10 +115,11 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmReading:
-    """What the filter knows of the arm: axis positions, joints and force where reported."""
+    """What the filter knows of the arm: axis positions; tool, joints, force where reported."""
 
     position: Vector
     stamp_s: float
+    tcp_pos_m: Vector = ()
     joints_rad: Vector = ()
     force_n: float = 0.0
 
@@ -150,6 +152,10 @@ class StopLatch:
         if reason not in self.reasons:
             self.reasons.append(reason)
 
+    def holds(self, source: str) -> bool:
+        """Whether `source` may not move. A human may creep away from a joint's limit."""
+        return self.latched and not (source == "human" and self.reasons == [Reason.JOINT_LIMIT])
+
     def reset(self) -> None:
         self.reasons.clear()
 
@@ -170,10 +176,21 @@ class SafetyFilter:
         for reason in stops:
             if reason in LATCHING:
                 self.latch.latch(reason)
-        if stops or self.latch.latched:
+        if stops or self.latch.holds(command.source):
             return self._hold(command, stops)
         velocity, reasons = self._limited(command.velocity, reading, command.source)
         return self._verdict(command, velocity, reasons)
+
+    def lasting(
+        self, reading: ArmReading, now_s: float, command: Command | None = None
+    ) -> list[Reason]:
+        """What latches now, whoever commands; with `command`, what that one would add."""
+        asked = command or Command(velocity=self._still, source="policy", stamp_s=now_s)
+        return [r for r in self._stops(asked, reading, now_s) if r in LATCHING]
+
+    def refuse(self, command: Command, reason: Reason) -> Verdict:
+        """A hold for what was seen outside, without a latch."""
+        return self._hold(command, [reason])
 
     def stop(self, reason: Reason) -> None:
         """Latch for something seen outside: a lost camera, a trigger, a second publisher."""
@@ -245,7 +262,9 @@ class SafetyFilter:
         The last command may not have been carried out yet, so its displacement counts as done.
         """
         limits, period_s = self.limits, self.limits.period_s
-        creeping = source == "human" and self._near_joint_limit(reading.joints_rad)
+        creeping = source == "human" and (
+            self.latch.latched or self._near_joint_limit(reading.joints_rad)
+        )
         scale = limits.creep if creeping else 1.0
         steps = tuple(scale * step / period_s for step in limits.max_step)
         top = tuple(scale * v for v in limits.max_velocity)

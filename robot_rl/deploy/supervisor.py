@@ -2,6 +2,7 @@
 
 Fed with events, ticked at a steady rate, free of ROS and of threads. One rule runs through it:
 silence after motion is a fault and latches; silence after an explicit hold (all zeros) is peace.
+A reset arms and no more: a policy that streamed before it waits until it is activated again.
 """
 
 import time
@@ -13,6 +14,21 @@ from robot_rl.deploy.camera_watch import CameraWatch
 from robot_rl.deploy.safety import ArmReading, Command, Reason, SafetyFilter, Verdict
 
 POLICY, HUMAN, NOBODY = "policy", "human", "nobody"
+_CAMERA_HINTS = {
+    Reason.STALE_OBSERVATION: "does it run?",
+    Reason.CAMERA_FROZEN: "a picture that differs ends it",
+    Reason.CAMERA_BLANK: "is it covered?",
+    Reason.CAMERA_MALFORMED: "it must be rgb8 or bgr8, and whole",
+}
+_HINTS = _CAMERA_HINTS | {
+    Reason.STALE_STATE: "is the arm node running?",
+    Reason.JOINT_LIMIT: "a human may creep away from it",
+    Reason.FORCE_LIMIT: "free the arm",
+    Reason.CLOCK_JUMP: "stamps lie ahead of this machine's clock",
+    Reason.NOT_FINITE: "it still comes",
+    Reason.MALFORMED: "it still comes",
+    Reason.TWO_PUBLISHERS: "a killed one is forgotten after some seconds",
+}
 
 
 class Now(NamedTuple):
@@ -50,6 +66,9 @@ class Supervisor:
         self._policy_s = self._deadman_s = -1e9
         self._held = False
         self._policy_moves = False
+        self._policy_newest: Command | None = None
+        self._activated_s: float | None = None
+        self._reset_s = 0.0
         self._clock_offset_s: float | None = None
         self._publishers = 0
 
@@ -64,18 +83,33 @@ class Supervisor:
     def latched(self) -> bool:
         return self.safety.latch.latched
 
+    def policy_waits(self, now: Now) -> bool:
+        """Whether a policy streams that nobody has activated since the reset."""
+        return self._activated_s is None and self._streams(now)
+
     # ------------------------------------------------------------------ events
 
     def policy(self, command: Command, now: Now) -> Verdict | None:
         """None where a human has the arm: the policy's wish is noted and goes no further."""
-        self._policy_s = now.mono_s
-        self._policy_moves = any(command.velocity)
+        self._policy_s, self._policy_newest = now.mono_s, command
         self.proposed[POLICY] = command.velocity
+        allowed = self._activated_s is not None and command.stamp_s >= self._activated_s
+        self._policy_moves = allowed and any(command.velocity)
         if self._held:
             return None
+        if not allowed:
+            return self.safety.refuse(command, Reason.NOT_ACTIVATED)
         if self._policy_moves:
             self._stop_for_cameras(now)
         return self._judge(command, now)
+
+    def activated(self, stamp_s: float) -> None:
+        """Someone activated the policy, or began an episode, at `stamp_s`.
+
+        It frees the commands made since, and counts for nothing before a reset.
+        """
+        if not self.latched and stamp_s >= self._reset_s - self.safety.limits.clock_tolerance_s:
+            self._activated_s = stamp_s
 
     def human(self, command: Command, now: Now) -> Verdict | None:
         """None while the dead-man is up."""
@@ -106,8 +140,12 @@ class Supervisor:
 
     def camera(self, name: str, frame: memoryview, stamp_s: float) -> None:
         """Every frame of a watched camera."""
-        tcp_pos = self._reading.position[:3] if self._reading else ()
+        tcp_pos = self._reading.tcp_pos_m if self._reading else ()
         self.cameras[name].see(frame, stamp_s, tcp_pos)
+
+    def refused_camera(self, name: str) -> None:
+        """A picture of a watched camera that cannot be read."""
+        self.cameras[name].refuse()
 
     def publishers(self, most: int) -> None:
         """The largest number of nodes that publish on one command topic."""
@@ -119,26 +157,47 @@ class Supervisor:
         self.safety.stop(Reason.TRIGGERED)
 
     def reset(self, now: Now) -> tuple[bool, str]:
-        """Clear the latch where nothing is wrong any more, and say what still is."""
-        self._policy_moves = False
+        """Clear the latch of every reason that is over, and say what still is wrong.
+
+        The policy stays out until it is `activated` again.
+        """
         if self._held:
             return False, "let go of the dead-man switch first"
         if self._reading is None:
             return False, "the arm has not reported its state yet"
-        if now.system_s - self._reading.stamp_s > self.safety.limits.max_state_age_s:
-            return False, "the arm's state is old: is the arm node running?"
-        if self._publishers > 1:
-            return False, f"{Reason.TWO_PUBLISHERS}; a killed one is forgotten after some seconds"
+        self._policy_moves, self._activated_s, self._reset_s = False, None, now.system_s
+        causes = self._causes(self._reading, now)
         self._clock_offset_s = now.system_s - now.mono_s
         self.safety.latch.reset()
-        return True, "armed"
+        for cause in causes:
+            self.safety.latch.latch(cause)
+        return not causes, "; ".join(causes.values()) or "armed"
+
+    def _causes(self, reading: ArmReading, now: Now) -> dict[Reason, str]:
+        """What would stop the arm again, in words."""
+        command = self._policy_newest if self._streams(now) else None
+        causes = {r: _told(r) for r in self.safety.lasting(reading, now.system_s, command)}
+        if self._publishers > 1:
+            causes[Reason.TWO_PUBLISHERS] = _told(Reason.TWO_PUBLISHERS)
+        return causes | self._camera_causes(now)
+
+    def _camera_causes(self, now: Now) -> dict[Reason, str]:
+        """Only after a stop for cameras: a human may drive where none is needed."""
+        latched = set(self.safety.latch.reasons)
+        matters = latched | _CAMERA_HINTS.keys() if latched & _CAMERA_HINTS.keys() else latched
+        faults = {name: watch.fault(now.system_s) for name, watch in self.cameras.items()}
+        return {f: _told(f, name) for name, f in faults.items() if f is not None and f in matters}
+
+    def _streams(self, now: Now) -> bool:
+        return now.mono_s - self._policy_s <= self.limits.policy_silence_s
 
     # -------------------------------------------------------------------- tick
 
     def tick(self, now: Now) -> Verdict | None:
         """A hold wherever nobody may or wants to move; None while commands flow."""
         self._watch(now)
-        if self.latched or not (self._policy_moves or self._held):
+        source = HUMAN if self._held else POLICY
+        if self.safety.latch.holds(source) or not (self._policy_moves or self._held):
             return self._nothing(now)
         return None
 
@@ -184,3 +243,8 @@ class Supervisor:
             applied=still,
             reasons=tuple(self.safety.latch.reasons),
         )
+
+
+def _told(reason: Reason, camera: str = "") -> str:
+    where = f" ({camera})" if camera else ""
+    return f"{reason}{where}: {_HINTS.get(reason, 'it lasts')}"

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from robot_rl.errors import ConfigError
-from robot_rl.types import CameraField
+from robot_rl.types import CameraField, require_inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +15,9 @@ class CameraSpec:
     `pos` (m) and `quat` (w, x, y, z) move a named camera of the model; empty keeps its pose.
     `rate_hz` 0 means every control step. A frame is handed out once it is `delay_s` old, the
     delay being drawn per episode from [`delay_low_s`, `delay_high_s`] and rounded up to control
-    steps. `noise_std` is in grey levels. `crop` is (top, left, height, width) in pixels of the
-    `height` x `width` frame.
+    steps. `noise_std` is in grey levels. `crop` is (top, left, height, width) in pixels of a frame
+    of `source_height` x `source_width` (0: `height` and `width`), and is resized to `height` x
+    `width`; all of that frame is the field of view.
     """
 
     name: str = ""
@@ -30,6 +31,8 @@ class CameraSpec:
     delay_high_s: float = 0.0
     noise_std: float = 0.0
     crop: tuple[int, ...] = ()
+    source_height: int = 0
+    source_width: int = 0
 
     def __post_init__(self) -> None:
         where = f"camera '{self.name}'"
@@ -39,17 +42,16 @@ class CameraSpec:
             raise ConfigError(f"{where}: needs 0 <= delay_low_s <= delay_high_s.")
         if len(self.pos) not in (0, 3) or len(self.quat) not in (0, 4):
             raise ConfigError(f"{where}: pos has 3 numbers and quat 4, or they are empty.")
-        if self.crop and self.height and self.width:
-            self._check_crop(where)
+        if (self.source_height or self.source_width) and not self.crop:
+            raise ConfigError(f"{where}: source_height and source_width are those of a crop.")
+        source_height, source_width = self.source_size
+        if self.crop and source_height and source_width:
+            require_inside(self.crop, source_height, source_width, self.name)
 
-    def _check_crop(self, where: str) -> None:
-        top, left, height, width = self.crop
-        inside = top >= 0 and left >= 0 and height > 0 and width > 0
-        if not inside or top + height > self.height or left + width > self.width:
-            raise ConfigError(
-                f"{where}: crop {self.crop} (top, left, height, width) does not lie inside "
-                f"{self.height}x{self.width}."
-            )
+    @property
+    def source_size(self) -> tuple[int, int]:
+        """(height, width) of the frame that is taken, before any crop."""
+        return self.source_height or self.height, self.source_width or self.width
 
     def named(self, name: str, image_size: int) -> "CameraSpec":
         """The same camera with its name, and its size where it had none of its own."""
@@ -57,8 +59,13 @@ class CameraSpec:
         return dataclasses.replace(self, name=name, height=height, width=width)
 
     def field(self, control_rate_hz: float) -> CameraField:
-        height, width = self.crop[2:] if self.crop else (self.height, self.width)
-        rate_hz = self.rate_hz or control_rate_hz
+        source_height, source_width = self.source_size if self.crop else (0, 0)
         return CameraField(
-            name=self.name, height=height, width=width, rate_hz=rate_hz, crop=self.crop
+            name=self.name,
+            height=self.height,
+            width=self.width,
+            rate_hz=self.rate_hz or control_rate_hz,
+            crop=self.crop,
+            source_height=source_height,
+            source_width=source_width,
         )

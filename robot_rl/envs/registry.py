@@ -17,6 +17,8 @@ class TaskConfig:
     name: str = "arm/reach"
     cameras: dict[str, CameraSpec] = field(default_factory=dict)
     image_size: int = 64
+    # What the task itself offers: `robot-rl list tasks`.
+    options: dict[str, Any] = field(default_factory=dict)
     reward: Literal["dense", "sparse"] = "dense"
     action_repeat: int = 1
     use_proprio: bool = True
@@ -51,5 +53,6 @@ def open_env(task: TaskConfig, render: RenderConfig) -> Any:
         action_repeat=task.action_repeat,
         use_proprio=task.use_proprio,
         state=task.state,
+        options=task.options,
     )
     return RelativeFrame(env) if task.relative_frame else env

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from hardware.arm import ArmState
-from hardware.camera import fit
 from hardware.proprio import ProprioReader
 from hardware.ros_messages import StateAssembler, to_image, to_jpeg_image, to_seconds
+from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
 from robot_rl.deploy.actions import ActionMap
+from robot_rl.envs.frames import fit
 from robot_rl.episodes.bags import custom_data, require_rosbags, typestore
 from robot_rl.episodes.folder import StoredEpisode
 from robot_rl.errors import CorruptFileError
@@ -22,6 +23,7 @@ from robot_rl.types import PROPRIO, SOURCES, TCP_POS_FROM_START, Interface, Obse
 
 STATE_TOPICS = {"joints": "/joint_states", "pose": "/tcp_pose", "twist": "/tcp_twist"}
 STEP_TOPIC = "/safety/step"
+_AXES = tuple(Axis(name=name, unit="m") for name in (*TCP_LINEAR, GRIPPER))
 _MAX_SKEW_S = 0.05
 _REST_M_S = 0.02
 
@@ -109,7 +111,7 @@ def _handlers(
 
     def see(name: str, decode: Any, message: Any) -> None:
         camera = next(c for c in interface.cameras if c.name == name)
-        image = fit(decode(message), (), camera.height, camera.width)
+        image = fit(decode(message), camera)
         frames = found.frames.setdefault(name, [])
         frames.append((to_seconds(message.header.stamp), np.array(image)))
 
@@ -156,7 +158,7 @@ def _require_rest(messages: _Messages, bag: Path) -> None:
 
 
 def _align(messages: _Messages, interface: Interface) -> list[Recording]:
-    mapping, reader = ActionMap(interface), ProprioReader(interface.proprio)
+    mapping, reader = ActionMap(interface, _AXES), ProprioReader(interface.proprio)
     first_command_s = messages.first_command_s()
     period_s = 1.0 / interface.control_rate_hz
     recordings = [Recording()]
@@ -221,8 +223,9 @@ def _within(
 def _step(
     applied: tuple[tuple[float, ...], str] | None, mapping: ActionMap, stamp_s: float
 ) -> Step:
-    velocity, source = applied or ((0.0,) * 4, "nobody")
-    action = mapping.action(velocity)
+    still = (0.0,) * len(_AXES)
+    velocity, source = applied or (still, "nobody")
+    action = mapping.action(velocity, still)
     human_action = action if source == "human" else None
     return Step(action, 0.0, False, False, source, human_action=human_action, stamp_s=stamp_s)
 

@@ -15,7 +15,7 @@ from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.operator_device import Driver
 from robot_rl.types import PROPRIO, TCP_POS, TCP_POS_FROM_START, Interface, proprio_place
 
-_AXES = {"tcp_dx": 0, "tcp_dy": 1, "tcp_dz": 2, "gripper": 3}
+_AXES = {"tcp_x": 0, "tcp_y": 1, "tcp_z": 2, "gripper": 3}
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """Displacement devices: whatever writes an `OperatorState` is a teleoperation device."""
 
+import math
 from typing import Protocol
 
 import numpy as np
 
-from robot_rl.deploy.actions import ActionMap
+from robot_rl.errors import InterfaceMismatchError
 from robot_rl.interventions.device import Moment, Reading, TeleopDevice
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.types import Interface
+
+_AXES = ("tcp_x", "tcp_y", "tcp_z", "gripper")
 
 
 class Driver(Protocol):
@@ -23,7 +26,14 @@ class OperatorDevice(TeleopDevice):
     def __init__(self, operator: OperatorState, driver: Driver, interface: Interface) -> None:
         self._operator = operator
         self._driver = driver
-        self._map = ActionMap(interface)
+        unknown = [f.name for f in interface.actions if f.name not in _AXES]
+        if unknown:
+            raise InterfaceMismatchError(
+                f"the policy for {interface.task} acts on {', '.join(unknown)}; an operator here "
+                f"moves {', '.join(_AXES)}."
+            )
+        # 1 opens the gripper, whatever sign the policy gives it.
+        self._ways = [(_AXES.index(f.name), math.copysign(1.0, f.scale)) for f in interface.actions]
 
     def start(self) -> None:
         self._driver.start()
@@ -40,11 +50,10 @@ class OperatorDevice(TeleopDevice):
     def read(self, moment: Moment) -> Reading:
         self._operator.require_present()
         wish = self._operator.wish()
-        velocity = [axis * bound for axis, bound in zip(wish.axes, self._map.bound, strict=True)]
-        action = self._map.action(velocity).astype(np.float32) if wish.held else None
+        action = np.array([sign * wish.axes[place] for place, sign in self._ways], np.float32)
         return Reading(
             held=wish.held,
-            action=action,
+            action=action if wish.held else None,
             lost=self._operator.lost,
             events=self._operator.take_events(),
         )

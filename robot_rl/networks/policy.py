@@ -1,140 +1,154 @@
-"""The part of an agent that runs on a robot, and how it is built from a saved description."""
+"""What runs on a robot: a policy with an explicit memory, told what really happened."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robot_rl.errors import UnknownNameError
-from robot_rl.networks.actor_critic import Actor, ActorOutput
-from robot_rl.networks.encoders import Encoder
-from robot_rl.networks.ensemble import EnsembleGripperCritic
-from robot_rl.networks.gripper import CHOICES, GripperActor
-from robot_rl.networks.layers import orthogonal_init
-from robot_rl.networks.moe import MoEConfig
+from robot_rl.plugins import Plugins
 from robot_rl.types import PROPRIO, Interface, Observation
 
-# The last frames of one episode, by camera: [S, 3, H, W], oldest first.
-Frames = dict[str, np.ndarray]
-_GRIPPER_CRITICS = 2
+# A batch of observations: `image/<camera>` uint8 [B, H, W, 3] and `proprio` float32 [B, P].
+Obs = dict[str, Tensor]
+# What a policy remembers within an episode: tensors with a leading batch dimension, by name.
+Carry = dict[str, Tensor]
+
+# Kinds of policies by the name that an artefact gives: classes derived from `Policy`.
+POLICIES = Plugins(
+    "kind of policy",
+    "robot_rl.policies",
+    {
+        "stacked": "robot_rl.networks.stacked:StackedPolicy",
+        "recurrent": "robot_rl.networks.recurrent:RecurrentPolicy",
+    },
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
-    """Shapes of the networks. `actor` is `mlp` or `moe`, `gaussian` where it has a spread (SAC)."""
+class Previous(NamedTuple):
+    """What became of the step before.
 
-    encoder: str = "compact"
-    frame_stack: int = 3
-    feature_dim: int = 50
-    hidden_dim: int = 256
-    layer_norm: bool = True
-    actor: str = "mlp"
-    gaussian: bool = False
-    gripper: Literal["continuous", "discrete"] = "continuous"  # discrete: HIL-SERL's
-    scale_proprio: bool = False  # to mean 0 and deviation 1 over the demonstrations
-    moe: MoEConfig = field(default_factory=MoEConfig)
+    `action` [B, A] was really applied, whatever the policy had wished; `own` bool [B] where the
+    policy had chosen it, and not a human or chance; `first` bool [B] where the episode just began:
+    there was no step before, and the memory of the last episode goes.
+    """
+
+    action: Tensor
+    own: Tensor
+    first: Tensor
+
+    @classmethod
+    def nothing(cls, n: int, action_size: int, device: torch.device | None = None) -> "Previous":
+        """At the start of `n` episodes."""
+        return cls(
+            torch.zeros(n, action_size, device=device),
+            torch.zeros(n, dtype=torch.bool, device=device),
+            torch.ones(n, dtype=torch.bool, device=device),
+        )
+
+
+class Steps(Protocol):
+    """What acts with a memory: a policy, or the actor that an agent collects with."""
+
+    interface: Interface
+
+    def initial(self, n: int) -> Carry: ...
+    def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]: ...
 
 
 class Policy(nn.Module):
-    """Stacked frames and proprio to the deterministic action [B, A] in (-1, 1)."""
+    """Observations, what became of the last step, and memory -> action [B, A] and memory.
 
-    def __init__(self, encoder: Encoder, actor: Actor | GripperActor, frame_stack: int) -> None:
+    A kind of policy is a subclass with a `Config`; both are saved in the artefact. Its `step` is
+    tensors alone, without a branch on their values, so that it can be exported and captured.
+    """
+
+    kind: ClassVar[str]
+    Config: ClassVar[type]
+
+    def __init__(self, config: Any, interface: Interface) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.actor = actor
-        self.frame_stack = frame_stack
+        self.config = config
+        self.interface = interface
 
-    def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
-        return self.actor(self.encoder(obs)).mu
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def initial(self, n: int) -> Carry:
+        """The memory before the first step; `Previous.first` makes what is in it count for nothing.
+
+        Every tensor begins with the batch dimension.
+        """
+        raise NotImplementedError
+
+    def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
+        """The deterministic action [B, A] in [-1, 1] and the memory for the next step."""
+        raise NotImplementedError
+
+    def forward(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
+        return self.step(obs, previous, carry)
+
+    def example(self, n: int, seed: int = 0) -> tuple[Obs, Previous, Carry]:
+        """Inputs of the right shapes, for warming up, exporting and capturing."""
+        rng = np.random.default_rng(seed)
+        obs = to_tensors([random_observation(self.interface, rng) for _ in range(n)], self.device)
+        action = rng.uniform(-1, 1, (n, self.interface.action_size)).astype(np.float32)
+        own, first = (torch.from_numpy(rng.random(n) < 0.5).to(self.device) for _ in range(2))
+        previous = Previous(torch.from_numpy(action).to(self.device), own, first)
+        return obs, previous, self.initial(n)
+
+
+class PolicyMemory:
+    """Steps `policy` through N episodes side by side and tells it what really happened.
+
+    Call `begin` where an episode starts and `applied` with what became of every action.
+    """
+
+    def __init__(self, policy: Steps, n: int, device: torch.device | None = None) -> None:
+        self._policy = policy
+        self._device = device or torch.device("cpu")
+        self._carry = policy.initial(n)
+        action_size = policy.interface.action_size
+        self._action = np.zeros((n, action_size), np.float32)
+        self._own = np.zeros(n, bool)
+        self._first = np.ones(n, bool)
+
+    def begin(self, lane: int) -> None:
+        """The next observation of `lane` is the first of an episode."""
+        self._action[lane], self._own[lane], self._first[lane] = 0.0, False, True
 
     @torch.inference_mode()
-    def act(
-        self, obs: Sequence[Observation], carry: Sequence[Frames | None]
-    ) -> tuple[Tensor, list[Frames]]:
-        """Actions [N, A] for N environments; the carry is the stack of their last frames."""
-        out, frames = self.output(obs, carry)
-        return out.mu, frames
+    def act(self, obs: Sequence[Observation]) -> np.ndarray:
+        """Actions float32 [N, A]. Until `applied` says otherwise they count as carried out."""
+        previous = Previous(*map(self._tensor, (self._action, self._own, self._first)))
+        batch = to_tensors(obs, self._device)
+        action, self._carry = self._policy.step(batch, previous, self._carry)
+        wished = action.float().cpu().numpy()
+        self._action, self._own = wished.copy(), np.ones(len(wished), bool)
+        self._first = np.zeros(len(wished), bool)
+        return wished
 
-    @torch.inference_mode()
-    def output(
-        self, obs: Sequence[Observation], carry: Sequence[Frames | None]
-    ) -> tuple[ActorOutput, list[Frames]]:
-        """The same with all that the actor says."""
-        frames = [stack_frames(o, c, self.frame_stack) for o, c in zip(obs, carry, strict=True)]
-        was_training = self.training
-        self.eval()
-        batch = to_batch(obs, frames, next(self.parameters()).device)
-        out = self.actor(self.encoder(batch))
-        self.train(was_training)
-        return out, frames
+    def applied(self, lane: int, action: np.ndarray, own: bool) -> None:
+        """What was really applied in `lane`, and whether the policy had chosen it."""
+        self._action[lane], self._own[lane] = action, own
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array.copy()).to(self._device)
 
 
-def make_encoder(config: NetworkConfig, interface: Interface) -> Encoder:
-    """Fresh weights, and pretrained ones where `config.encoder` has them."""
-    encoder = Encoder(interface, config.frame_stack, config.encoder)
-    encoder.apply(orthogonal_init)
-    encoder.load_pretrained()
-    return encoder
+def to_tensors(obs: Sequence[Observation], device: torch.device) -> Obs:
+    """Observations of N environments as one batch."""
+    return {key: torch.from_numpy(np.stack([o[key] for o in obs])).to(device) for key in obs[0]}
 
 
-def make_actor(config: NetworkConfig, encoder: Encoder, action_dim: int) -> Actor | GripperActor:
-    if config.actor not in ("mlp", "moe"):
-        raise UnknownNameError("agent.network.actor", config.actor, ("mlp", "moe"))
-    moe = config.moe if config.actor == "moe" else None
-    discrete = config.gripper == "discrete"
-    actor = Actor(
-        encoder,
-        action_dim - discrete,
-        config.feature_dim,
-        config.hidden_dim,
-        config.layer_norm,
-        moe,
-        config.gaussian,
-    )
-    if not discrete:
-        return actor
-    gripper = EnsembleGripperCritic(
-        encoder,
-        len(CHOICES),
-        config.feature_dim,
-        config.hidden_dim,
-        config.layer_norm,
-        _GRIPPER_CRITICS,
-    )
-    return GripperActor(actor, gripper)
-
-
-def make_policy(config: NetworkConfig, interface: Interface) -> Policy:
-    """A policy with fresh weights, ready for `load_state_dict`."""
-    encoder = Encoder(interface, config.frame_stack, config.encoder)
-    actor = make_actor(config, encoder, interface.action_size)
-    return Policy(encoder, actor, config.frame_stack)
-
-
-def stack_frames(obs: Observation, frames: Frames | None, depth: int) -> Frames:
-    """The newest `depth` frames with `obs` last; an episode's first frame fills the stack."""
-    stacked: Frames = {}
-    for key, image in obs.items():
-        if key == PROPRIO:
-            continue
-        planar = image.transpose(2, 0, 1)[None]
-        before = np.repeat(planar, depth, axis=0) if frames is None else frames[key]
-        stacked[key] = np.concatenate((before[1:], planar))
-    return stacked
-
-
-def to_batch(
-    obs: Sequence[Observation], frames: Sequence[Frames], device: torch.device
-) -> dict[str, Tensor]:
-    """Observations of N environments and their frame stacks as tensors [N, ...]."""
-    batch = {
-        key: torch.from_numpy(np.stack([stack[key] for stack in frames])).to(device)
-        for key in frames[0]
+def random_observation(interface: Interface, rng: np.random.Generator) -> Observation:
+    """Noise with the shapes that `interface` gives."""
+    obs: Observation = {
+        camera.key: rng.integers(0, 256, (camera.height, camera.width, 3), np.uint8)
+        for camera in interface.cameras
     }
-    if PROPRIO in obs[0]:
-        proprio = np.stack([o[PROPRIO] for o in obs])
-        batch[PROPRIO] = torch.from_numpy(proprio).to(device)
-    return batch
+    if interface.proprio:
+        obs[PROPRIO] = rng.normal(size=interface.proprio_size).astype(np.float32)
+    return obs

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from robot_rl.errors import CorruptFileError, InterfaceMismatchError
 from robot_rl.networks.encoders import Encoder
-from robot_rl.networks.policy import NetworkConfig, make_encoder, stack_frames, to_batch
+from robot_rl.networks.policy import to_tensors
+from robot_rl.networks.stacked import NetworkConfig, make_encoder, single_frames
 from robot_rl.types import Interface, Observation
 
 _WEIGHTS, _CARD = "classifier.safetensors", "classifier.json"
@@ -47,8 +48,7 @@ class SuccessClassifier(nn.Module):
         """[N] of success, in evaluation mode."""
         self.eval()
         seen = [{camera.key: o[camera.key] for camera in self.interface.cameras} for o in obs]
-        frames = [stack_frames(o, None, 1) for o in seen]
-        return torch.sigmoid(self(to_batch(seen, frames, torch.device("cpu"))))
+        return torch.sigmoid(self(single_frames(to_tensors(seen, torch.device("cpu")))))
 
     def require_fit(self, interface: Interface, where: str) -> None:
         """Raise `InterfaceMismatchError` where `interface` has other cameras or another task."""
@@ -79,7 +79,9 @@ def make_classifier(interface: Interface, encoder: str) -> SuccessClassifier:
         )
     seen = dataclasses.replace(interface, proprio=())
     config = NetworkConfig(encoder=encoder, frame_stack=1)
-    return SuccessClassifier(make_encoder(config, seen), seen)
+    classifier = SuccessClassifier(make_encoder(config, seen), seen)
+    classifier.encoder.load_pretrained()
+    return classifier
 
 
 def save(

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from robot_rl.envs.vector import EnvStep, Opening
 from robot_rl.errors import NotFiniteError
 from robot_rl.interventions.device import Moment
 from robot_rl.interventions.gate import Decision, Gate
+from robot_rl.networks.policy import PolicyMemory
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import Step
@@ -61,7 +62,6 @@ class Collector:
         replay: Replay,
         journals: list[Journal],
         gates: Sequence[Gate],
-        action_size: int,
         rng: np.random.Generator,
         pace: Pace | None = None,
     ) -> None:
@@ -70,10 +70,9 @@ class Collector:
         self._pace = pace
         self._rng = rng
         self._now: list[Opening] = []
-        self._carry: list[Any] = [None] * len(journals)
+        self._memory = PolicyMemory(agent.actor(), len(journals), agent.compute.device)
         self._episodes = [Episode() for _ in journals]
         self._decisions: list[Decision] = []
-        self._action_size = action_size
         self.stop_wished = False  # an operator asked for the end of the session
 
     @property
@@ -90,11 +89,10 @@ class Collector:
 
     def act(self, random: bool) -> None:
         """Choose actions and send them. Raises `NotFiniteError` on a NaN action."""
+        # Asked in any case: what it remembers has no gaps.
+        actions = self._memory.act([now.obs for now in self._now])
         if random:
-            actions = self._rng.uniform(-1, 1, (self.lanes, self._action_size)).astype(np.float32)
-        else:
-            obs = [now.obs for now in self._now]
-            actions, self._carry = self._agent.act(obs, self._carry, "train")
+            actions = self._rng.uniform(-1, 1, actions.shape).astype(np.float32)
         if not np.isfinite(actions).all():
             raise NotFiniteError(f"the agent chose a non-finite action: {actions.tolist()}.")
         if self._pace is not None:
@@ -132,6 +130,7 @@ class Collector:
         # To disk first: what the learner has seen is then never lost.
         self._journals[lane].add(step, result.obs)
         self._replay.add(lane, step, result.obs)
+        self._memory.applied(lane, result.applied_action, decision.source == "policy")
         self._now[lane] = Opening(result.obs, result.scene)
         if result.opening is None:
             return None
@@ -144,7 +143,7 @@ class Collector:
         self._replay.begin(lane, opening.obs)
         self._gates[lane].begin_episode()
         self._now[lane] = opening
-        self._carry[lane] = None
+        self._memory.begin(lane)
         self._episodes[lane] = Episode()
 
 

@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from robot_rl.agents.base import Carry
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
-from robot_rl.types import Metrics, Observation
-
-# (observations, carries) -> (actions [N, A], carries), deterministic.
-Act = Callable[[list[Observation], list[Carry]], tuple[np.ndarray, list[Carry]]]
+from robot_rl.networks.policy import Policy, PolicyMemory
+from robot_rl.types import Metrics
 
 # Training episodes draw 32-bit seeds from a SeedSequence; evaluation counts up from here.
 HELD_OUT_SEED = 2**32
@@ -48,7 +45,7 @@ class Evaluation:
 
 
 def evaluate(
-    act: Act, env: Any, episodes: int, film: bool, stop: Callable[[], bool] = lambda: False
+    policy: Policy, env: Any, episodes: int, film: bool, stop: Callable[[], bool] = lambda: False
 ) -> Evaluation:
     """Episode i uses seed HELD_OUT_SEED + i. `stop` ends early, between episodes."""
     result = Evaluation(control_rate_hz=env.interface.control_rate_hz)
@@ -56,21 +53,21 @@ def evaluate(
         if stop() and episode:
             break
         frames = result.film if film and episode < FILMED_EPISODES else None
-        _run_episode(act, env, HELD_OUT_SEED + episode, result, frames)
+        _run_episode(policy, env, HELD_OUT_SEED + episode, result, frames)
     return result
 
 
 def _run_episode(
-    act: Act, env: Any, seed: int, result: Evaluation, film: list[np.ndarray] | None
+    policy: Policy, env: Any, seed: int, result: Evaluation, film: list[np.ndarray] | None
 ) -> None:
     obs, _ = env.reset(seed=seed)
-    carry: list[Any] = [None]
+    memory = PolicyMemory(policy, 1, policy.device)
     total, length, success, over = 0.0, 0, False, False
     while not over:
         if film is not None:
             film.append(env.render())
-        action, carry = act([obs], carry)
-        obs, reward, terminated, truncated, info = env.step(action[0])
+        obs, reward, terminated, truncated, info = env.step(memory.act([obs])[0])
+        memory.applied(0, info["applied_action"], info["source"] == "policy")
         total, length = total + float(reward), length + 1
         success = success or bool(info["success"])
         over = terminated or truncated

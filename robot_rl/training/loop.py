@@ -105,7 +105,6 @@ class Trainer:
             parts.replay,
             parts.journals,
             parts.gates,
-            parts.interface.action_size,
             self._rng,
             parts.pace,
         )
@@ -139,8 +138,8 @@ class Trainer:
         return result
 
     def _rollouts(self, episodes: int, stop: Callable[[], bool]) -> Evaluation:
-        act = partial(self.parts.agent.act, mode="eval")
-        return evaluate(act, self.parts.eval_env, episodes, self.config.video, stop)
+        policy = self.parts.agent.policy()
+        return evaluate(policy, self.parts.eval_env, episodes, self.config.video, stop)
 
     def elapsed_s(self) -> float:
         """Wall-clock of the run so far, evaluations included, over all its processes."""

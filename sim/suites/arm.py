@@ -1,13 +1,13 @@
 """The arm suite as a `Simulation`: success held for half a second, dense or sparse reward."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import mujoco
 import numpy as np
 
 from robot_rl.errors import UnknownNameError
 from robot_rl.types import ProprioField, Scene
-from sim.arm import PROPRIO, Arm, ArmConfig
+from sim.arm import Arm, ArmConfig
 from sim.env import Outcome
 from sim.tasks import ARM_TASKS, ArmTask
 
@@ -35,12 +35,14 @@ class ArmSimulation:
             raise UnknownNameError("task.reward", reward, REWARDS)
         config = config or ArmConfig(physics_dt_s=task.physics_dt_s)
         self.task = task
-        self.arm = Arm(config, task.build)
+        self.arm = Arm(config, task.build, task.turns, task.gripper)
         self.name = f"arm/{task.name}"
         self.control_rate_hz = config.control_rate_hz
         self.max_episode_steps = round(task.episode_s * config.control_rate_hz)
-        self.action_fields = config.action_fields(task.gripper)
-        self.proprio_fields: tuple[ProprioField, ...] = PROPRIO + task.state_fields * state
+        self.action_fields = self.arm.action_fields
+        self.proprio_fields: tuple[ProprioField, ...] = (
+            self.arm.proprio_fields + task.state_fields * state
+        )
         self._state = state
         self._sparse = reward == "sparse"
         self._hold_steps = round(task.hold_s * config.control_rate_hz)
@@ -91,8 +93,15 @@ class ArmSimulation:
         """Nothing to release: MuJoCo frees the model with the object."""
 
 
-def make(name: str, reward: Reward = "dense", state: bool = False) -> ArmSimulation:
-    return ArmSimulation(ARM_TASKS[name](), reward, state=state)
+def make(
+    name: str, reward: Reward = "dense", state: bool = False, options: Any = None
+) -> ArmSimulation:
+    return ArmSimulation(ARM_TASKS[name](options), reward, state=state)
+
+
+def options(name: str) -> type | None:
+    """The dataclass of the task's options."""
+    return ARM_TASKS[name].Options
 
 
 def tasks() -> list[tuple[str, str]]:

@@ -31,8 +31,15 @@ class DmControlSimulation:
         spec = self._env.action_spec()
         self._low, self._high = np.asarray(spec.minimum), np.asarray(spec.maximum)
         self.action_fields = tuple(
-            ActionField(name=f"actuator{i}", unit="1", scale=float(high), control="native")
-            for i, high in enumerate(self._high)
+            ActionField(
+                name=f"actuator{i}",
+                unit="1",
+                kind="position",
+                scale=float(high - low) / 2,
+                offset=float(high + low) / 2,
+                hold=0.0,
+            )
+            for i, (low, high) in enumerate(zip(self._low, self._high, strict=True))
         )
         self.proprio_fields = tuple(
             ProprioField(name=key, unit="native", size=int(np.prod(array.shape, dtype=int)))

@@ -46,7 +46,9 @@ class RobosuiteSimulation:
         low, high = self._env.action_spec
         self._middle, self._half = (low + high) / 2, (high - low) / 2
         self.action_fields = tuple(
-            ActionField(name=f"action{i}", unit="1", scale=float(half), control="osc")
+            ActionField(
+                name=f"action{i}", unit="1", kind="displacement", scale=float(half), hold=0.0
+            )
             for i, half in enumerate(self._half)
         )
         self._observation: dict[str, Any] = self._env.reset()

@@ -1,7 +1,7 @@
-"""What a task of the arm suite defines. The environment around it is `sim.arm_env.ArmEnv`."""
+"""What a task of the arm suite defines. The simulation around it is `ArmSimulation`."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -14,11 +14,14 @@ class ArmTask(ABC):
     """Objects, start states, reward and success of one task.
 
     `dense_reward` has a slope wherever a random arm spends its time; `at_goal` is geometry
-    alone and never reads the reward.
+    alone and never reads the reward. `options` is an instance of `Options`, a frozen dataclass,
+    where a task has any.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    Options: ClassVar[type | None] = None
+    turns: bool = False  # the yaw of the tool is an axis
     gripper: ClassVar[bool] = False
     cameras: ClassVar[tuple[str, ...]] = ("front",)
     episode_s: ClassVar[float] = 5.0
@@ -26,7 +29,10 @@ class ArmTask(ABC):
     physics_dt_s: ClassVar[float] = 0.005
 
     # What `state` returns; in the frame of the robot's base.
-    state_fields: ClassVar[tuple[ProprioField, ...]]
+    state_fields: tuple[ProprioField, ...]
+
+    def __init__(self, options: Any = None) -> None:
+        self.options: Any = options or (self.Options() if self.Options else None)
 
     @abstractmethod
     def state(self, arm: Arm) -> np.ndarray:
@@ -58,11 +64,14 @@ def closeness(distance_m: float, range_m: float) -> float:
     return max(0.0, 1.0 - distance_m / range_m)
 
 
-def toward(arm: Arm, waypoint: np.ndarray, *gripper: float) -> np.ndarray:
-    """Action that moves the tcp to `waypoint` [3] m as fast as the interface allows."""
+def toward(arm: Arm, waypoint: np.ndarray, *others: float) -> np.ndarray:
+    """Action that moves the tcp to `waypoint` [3] m as fast as the interface allows.
+
+    `others` are the actions of the other axes.
+    """
     step = (waypoint - arm.tcp_pos) / arm.config.max_delta_m
     step /= max(1.0, float(np.abs(step).max()))
-    return np.concatenate((step, gripper)).astype(np.float32)
+    return np.concatenate((step, others)).astype(np.float32)
 
 
 def add_cube(spec: mujoco.MjSpec, half_m: float, rgba: tuple[float, ...]) -> None:

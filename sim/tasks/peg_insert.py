@@ -1,10 +1,14 @@
 """arm/peg_insert: put a square peg, held in the hand, into a square hole."""
 
+import math
+from dataclasses import dataclass
+from typing import Any
+
 import mujoco
 import numpy as np
 
 from robot_rl.types import ProprioField
-from sim.arm import Arm
+from sim.arm import Arm, free_tool_roll
 from sim.tasks.base import ArmTask, closeness, toward
 
 CLEARANCE_M = 0.002
@@ -16,23 +20,39 @@ _TOP_M = 0.04
 _LOW, _HIGH = np.array([0.30, -0.12]), np.array([0.44, 0.12])
 _START_LOW, _START_HIGH = np.array([0.32, -0.08, 0.14]), np.array([0.42, 0.08, 0.20])
 _HOVER_M = 0.015
-_TOOL_ROLL_RAD = (-2 * np.pi, 2 * np.pi)
+# A square is the same after a quarter of a turn.
+_MAX_YAW_RAD = math.pi / 4
+# With 2 mm of play a peg that is inside is turned by 17 degrees at most.
+_TURNED_RAD = math.radians(20)
+_ALIGNED_RAD = 0.06
+
+
+@dataclass(frozen=True, kw_only=True)
+class PegOptions:
+    """`random_yaw`: the hole is turned by up to 45 degrees, and the arm can turn its tool."""
+
+    random_yaw: bool = False
 
 
 class PegInsert(ArmTask):
-    """The peg has 2 mm of play on each side; success is its depth in the hole."""
+    """The peg has 2 mm of play on each side; success is its depth in the hole, turned as it is."""
 
+    Options = PegOptions
     name = "peg_insert"
     summary = "put a 16 mm square peg into a hole at a random place, 2 mm of clearance a side"
     cameras = ("front", "wrist")
     episode_s = 6.0
     depth_m = 0.02
-    state_fields = (ProprioField(name="tip_to_hole", unit="m", size=3),)
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.turns = self.options.random_yaw
+        tip = ProprioField(name="tip_to_hole", unit="m", size=3)
+        yaw = ProprioField(name="yaw_to_hole", unit="rad", size=1)
+        self.state_fields = (tip, yaw) if self.turns else (tip,)
 
     def build(self, spec: mujoco.MjSpec) -> None:
-        # The arm's own range ends where the tool points down squarely; a square peg needs that yaw.
-        spec.joint("tool_roll").range = _TOOL_ROLL_RAD
-        spec.actuator("tool_roll").ctrlrange = _TOOL_ROLL_RAD
+        free_tool_roll(spec)  # a square peg is held squarely
         hand = spec.body("hand")
         tcp = spec.site("tcp").pos
         length_m = _PEG_BELOW_TCP_M + 0.01
@@ -61,19 +81,38 @@ class PegInsert(ArmTask):
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
         arm.reset(rng.uniform(_START_LOW, _START_HIGH), gripper_opening=_PEG_HALF_M)
         arm.data.mocap_pos[0] = (*rng.uniform(_LOW, _HIGH), 0.0)
+        yaw_rad = rng.uniform(-_MAX_YAW_RAD, _MAX_YAW_RAD) if self.turns else 0.0
+        arm.data.mocap_quat[0] = (math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2))
         mujoco.mj_forward(arm.model, arm.data)
 
     def state(self, arm: Arm) -> np.ndarray:
-        return self.tip_to_hole(arm)
+        yaw = [self.yaw_to_hole(arm)] if self.turns else []
+        return np.concatenate((self.tip_to_hole(arm), yaw))
 
     def tip_to_hole(self, arm: Arm) -> np.ndarray:
         """[3] m from the middle of the peg's tip to the middle of the hole's mouth."""
         tip = arm.tcp_pos - (0.0, 0.0, _PEG_BELOW_TCP_M)
         return arm.data.mocap_pos[0] + (0.0, 0.0, _TOP_M) - tip
 
+    def hole_yaw(self, arm: Arm) -> float:
+        """Of the hole about the vertical, rad."""
+        cosine, _, _, sine = arm.data.mocap_quat[0]
+        return 2.0 * math.atan2(sine, cosine)
+
+    def yaw_to_hole(self, arm: Arm) -> float:
+        """The shorter turn that lets the peg fit, rad in [-pi/4, pi/4]."""
+        return math.remainder(self.hole_yaw(arm) - arm.yaw, math.pi / 2)
+
+    def across(self, arm: Arm) -> float:
+        """m from the tip to the hole's axis, along the side of the hole where it is farther."""
+        x, y, _ = self.tip_to_hole(arm)
+        sine, cosine = math.sin(self.hole_yaw(arm)), math.cos(self.hole_yaw(arm))
+        return max(abs(cosine * x + sine * y), abs(cosine * y - sine * x))
+
     def at_goal(self, arm: Arm) -> bool:
-        gap = self.tip_to_hole(arm)
-        return bool(gap[2] > self.depth_m and np.abs(gap[:2]).max() < 2 * CLEARANCE_M)
+        deep = self.tip_to_hole(arm)[2] > self.depth_m
+        turned = abs(self.yaw_to_hole(arm)) < _TURNED_RAD
+        return bool(deep and turned and self.across(arm) < 2 * CLEARANCE_M)
 
     def dense_reward(self, arm: Arm) -> float:
         if self.at_goal(arm):
@@ -82,18 +121,21 @@ class PegInsert(ArmTask):
         across_m = float(np.linalg.norm(gap[:2]))
         distance_m = float(np.linalg.norm(gap))
         depth = min(max(gap[2] / self.depth_m, 0.0), 1.0) if across_m < 2 * CLEARANCE_M else 0.0
+        turned = closeness(abs(self.yaw_to_hole(arm)), _MAX_YAW_RAD) if self.turns else 0.0
         # The second slope leads the last centimetre, where the first is flat.
         return (
             0.25 * closeness(distance_m, 0.3)
             + 0.25 * closeness(across_m, 0.02)
             + 0.3 * float(depth)
+            + 0.15 * turned
         )
 
     def expert_action(self, arm: Arm) -> np.ndarray:
-        gap, tcp = self.tip_to_hole(arm), arm.tcp_pos
-        hole = tcp[:2] + gap[:2]
-        across_m = float(np.abs(gap[:2]).max())
-        if across_m < 0.75 * CLEARANCE_M or (across_m < 2 * CLEARANCE_M and gap[2] > 0):
-            return toward(arm, np.array([*hole, tcp[2] + gap[2] - 1.5 * self.depth_m]))
+        gap, tcp, yaw_rad = self.tip_to_hole(arm), arm.tcp_pos, self.yaw_to_hole(arm)
+        turn = [float(np.clip(yaw_rad / arm.config.max_delta_rad, -1.0, 1.0))] if self.turns else []
+        hole, across_m = tcp[:2] + gap[:2], self.across(arm)
+        aligned = across_m < 0.75 * CLEARANCE_M and (abs(yaw_rad) < _ALIGNED_RAD or not self.turns)
+        if aligned or (across_m < 2 * CLEARANCE_M and gap[2] > 0):
+            return toward(arm, np.array([*hole, tcp[2] + gap[2] - 1.5 * self.depth_m]), *turn)
         over = hole if gap[2] < 0 else tcp[:2]  # rise beside the block before travelling
-        return toward(arm, np.array([*over, tcp[2] + gap[2] + _HOVER_M]))
+        return toward(arm, np.array([*over, tcp[2] + gap[2] + _HOVER_M]), *turn)

@@ -21,7 +21,8 @@ def test_it_learns_the_label_and_not_the_action():
     assert error < 0.02
     tensors = batch.map(torch.from_numpy)
     with torch.no_grad():
-        mu = agent.policy()(tensors.obs)
+        policy = agent.policy()
+        mu = policy.actor(policy.encoder(tensors.obs)).mu
     assert float((mu - tensors.label).abs().mean()) < 0.15
     assert float((mu - tensors.action).abs().mean()) > 0.5
 
@@ -39,9 +40,11 @@ def test_every_key_of_the_configuration_files_belongs_to_some_agent():
 
     from omegaconf import OmegaConf
 
-    from robot_rl.build.config import AGENTS, config_dir
+    from robot_rl.agents.base import AGENTS
+    from robot_rl.config.files import config_dir
 
-    known = {f.name for schema in AGENTS.values() for f in dataclasses.fields(schema)}
+    configs = [AGENTS.load(name).config for name in AGENTS.names()]
+    known = {field.name for config in configs for field in dataclasses.fields(config)}
     for group in ("task", "size", "experiment"):
         for path in (config_dir() / group).rglob("*.yaml"):
             agent = OmegaConf.to_container(OmegaConf.load(path)).get("agent", {})

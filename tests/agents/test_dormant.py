@@ -61,11 +61,12 @@ def test_perturbation_reaches_every_weight_the_paper_names(config):
         for score in (1.0, 2.0):
             agent.end_episode(score)
             agent.update(random_batch(INTERFACE))
-    named = ("encoder", "actor", "critic", "critic_target", "value")
-    before = {name: parameters(agent.modules()[name]) for name in named}
+    named = {**agent.perturbed(), "critic_target": agent.critic_target}
+    assert set(named) == {"encoder", "actor", "critic", "critic_target", "value"}
+    before = {name: parameters(module) for name, module in named.items()}
     agent.perturb(alpha=0.5)
-    for name in named:
-        for key, value in parameters(agent.modules()[name]).items():
+    for name, module in named.items():
+        for key, value in parameters(module).items():
             if (key.endswith("weight") and value.dim() > 1) or "experts.w" in key:
                 assert not torch.equal(value, before[name][key]), f"{name}.{key}"
 
@@ -148,7 +149,7 @@ def test_mentor_without_spread_draws_fresh_weights():
     agent = make_agent(MentorConfig, INTERFACE, actor="moe")
     agent.end_episode(1.0)
     agent.perturb(alpha=0.5)
-    assert all(torch.isfinite(p).all() for p in agent.actor.parameters())
+    assert all(torch.isfinite(p).all() for p in agent.pi.parameters())
 
 
 def test_mentor_state_holds_the_top_set():

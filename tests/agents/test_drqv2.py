@@ -9,6 +9,7 @@ import torch
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.agents.schedules import LinearSchedule
 from robot_rl.networks.layers import squashed_noise
+from robot_rl.networks.policy import PolicyMemory
 from tests.agents.tiny import make_agent, parameters
 from tests.conftest import make_interface, random_batch, random_obs
 
@@ -33,7 +34,7 @@ def test_target_is_the_n_step_bellman_target():
         h = agent.encoder(batch.next_obs)
         y, _ = agent._targets(batch, h)
         torch.manual_seed(0)
-        action = squashed_noise(agent.actor(h).mu, agent.exploration_std(), 0.3)
+        action = squashed_noise(agent.pi(h).mu, agent.exploration_std(), 0.3)
         q1, q2 = agent.critic_target(h, action)
     torch.testing.assert_close(y, batch.reward + batch.discount * torch.minimum(q1, q2))
     assert y[0] == batch.reward[0]
@@ -54,7 +55,7 @@ def test_the_actor_climbs_its_critic_and_a_wrong_sign_is_caught():
 
     def value() -> float:
         with torch.no_grad():
-            return float(torch.min(*agent.critic(h, agent.actor(h).mu)).mean())
+            return float(torch.min(*agent.critic(h, agent.pi(h).mu)).mean())
 
     before = value()
     for _ in range(30):
@@ -65,11 +66,11 @@ def test_the_actor_climbs_its_critic_and_a_wrong_sign_is_caught():
 def test_the_actor_update_leaves_critic_and_encoder_alone():
     agent = make_agent(DrQV2Config, INTERFACE)
     batch = random_batch(INTERFACE).map(torch.from_numpy)
-    frozen = {"critic": parameters(agent.critic), "encoder": parameters(agent.encoder)}
+    frozen = [(module, parameters(module)) for module in (agent.critic, agent.encoder)]
     agent._update_actor(agent.encoder(batch.obs).detach())
-    for name, before in frozen.items():
-        for key, value in parameters(agent.modules()[name]).items():
-            assert torch.equal(value, before[key]), f"{name}.{key}"
+    for module, before in frozen:
+        for key, value in parameters(module).items():
+            assert torch.equal(value, before[key]), key
     assert all(p.requires_grad for p in agent.critic.parameters())
 
 
@@ -95,7 +96,7 @@ def test_evaluation_follows_the_running_average_of_the_policy():
     agent = make_agent(DrQV2Config, INTERFACE, policy_ema_decay=0.75, lr=1e-2)
     before = parameters(agent.policy().actor)
     agent.update(random_batch(INTERFACE))
-    online = parameters(agent.actor)
+    online = parameters(agent.pi)
     for name, value in parameters(agent.policy().actor).items():
         torch.testing.assert_close(value, 0.75 * before[name] + 0.25 * online[name])
 
@@ -103,27 +104,29 @@ def test_evaluation_follows_the_running_average_of_the_policy():
 def test_acting_is_deterministic_in_evaluation_and_noisy_in_training():
     agent = make_agent(DrQV2Config, INTERFACE)
     obs = [random_obs(INTERFACE, np.random.default_rng(i)) for i in range(2)]
-    first, carry = agent.act(obs, [None, None], "eval")
-    again, _ = agent.act(obs, [None, None], "eval")
-    noisy, _ = agent.act(obs, [None, None], "train")
+    first, again, noisy = (
+        PolicyMemory(acting, 2).act(obs)
+        for acting in (agent.policy(), agent.policy(), agent.actor())
+    )
     np.testing.assert_array_equal(first, again)
     assert first.shape == (2, 2)
     assert first.dtype == np.float32
     assert np.abs(noisy - first).max() > 0.05
     assert np.abs(noisy).max() < 1
-    assert len(carry) == 2
 
 
-def test_the_carry_stacks_the_last_frames():
-    agent = make_agent(DrQV2Config, INTERFACE, frame_stack=3)
-    rng = np.random.default_rng(0)
-    frames = [random_obs(INTERFACE, rng) for _ in range(4)]
-    carry = [None]
-    for obs in frames:
-        _, carry = agent.act([obs], carry, "eval")
-    key = INTERFACE.cameras[0].key
-    wanted = np.stack([f[key].transpose(2, 0, 1) for f in frames[1:]])
-    np.testing.assert_array_equal(carry[0][key], wanted)
+def test_an_actor_in_another_process_explores_as_its_agent_does():
+    agent = make_agent(DrQV2Config, INTERFACE, std=LinearSchedule(steps=100))
+    agent.step = 50
+    agent.update(random_batch(INTERFACE))
+    elsewhere = make_agent(DrQV2Config, INTERFACE, seed=7).actor()
+    elsewhere.load_state_dict(copy.deepcopy(agent.actor().state_dict()))
+    obs = [random_obs(INTERFACE, np.random.default_rng(0))]
+    actions = []
+    for actor in (agent.actor(), elsewhere):
+        torch.manual_seed(3)
+        actions.append(PolicyMemory(actor, 1).act(obs))
+    np.testing.assert_array_equal(*actions)
 
 
 def test_state_round_trip_continues_identically():
@@ -135,8 +138,8 @@ def test_state_round_trip_continues_identically():
     for agent in (a, b):
         torch.manual_seed(4)
         agent.update(batch)
-    for key, value in parameters(a.actor).items():
-        assert torch.equal(value, parameters(b.actor)[key])
+    for key, value in parameters(a.pi).items():
+        assert torch.equal(value, parameters(b.pi)[key])
 
 
 def test_compiled_modules_give_the_same_losses():

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from robot_rl.build.agents import build_agent
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.moe import MoEConfig
-from robot_rl.networks.policy import NetworkConfig
+from robot_rl.networks.stacked import NetworkConfig
 from robot_rl.types import Interface
 
 
@@ -19,8 +19,6 @@ def make_agent(
     seed: int = 0,
     frame_stack: int = 2,
     actor: str = "mlp",
-    gaussian: bool = False,
-    gripper: str = "continuous",
     **settings: Any,
 ) -> Any:
     torch.manual_seed(seed)
@@ -30,12 +28,12 @@ def make_agent(
         feature_dim=12,
         hidden_dim=24,
         actor=actor,
-        gaussian=gaussian,
-        gripper=gripper,
         moe=MoEConfig(num_experts=4, top_k=2, expert_dim=8, gate_dim=8),
     )
     settings = {"network": network, "shift_pad": 1, **settings}
-    return build_agent(config(**settings), interface, Compute(torch.device("cpu"), False))
+    return build_agent(
+        config(**settings).for_run(200_000), interface, Compute(torch.device("cpu"), False)
+    )
 
 
 def parameters(module: nn.Module) -> dict[str, Tensor]:

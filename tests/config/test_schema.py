@@ -5,15 +5,16 @@ from typing import Literal, Optional
 
 import pytest
 
-from robot_rl.build.config import AGENTS, TrainConfig, train_config
+from robot_rl.agents.base import AGENTS
+from robot_rl.build.config import TrainConfig, train_config
 from robot_rl.config.schema import flatten, from_tree
 from robot_rl.errors import ConfigError, UnknownNameError
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", AGENTS.names())
 def test_defaults_survive_a_round_trip(name):
     config = train_config({"agent": {"name": name}})
-    assert type(config.agent) is AGENTS[name]
+    assert type(config.agent) is type(AGENTS.load(name).config)
     assert train_config(asdict(config)) == config
 
 

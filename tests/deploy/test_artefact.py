@@ -2,77 +2,105 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
+import yaml
 
 from robot_rl.build.config import TrainConfig
+from robot_rl.config.schema import from_tree
 from robot_rl.deploy.artefact import PolicyFolder
-from robot_rl.deploy.onnx import export_onnx, random_observations
-from robot_rl.networks.policy import NetworkConfig, make_policy
-from tests.conftest import make_interface, random_obs
+from robot_rl.deploy.onnx import export_onnx
+from robot_rl.envs.registry import TaskConfig
+from robot_rl.errors import CorruptFileError, UnknownNameError
+from robot_rl.networks.policy import Policy
+from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
+from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
+from tests.conftest import make_interface
 
 INTERFACE = make_interface(cameras=2)
+KINDS = ["mlp", "moe", "gripper", "gru"]
 
 
-@pytest.mark.parametrize("actor", ["mlp", "moe"])
-def test_a_policy_comes_back_with_the_same_actions(tmp_path, actor):
+def make(kind: str = "mlp") -> Policy:
     torch.manual_seed(0)
-    network = NetworkConfig(hidden_dim=16, actor=actor, frame_stack=2)
-    policy = make_policy(network, INTERFACE).eval()
-    folder = PolicyFolder(tmp_path / "policy")
-    folder.write(policy, network, INTERFACE, TrainConfig(), {"success_rate": 0.9})
+    network = NetworkConfig(hidden_dim=16, frame_stack=2, actor="moe" if kind == "moe" else "mlp")
+    if kind == "gru":
+        return RecurrentPolicy(RecurrentConfig(network=network, memory_dim=8), INTERFACE).eval()
+    discrete = kind == "gripper"
+    config = StackedConfig(
+        network=network,
+        head="gaussian" if discrete else "deterministic",
+        gripper="discrete" if discrete else "continuous",
+    )
+    return StackedPolicy(config, INTERFACE).eval()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_policy_comes_back_with_the_same_actions_and_memory(tmp_path, kind):
+    policy, folder = make(kind), PolicyFolder(tmp_path / "policy")
+    folder.write(policy, TrainConfig(), {"success_rate": 0.9})
+    again = folder.load()
     assert folder.interface() == INTERFACE
-    assert folder.network() == network
-    obs = random_observations(INTERFACE, 2, 4, seed=0)
+    assert (again.kind, again.config) == (policy.kind, policy.config)
     with torch.no_grad():
-        torch.testing.assert_close(folder.load()(obs), policy(obs))
+        inputs = policy.example(4)
+        torch.testing.assert_close(again.step(*inputs), policy.step(*inputs))
     card = (tmp_path / "policy" / "card.md").read_text()
     assert "| success_rate | 0.9 |" in card
-    assert "cam0 36x36, cam1 36x36; 2 frames stacked" in card
+    assert "cam0 36x36, cam1 36x36" in card
+    memory = "memory 8" if kind == "gru" else "frames/cam0 1x3x36x36"
+    assert memory in card
+
+
+def test_a_folder_of_another_format_or_kind_says_so(tmp_path):
+    folder = PolicyFolder(tmp_path / "policy")
+    folder.write(make(), TrainConfig(), {})
+    path = folder.root / "config.yaml"
+    tree = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**tree, "format": 1}))
+    with pytest.raises(CorruptFileError, match="format 1, this version reads 2"):
+        folder.load()
+    path.write_text(yaml.safe_dump({**tree, "policy": {**tree["policy"], "kind": "stackd"}}))
+    with pytest.raises(UnknownNameError, match=r"kind of policy 'stackd'\. Choose one of: stacked"):
+        folder.load()
+
+
+def test_the_options_of_the_task_leave_with_the_policy(tmp_path):
+    task = TaskConfig(name="arm/peg_insert", options={"random_yaw": True})
+    folder = PolicyFolder(tmp_path / "policy")
+    folder.write(make(), TrainConfig(task=task), {})
+    saved = folder.config()["training"]["task"]
+    assert from_tree(TaskConfig, saved, "task") == task
+    card = (folder.root / "card.md").read_text()
+    assert "| options of the task | random_yaw=True |" in card
 
 
 def test_writing_again_replaces_the_folder_whole(tmp_path):
     folder = PolicyFolder(tmp_path / "policy")
-    network = NetworkConfig(hidden_dim=16)
     for _ in range(2):
-        folder.write(make_policy(network, INTERFACE), network, INTERFACE, TrainConfig(), {})
+        folder.write(make(), TrainConfig(), {})
     assert [path.name for path in tmp_path.iterdir()] == ["policy"]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [{"actor": "mlp"}, {"actor": "moe"}, {"gaussian": True, "gripper": "discrete"}],
-    ids=["mlp", "moe", "gripper"],
-)
-def test_onnx_agrees_with_torch(tmp_path, kind):
-    torch.manual_seed(0)
-    network = NetworkConfig(hidden_dim=16, frame_stack=2, **kind)
-    policy = make_policy(network, INTERFACE)
-    assert export_onnx(policy, INTERFACE, tmp_path) < 1e-4
-    assert (tmp_path / "policy.onnx").stat().st_size > 1000
+@pytest.mark.parametrize("kind", KINDS)
+def test_onnx_agrees_with_torch_over_episodes_with_its_own_memory(tmp_path, kind):
+    import onnx
+
+    assert export_onnx(make(kind), tmp_path) < 1e-4
+    graph = onnx.load(str(tmp_path / "policy.onnx")).graph
+    carry = {"carry/memory"} if kind == "gru" else {"carry/frames/cam0", "carry/frames/cam1"}
+    assert {node.name for node in graph.output} == {"action", *(name + "/next" for name in carry)}
+    assert carry <= {node.name for node in graph.input}
 
 
 def test_a_policy_without_cameras_is_exported_for_any_batch(tmp_path):
     blind = make_interface(cameras=0)
-    policy = make_policy(NetworkConfig(hidden_dim=16, gaussian=True), blind)
-    assert export_onnx(policy, blind, tmp_path) < 1e-4  # compares another batch than it traced
-
-
-def test_acting_repeats_the_first_frame_and_needs_no_batch_axis():
-    policy = make_policy(NetworkConfig(hidden_dim=16, frame_stack=3), INTERFACE)
-    obs = random_obs(INTERFACE, np.random.default_rng(0))
-    action, frames = policy.act([obs], [None])
-    key = INTERFACE.cameras[0].key
-    assert action.shape == (1, 2)
-    for frame in frames[0][key]:
-        np.testing.assert_array_equal(frame, obs[key].transpose(2, 0, 1))
-    assert policy.training  # acting leaves the mode as it was
+    config = StackedConfig(network=NetworkConfig(hidden_dim=16), head="gaussian")
+    assert export_onnx(StackedPolicy(config, blind), tmp_path) < 1e-4  # of another batch
 
 
 def test_no_pickle_in_the_folder(tmp_path):
-    network = NetworkConfig(hidden_dim=16)
     folder = PolicyFolder(tmp_path / "policy")
-    folder.write(make_policy(network, INTERFACE), network, INTERFACE, TrainConfig(), {})
+    folder.write(make(), TrainConfig(), {})
     json.loads((tmp_path / "policy" / "interface.json").read_text())
     assert not any(b"\x80\x04" in path.read_bytes()[:64] for path in folder.root.iterdir())

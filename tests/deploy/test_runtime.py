@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,24 +16,37 @@ import torch
 from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import export_onnx
-from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
+from robot_rl.deploy.runtime import Applied, PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError, NotFiniteError
-from robot_rl.networks.policy import NetworkConfig, make_policy
+from robot_rl.networks.policy import Policy, PolicyMemory
+from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
+from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from tests.conftest import make_interface, random_obs
 
 INTERFACE = make_interface(cameras=2)
 PATIENT = {"deadline_s": 5.0}
 
 
+def export(root: Path, policy: Policy) -> Path:
+    PolicyFolder(root).write(policy, TrainConfig(), {})
+    export_onnx(policy, root)
+    return root
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    root = tmp_path_factory.mktemp("runtime") / "policy"
     torch.manual_seed(0)
     network = NetworkConfig(hidden_dim=16, frame_stack=3)
-    policy = make_policy(network, INTERFACE).eval()
-    PolicyFolder(root).write(policy, network, INTERFACE, TrainConfig(), {})
-    export_onnx(policy, INTERFACE, root)
-    return root
+    policy = StackedPolicy(StackedConfig(network=network), INTERFACE).eval()
+    return export(tmp_path_factory.mktemp("runtime") / "policy", policy)
+
+
+@pytest.fixture(scope="module")
+def remembering(tmp_path_factory):
+    torch.manual_seed(0)
+    config = RecurrentConfig(network=NetworkConfig(hidden_dim=16), memory_dim=8)
+    policy = RecurrentPolicy(config, INTERFACE).eval()
+    return export(tmp_path_factory.mktemp("recurrent") / "policy", policy)
 
 
 @pytest.fixture
@@ -50,11 +64,44 @@ def episode(steps: int):
 )
 def test_actions_and_memory_are_those_of_the_policy(folder, engine, own_thread):
     runtime = PolicyRuntime(folder, RuntimeConfig(engine=engine, own_thread=own_thread, **PATIENT))
-    policy, carry = PolicyFolder(folder).load(), [None]
+    memory = PolicyMemory(PolicyFolder(folder).load(), 1)
     for obs in episode(5):
-        wanted, carry = policy.act([obs], carry)
-        decision = runtime.act(obs)
-        np.testing.assert_allclose(decision.action, wanted[0].numpy(), atol=1e-5)
+        wanted = memory.act([obs])[0]
+        np.testing.assert_allclose(runtime.act(obs).action, wanted, atol=1e-5)
+    runtime.close()
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_a_takeover_reaches_the_memory_of_a_recurrent_policy(remembering, engine):
+    runtime = PolicyRuntime(remembering, RuntimeConfig(engine=engine, **PATIENT))
+    memory = PolicyMemory(PolicyFolder(remembering).load(), 1)
+    untold = PolicyMemory(PolicyFolder(remembering).load(), 1)
+    human = np.array([0.8, -0.6], np.float32)
+    applied, gap = None, 0.0
+    for step, obs in enumerate(episode(8)):
+        wanted = memory.act([obs])[0]
+        gap = max(gap, float(np.abs(untold.act([obs])[0] - wanted).max()))
+        found = runtime.act(obs, applied=applied).action
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+        taken_over = 2 <= step < 5
+        applied = Applied(action=human if taken_over else found, own=not taken_over)
+        memory.applied(0, applied.action, applied.own)
+    assert gap > 1e-3  # what was told made a difference
+    runtime.close()
+
+
+def test_a_late_step_is_remembered_once_it_has_come(remembering):
+    runtime = PolicyRuntime(remembering, RuntimeConfig(deadline_s=0.05))
+    fast, let_go = runtime._engine, threading.Event()
+    runtime._engine = lambda inputs: (let_go.wait(10.0), fast(inputs))[1]
+    first, second = episode(2)
+    assert runtime.act(first).action is None
+    let_go.set()
+    runtime._running.result(10.0)
+    runtime._engine, runtime._deadline_s = fast, 5.0
+    memory = PolicyMemory(PolicyFolder(remembering).load(), 1)
+    memory.act([first])
+    np.testing.assert_allclose(runtime.act(second).action, memory.act([second])[0], atol=1e-5)
     runtime.close()
 
 
@@ -120,7 +167,8 @@ def test_another_observation_or_interface_is_refused(folder):
 
 def test_an_action_that_is_not_finite_raises(folder):
     runtime = PolicyRuntime(folder, RuntimeConfig(**PATIENT))
-    runtime._engine = lambda inputs: np.array([np.nan, 0.0])
+    fast = runtime._engine
+    runtime._engine = lambda inputs: fast(inputs) | {"action": torch.tensor([[np.nan, 0.0]])}
     with pytest.raises(NotFiniteError, match="nan"):
         runtime.act(episode(1)[0])
 

@@ -22,7 +22,7 @@ INTERFACE = Interface(
     control_rate_hz=10.0,
     proprio=(),
     cameras=(CameraField(name="front", height=4, width=4, rate_hz=10.0),),
-    actions=(ActionField(name="tcp_dx", unit="m", scale=0.03, control="delta"),),
+    actions=(ActionField(name="tcp_x", unit="m", scale=0.03, kind="displacement", hold=0.0),),
 )
 
 
@@ -75,6 +75,7 @@ def _in_motion(first_command: int) -> _Messages:
                 joint_pos_rad=(),
                 joint_vel_rad_s=(),
                 tcp_pos_m=(0.4 + 0.15 * d, 0.0, 0.1),
+                tcp_quat=(1.0, 0.0, 0.0, 0.0),
                 tcp_vel_m_s=(0.15 * (i > first_command), 0.0, 0.0),
                 stamp_s=t,
             )

@@ -11,7 +11,6 @@ from hardware.drivers import load_driver
 from hardware.opencv_camera import OpenCVCamera
 from robot_rl.analysis.video import write_mp4
 from robot_rl.errors import ConfigError, HardwareError
-from robot_rl.types import CameraField
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +47,27 @@ def test_a_camera_that_is_not_there_says_what_to_look_at():
 
 
 def test_the_reader_hands_over_later_frames_and_passes_errors_on(video):
-    field = CameraField(name="c", height=16, width=16, rate_hz=10.0, crop=(0, 0, 48, 32))
-    reader = CameraReader(CroppedCamera(OpenCVCamera(video), field))
+    reader = CameraReader(CroppedCamera(OpenCVCamera(video), "c", 16, 16, (0, 0, 48, 32)))
     reader.start()
     with pytest.raises(HardwareError, match="at its end"):
         reader.after(time.time() + 60.0, 5.0)
     reader.close()
+
+
+def test_a_camera_is_cropped_and_resized_at_the_source(video):
+    camera = CroppedCamera(OpenCVCamera(video), "left", 16, 20, (0, 0, 48, 32))
+    camera.connect()
+    features = camera.features
+    assert (features.name, features.height, features.width) == ("left", 16, 20)
+    image = camera.read(1.0).image
+    assert image.shape == (16, 20, 3)
+    assert image[:, :16, 0].min() > 60  # the red half alone
+    camera.disconnect()
+    wide = CroppedCamera(OpenCVCamera(video), "wide", 16, 16, (0, 0, 48, 65))
+    wide.connect()
+    with pytest.raises(ConfigError, match=r"camera 'wide': crop .* does not lie inside 48x64"):
+        wide.read(1.0)
+    wide.disconnect()
 
 
 class StuckCamera:

@@ -7,6 +7,7 @@ import pytest
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.guarded_arm import ArmMode, GuardedArm
+from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
 from robot_rl.errors import ConfigError
 
 GO, STILL = (0.1, 0.0, 0.0, 0.0), (0.0,) * 4
@@ -16,7 +17,11 @@ class PaperArm:
     """The smallest arm: it remembers what it was told and when."""
 
     features = ArmFeatures(
-        name="paper", joint_names=("a",), joint_low_rad=(-1.0,), joint_high_rad=(1.0,)
+        name="paper",
+        axes=tuple(Axis(name=n, unit="m") for n in (*TCP_LINEAR, GRIPPER)),
+        joint_names=("a",),
+        joint_low_rad=(-1.0,),
+        joint_high_rad=(1.0,),
     )
 
     def __init__(self) -> None:
@@ -32,6 +37,7 @@ class PaperArm:
             joint_pos_rad=(0.0,),
             joint_vel_rad_s=(0.0,),
             tcp_pos_m=(0.3, 0, 0.1),
+            tcp_quat=(1.0, 0.0, 0.0, 0.0),
             tcp_vel_m_s=(0, 0, 0),
             stamp_s=time.time(),
         )

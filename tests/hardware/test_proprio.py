@@ -14,6 +14,7 @@ STATE = ArmState(
     joint_pos_rad=(0.1, 0.2),
     joint_vel_rad_s=(0.3, 0.4),
     tcp_pos_m=(0.5, 0.6, 0.7),
+    tcp_quat=(1.0, 0.0, 0.0, 0.0),
     tcp_vel_m_s=(0.01, 0.02, 0.03),
     gripper_m=0.04,
     stamp_s=1.0,

@@ -1,12 +1,10 @@
 """The simulated robot: the world of a task in real time, and `RobotEnv` on it."""
 
 import dataclasses
-import time
 
 import numpy as np
 import pytest
 
-from hardware.camera import Frame, fit
 from hardware.guarded_arm import GuardedArm
 from hardware.proprio import ProprioReader
 from hardware.robot_env import RobotEnv
@@ -15,7 +13,7 @@ from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
-from robot_rl.errors import ConfigError, HardwareError
+from robot_rl.errors import ConfigError, HardwareError, InterfaceMismatchError
 
 TASK = TaskConfig(name="arm/reach", cameras={"front": CameraSpec()}, image_size=32)
 LIMITS = SafetyLimits(
@@ -147,18 +145,31 @@ def test_what_is_missing_is_named(world):
 
 
 def test_the_action_map_is_its_own_inverse(world):
-    mapping = ActionMap(world.interface)
+    arm = SimulatedArm(world)
+    mapping, at = ActionMap(world.interface, arm.features.axes), (0.3, 0.0, 0.1, 0.02)
     action = np.array([0.5, -1.0, 0.25], np.float32)
-    assert mapping.velocity(action) == pytest.approx((0.15, -0.3, 0.075, 0.0))
-    np.testing.assert_allclose(mapping.action(mapping.velocity(action)), action, rtol=1e-6)
-    assert mapping.bound == pytest.approx((0.3, 0.3, 0.3, 0.0))
+    command = mapping.command(action, at)
+    assert command == pytest.approx((0.15, -0.3, 0.075, 0.0))
+    np.testing.assert_allclose(mapping.action(command, at), action, rtol=1e-6)
 
 
-def test_a_frame_is_cropped_and_resized_at_the_source():
-    image = np.zeros((48, 64, 3), np.uint8)
-    image[8:40, 16:48] = 200
-    seen = fit(Frame(image=image, stamp_s=time.time()).image, (8, 16, 32, 32), 16, 16)
-    assert seen.shape == (16, 16, 3)
-    assert seen.min() == 200
-    with pytest.raises(HardwareError, match="does not lie inside"):
-        fit(image, (20, 0, 40, 64), 16, 16)
+def test_a_cropped_camera_shows_on_the_robot_what_it_showed_in_training():
+    """The robot's camera sends the source; the crop is the policy's."""
+    crop = CameraSpec(height=32, width=32, crop=(8, 16, 48, 32), source_height=64, source_width=64)
+    env = open_env(dataclasses.replace(TASK, cameras={"front": crop}), RenderConfig())
+    world = SimWorld(dataclasses.replace(TASK, image_size=64))
+    world.start()
+    robot = robot_env(world, interface=env.interface)
+    wanted, seen = env.reset(seed=3)[0], robot.reset(seed=3)[0]
+    np.testing.assert_array_equal(seen["image/front"], wanted["image/front"])
+    robot.close()
+    env.close()
+
+
+def test_a_camera_of_another_size_is_refused(world):
+    small = dataclasses.replace(world.interface.cameras[0], height=16, width=16)
+    interface = dataclasses.replace(world.interface, cameras=(small,))
+    robot = robot_env(world, interface=interface)
+    with pytest.raises(InterfaceMismatchError, match=r"sends 32x32 .* the policy takes 16x16"):
+        robot.reset(seed=3)
+    robot.close()

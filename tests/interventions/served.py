@@ -37,7 +37,7 @@ class Served:
 
 def arm_interface() -> Interface:
     """The arm suite's actions, and where its tool is."""
-    names = (("tcp_dx", 0.03), ("tcp_dy", 0.03), ("tcp_dz", 0.03), ("gripper", -0.02))
+    names = (("tcp_x", 0.03), ("tcp_y", 0.03), ("tcp_z", 0.03), ("gripper", -0.02))
     return Interface(
         task="test/arm",
         control_rate_hz=10.0,
@@ -47,7 +47,8 @@ def arm_interface() -> Interface:
             ProprioField(name="gripper_opening", unit="m", size=1),
         ),
         actions=tuple(
-            ActionField(name=name, unit="m", scale=scale, control="delta") for name, scale in names
+            ActionField(name=name, unit="m", scale=scale, kind="displacement", hold=0.0)
+            for name, scale in names
         ),
     )
 

@@ -85,7 +85,7 @@ def test_the_doctor_shows_live_input():
     while "held" not in terminal.text and time.monotonic() < end_s:
         terminal.type("a")
         terminal.wait_for("held", 0.05)
-    assert "tcp_dy" in terminal.text
+    assert "tcp_y" in terminal.text
     assert "held" in terminal.text
     terminal.type("q")
     assert terminal.process.wait(10) == 0

@@ -18,7 +18,9 @@ from tests.interventions.served import arm_interface
 class HandMovedArm:
     """An `Arm` whose pose is wherever a hand has put it."""
 
-    features = ArmFeatures(name="leader", joint_names=(), joint_low_rad=(), joint_high_rad=())
+    features = ArmFeatures(
+        name="leader", axes=(), joint_names=(), joint_low_rad=(), joint_high_rad=()
+    )
 
     def __init__(self) -> None:
         self.pose = np.array([0.1, 0.2, 0.3, 0.01])
@@ -28,6 +30,7 @@ class HandMovedArm:
             joint_pos_rad=(),
             joint_vel_rad_s=(),
             tcp_pos_m=tuple(self.pose[:3]),
+            tcp_quat=(1.0, 0.0, 0.0, 0.0),
             tcp_vel_m_s=(0, 0, 0),
             stamp_s=time.time(),
             gripper_m=float(self.pose[3]),

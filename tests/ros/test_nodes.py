@@ -1,6 +1,5 @@
 """Real node processes: bad input in one line, a last hold on every signal, parity, recording."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -12,13 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from benchmarks.ros_graph import Graph, steady_policy
+from benchmarks.ros_graph import Graph, remembering_policy, steady_policy
 from benchmarks.ros_robot import Hand, Robot, robot
 from robot_rl.cli import main
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
+from robot_rl.envs.registry import TaskConfig
 from robot_rl.episodes.bag_reader import read_recording
+from robot_rl.errors import ConfigError
+from robot_rl.networks.policy import PolicyMemory
+from robot_rl.replay.storage import Step
+from robot_rl.types import Observation
 from robot_rl_nodes import graph
 from robot_rl_nodes.sim_robot_node import played_task
 
@@ -94,11 +99,16 @@ def test_a_policy_that_does_not_fit_is_one_clear_line(policy, tmp_path):
 
 
 def test_the_simulated_robot_plays_the_policys_task_unless_another_is_named(policy, tmp_path):
-    interface = dataclasses.replace(PolicyFolder(policy).interface(), task="arm/lift")
-    interface.save(tmp_path / "interface.json")
-    assert played_task("", str(tmp_path)) == "arm/lift"
-    assert played_task("arm/push", str(tmp_path)) == "arm/push"
-    assert played_task("", "") == "arm/reach"
+    turned = {"name": "arm/peg_insert", "options": {"random_yaw": True}}
+    learned = {"training": {"task": turned}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(learned))
+    assert played_task("", "{}", str(tmp_path)) == TaskConfig(**turned)
+    assert played_task("arm/push", "{}", str(tmp_path)) == TaskConfig(name="arm/push")
+    named = played_task("arm/peg_insert", '{"random_yaw": true}', "")
+    assert named == TaskConfig(**turned)
+    assert played_task("", "{}", "") == TaskConfig(name="arm/reach")
+    with pytest.raises(ConfigError, match="task_options is no JSON object"):
+        played_task("arm/push", "random_yaw", "")
 
 
 def test_an_unknown_joint_is_one_clear_line(policy):
@@ -154,6 +164,59 @@ def _record_in_motion(r: Robot) -> str:
         assert stopped
         if r.moving() and not r.probe.stopped:
             return path
+
+
+def _record_a_takeover(r: Robot) -> str:
+    """An episode that begins with a reset of the policy's memory and has a takeover inside."""
+    from std_msgs.msg import Bool
+    from std_srvs.srv import SetBool
+
+    human = []
+    r.probe.node.create_subscription(
+        Bool, graph.INTERVENTION, lambda m: human.append(m.data), graph.LATCHED
+    )
+    while True:
+        r.move()
+        r.probe.trigger(graph.EPISODE_START)
+        r.probe.trigger(graph.POLICY_RESET)
+        time.sleep(0.5)
+        with Hand(r) as hand:
+            r.probe.until(lambda: human and human[-1], 30.0, "the human")
+            time.sleep(0.5)
+            hand.let_go()
+            r.probe.until(lambda: not human[-1], 30.0, "the hand-back")
+            time.sleep(0.6)
+            went_on = not r.probe.stopped
+            r.probe.call(SetBool, graph.EPISODE_SUCCESS, SetBool.Request(data=True))
+            _, path = r.probe.trigger(graph.EPISODE_STOP)
+        if went_on:
+            return path
+
+
+def _largest_gap(policy: Path, steps: list[tuple[Observation, Step]], told: bool) -> float:
+    """Between the policy's applied actions and those it would choose, told what happened or not."""
+    memory, gap = PolicyMemory(PolicyFolder(policy).load(), 1), 0.0
+    for obs, step in steps:
+        wanted = memory.act([obs])[0]
+        if step.source == "policy":
+            gap = max(gap, float(np.abs(wanted - step.action).max()))
+        if told:
+            memory.applied(0, step.action, step.source == "policy")
+    return gap
+
+
+def test_a_recurrent_policy_is_told_of_a_takeover_through_the_graph(tmp_path):
+    """The same observations and applied actions give the same actions as in one process."""
+    folder = remembering_policy(tmp_path, ACTION, spread=0.5)
+    with robot(policy=folder, teleop=True) as r:
+        bag = shutil.copytree(_record_a_takeover(r), tmp_path / "bag")
+    (recording,) = read_recording(bag, PolicyFolder(folder).interface(), {"front": "/camera"})
+    steps = list(zip(recording.obs, recording.steps, strict=False))
+    assert {"policy", "human"} <= {step.source for _, step in steps}
+    # Its memory began at one of the first observations: the one exposed after the reset.
+    begun = min(range(8), key=lambda k: _largest_gap(folder, steps[k:], told=True))
+    assert _largest_gap(folder, steps[begun:], told=True) < 1e-4
+    assert _largest_gap(folder, steps[begun:], told=False) > 1e-3
 
 
 def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, capsys):
@@ -225,7 +288,7 @@ def test_frames_of_another_size_hold_and_say_so(policy):
     with robot(policy=policy, size=32) as r:
         log = r.graph.log("policy_node")
         r.probe.until(lambda: "holds until it is activated" in log.read_text(), 30.0, "a refusal")
-        assert "image/front is uint8 (32, 32, 3); needed: uint8 (64, 64, 3)" in log.read_text()
+        assert "camera 'front' sends 32x32 (height x width); the policy takes" in log.read_text()
         r.recover()
         assert not r.moving()
 

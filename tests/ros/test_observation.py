@@ -3,9 +3,11 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from hardware.camera import Frame
-from robot_rl.types import TCP_POS_FROM_START, ProprioField
+from robot_rl.errors import InterfaceMismatchError
+from robot_rl.types import TCP_POS_FROM_START, CameraField, ProprioField
 from robot_rl_nodes.observation import ObservationSlot
 from tests.conftest import make_interface
 from tests.ros.test_messages import STATE
@@ -67,6 +69,46 @@ def test_without_a_camera_the_arm_paces():
     assert slot.take(0.01) is None  # measured before the episode began
     slot.state(state(11.2))
     assert slot.take(0.01).first
+
+
+def test_frames_are_cut_as_the_policy_wants_and_no_others_taken():
+    camera = CameraField(
+        name="cam0",
+        height=18,
+        width=18,
+        rate_hz=10.0,
+        crop=(0, 4, 36, 36),
+        source_height=36,
+        source_width=48,
+    )
+    interface = dataclasses.replace(make_interface(proprio=0), cameras=(camera,))
+    slot = ObservationSlot(interface, max_skew_s=0.03)
+    image = np.zeros((36, 48, 3), np.uint8)
+    image[:, 4:40] = 90
+    slot.state(state(10.0))
+    slot.frame("cam0", Frame(image=image, stamp_s=10.0))
+    obs = slot.take(0.01).obs["image/cam0"]
+    assert obs.shape == (18, 18, 3)
+    assert set(obs.ravel()) == {90}
+    for stamp_s, shape in ((10.2, (18, 18, 3)), (10.4, (48, 36, 3))):
+        slot.state(state(stamp_s))
+        slot.frame("cam0", Frame(image=np.zeros(shape, np.uint8), stamp_s=stamp_s))
+        with pytest.raises(
+            InterfaceMismatchError, match="the policy takes 36x48, of which it cuts"
+        ):
+            slot.take(0.01)
+
+
+def test_an_observation_knows_the_episode_it_was_taken_in():
+    slot = ObservationSlot(make_interface(proprio=0), max_skew_s=0.03)
+    numbers = []
+    for stamp_s in (10.0, 20.0):
+        slot.begin_episode(stamp_s)
+        slot.state(state(stamp_s))
+        slot.frame("cam0", frame(stamp_s))
+        taken = slot.take(0.0)
+        numbers += [taken and taken.episode]
+    assert numbers == [1, slot.episode] == [1, 2]
 
 
 def test_only_the_newest_frame_counts_and_only_once():

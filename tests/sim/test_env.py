@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from robot_rl.axes import Axis
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.envs.cameras import CameraSpec
 from sim.registry import make_env
@@ -26,7 +27,9 @@ def test_a_repeated_action_displaces_as_the_interface_says():
 def test_a_repeated_action_is_as_fast_on_a_robot():
     for repeat in (1, 2, 5):
         env = make_env("arm/lift", (), state=True, action_repeat=repeat)
-        assert ActionMap(env.interface).bound == pytest.approx((0.3, 0.3, 0.3, 0.2))
+        axes = [Axis(name=field.name, unit=field.unit) for field in env.interface.actions]
+        command = ActionMap(env.interface, axes).command([1, -1, 0.5, 1], [0.0] * 4)
+        assert command == pytest.approx((0.3, -0.3, 0.15, -0.2))
         env.close()
 
 

@@ -12,17 +12,24 @@ from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import ConfigError, UnknownNameError
 from sim.arm import ArmConfig
 from sim.env import SimEnv
-from sim.registry import list_tasks, make_env
-from sim.suites.arm import make
+from sim.registry import list_tasks, make_env, task_options
+from sim.suites.arm import ArmSimulation, make
 from sim.tasks import ARM_TASKS
 
 FRONT = (CameraSpec(name="front", height=64, width=64),)
 CART = (CameraSpec(name="0", height=64, width=64),)
+VARIANTS = [*ARM_TASKS, "peg_insert random_yaw"]
 
 
-def run_expert(task: str, seeds: range) -> list[bool]:
-    """Physics alone, so that a hundred seeds take seconds."""
-    simulation = make(task)
+def open_variant(variant: str) -> ArmSimulation:
+    """`task` or `task option`, with the option switched on; physics alone."""
+    task, _, option = variant.partition(" ")
+    options = task_options(f"arm/{task}", {option: True}) if option else None
+    return make(task, options=options)
+
+
+def run_expert(variant: str, seeds: range) -> list[bool]:
+    simulation = open_variant(variant)
     results = []
     for seed in seeds:
         simulation.reset(np.random.default_rng(seed))
@@ -33,14 +40,14 @@ def run_expert(task: str, seeds: range) -> list[bool]:
     return results
 
 
-@pytest.mark.parametrize("task", ARM_TASKS)
-def test_the_expert_succeeds_in_95_of_100_seeds(task):
-    assert sum(run_expert(task, range(100))) >= 95
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_expert_succeeds_in_95_of_100_seeds(variant):
+    assert sum(run_expert(variant, range(100))) >= 95
 
 
-@pytest.mark.parametrize("task", ARM_TASKS)
-def test_doing_nothing_and_random_actions_do_not_succeed(task):
-    simulation = make(task)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_doing_nothing_and_random_actions_do_not_succeed(variant):
+    simulation = open_variant(variant)
     rng = np.random.default_rng(0)
     successes = 0
     for seed in range(20):
@@ -52,9 +59,9 @@ def test_doing_nothing_and_random_actions_do_not_succeed(task):
     assert successes <= 5
 
 
-@pytest.mark.parametrize("task", ARM_TASKS)
-def test_dense_reward_lies_in_0_1_and_rises_under_the_expert(task):
-    simulation = make(task)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_dense_reward_lies_in_0_1_and_rises_under_the_expert(variant):
+    simulation = open_variant(variant)
     simulation.reset(np.random.default_rng(1))
     rewards = [
         simulation.step(simulation.expert_action()).reward
@@ -146,6 +153,22 @@ def test_the_wrong_task_lists_the_right_ones_closest_first():
         make_env("dmc/walker_wlk", FRONT)
     with pytest.raises(UnknownNameError, match="arm/push"):
         make_env("arm/puhs", FRONT)
+
+
+def test_a_wrong_option_lists_the_right_ones_and_a_task_without_any_says_so():
+    with pytest.raises(UnknownNameError, match=r"Choose one of: task\.options\.random_yaw$"):
+        make_env("arm/peg_insert", FRONT, options={"random_jaw": True})
+    with pytest.raises(ConfigError, match=r"task\.options\.random_yaw needs true or false"):
+        make_env("arm/peg_insert", FRONT, options={"random_yaw": 1})
+    for task in ("arm/lift", "dmc/walker_walk"):
+        with pytest.raises(ConfigError, match=f"{task} has no options"):
+            make_env(task, FRONT, options={"random_yaw": True})
+
+
+def test_the_list_says_which_options_a_task_has():
+    options = {info.name: info.options for info in list_tasks()}
+    assert options["arm/peg_insert"] == {"random_yaw": False}
+    assert options["arm/lift"] == options["dmc/walker_walk"] == {}
 
 
 def test_the_list_holds_all_suites():

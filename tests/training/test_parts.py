@@ -1,7 +1,6 @@
 """Clocks, environment processes, the NaN guard, evaluation."""
 
 import json
-from functools import partial
 
 import gymnasium as gym
 import numpy as np
@@ -16,6 +15,7 @@ from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
 from robot_rl.clocks import Every, Ratio
 from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs, episode_seed
 from robot_rl.errors import EnvWorkerError, NotFiniteError
+from robot_rl.networks.stacked import StackedConfig, StackedPolicy
 from robot_rl.training.evaluate import HELD_OUT_SEED, evaluate
 from robot_rl.training.guard import require_finite
 from robot_rl.training.monitor import JsonLines
@@ -37,7 +37,7 @@ class CountingEnv(gym.Env):
             raise ValueError("the arm fell off")
         self.t += 1
         obs = {"proprio": np.array([self.seed, self.t], np.float64)}
-        info = {"success": self.t == 3, "applied_action": action}
+        info = {"success": self.t == 3, "applied_action": action, "source": "policy"}
         return obs, float(self.t), False, self.t == 3, info
 
 
@@ -149,12 +149,14 @@ def test_an_environment_process_ends_in_silence_with_its_learner(capfd):
 def test_evaluation_uses_held_out_seeds_and_counts_success():
     seeds = []
 
-    def act(offset, obs, carry):
-        seeds.append(obs[0]["proprio"][0])
-        assert (carry[0] is None) == (obs[0]["proprio"][1] == 0)
-        return np.zeros((1, 1), np.float32), [offset]
+    class Witness(StackedPolicy):
+        def step(self, obs, previous, carry):
+            seeds.append(float(obs["proprio"][0, 0]))
+            assert bool(previous.first) == (obs["proprio"][0, 1] == 0)
+            return torch.zeros(1, 2), carry
 
-    result = evaluate(partial(act, 1), CountingEnv(), episodes=3, film=False)
+    env = CountingEnv()
+    result = evaluate(Witness(StackedConfig(), env.interface), env, episodes=3, film=False)
     assert set(seeds) == {HELD_OUT_SEED + i for i in range(3)}
     assert max(episode_seed(s, 0, e) for s in range(5) for e in range(50)) < HELD_OUT_SEED
     metrics = result.metrics()

@@ -10,6 +10,7 @@ CAMERAS = {"front": "/camera", "wrist": "/wrist_camera"}
 ARGUMENTS = {
     "policy": "policy folder that training wrote",
     "task": "simulated task; that of the policy unless you name one",
+    "task_options": "of the named task, a JSON object",
     "image_size": "frames, px",
     "autostart": "activate the policy at the start",
     "teleop": "also the web page for an operator",
@@ -17,6 +18,7 @@ ARGUMENTS = {
 }
 DEFAULTS = {
     "task": "",
+    "task_options": "{}",
     "image_size": "64",
     "autostart": "true",
     "teleop": "false",
@@ -27,7 +29,12 @@ DEFAULTS = {
 def generate_launch_description():
     namespaces = list(CAMERAS.values())
     folder = {"policy": value("policy")}
-    robot = {"task": value("task"), "image_size": value("image_size", int), "cameras": [*CAMERAS]}
+    robot = {
+        "task": value("task"),
+        "task_options": value("task_options"),
+        "image_size": value("image_size", int),
+        "cameras": [*CAMERAS],
+    }
     policy = {
         "autostart": value("autostart", bool),
         "cameras": texts(CAMERAS),

@@ -1,6 +1,8 @@
 """The topics and services of one arm, for whichever node owns it."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
 from rclpy.node import Node
@@ -13,6 +15,7 @@ from hardware.arm import Arm, ArmState
 from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.ros_messages import CommandPairing, to_seconds
 from robot_rl_nodes import graph
+from robot_rl_nodes.commander import Commander
 from robot_rl_nodes.messages import to_diagnostics, to_joint_state, to_pose, to_time, to_twist
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import flush
@@ -21,7 +24,9 @@ _GRAPH_CHECK_S = 0.1
 
 
 class ArmServer:
-    """Takes commands from `/servo_node/delta_twist_cmds` alone, and refuses old or doubled ones.
+    """Takes commands from `/servo_node/delta_twist_cmds` alone, and there from safety alone.
+
+    Old ones are refused, and those of strangers; a second publisher faults the arm.
 
     `/arm/mode` tells every change: its stamp is when the arm was told, its frame id `mode: why`.
     The watchdog has its own thread, so that it fires even where this node's executor stands.
@@ -41,8 +46,11 @@ class ArmServer:
             "max_command_age_s", 0.15, "older commands are refused", 0.02, 1.0
         )
         state_hz = parameters.number("state_rate_hz", 50.0, "rate of joint states", 1.0, 500.0)
+        self._commander = Commander(
+            node, parameters.text("commander", "safety_node", "the node that the arm listens to")
+        )
         self._pairing = CommandPairing()
-        self._refused = 0
+        self._refused = self._strange = 0
         self._joints = node.create_publisher(JointState, graph.JOINT_STATES, graph.STATE)
         self._pose = node.create_publisher(PoseStamped, graph.TCP_POSE, graph.STATE)
         self._twist = node.create_publisher(TwistStamped, graph.TCP_TWIST, graph.STATE)
@@ -51,7 +59,7 @@ class ArmServer:
         self.guarded.start()
         self._features = arm.features
         node.create_subscription(
-            JointTrajectory, graph.ARM_GRIPPER, self._pairing.gripper, graph.COMMAND
+            JointTrajectory, graph.ARM_GRIPPER, self._gripper_command, graph.COMMAND
         )
         node.create_subscription(TwistStamped, graph.ARM_TWIST, self._command, graph.COMMAND)
         node.create_subscription(Bool, graph.ESTOP, self._estop, graph.LATCHED)
@@ -71,7 +79,9 @@ class ArmServer:
         features = self._features
         self._joints.publish(to_joint_state(state, features))
         self._pose.publish(to_pose(state, features.base_frame))
-        self._twist.publish(to_twist(state.tcp_vel_m_s, state.stamp_s, features.base_frame))
+        self._twist.publish(
+            to_twist(state.tcp_vel_m_s, state.stamp_s, features.base_frame, state.tcp_rot_vel_rad_s)
+        )
         if features.reports_force:
             wrench = WrenchStamped()
             wrench.header.stamp = to_time(state.stamp_s)
@@ -81,7 +91,13 @@ class ArmServer:
     def _tell_state(self) -> None:
         self.publish_state(self.guarded.arm.state())
 
-    def _command(self, message: TwistStamped) -> None:
+    def _gripper_command(self, message: JointTrajectory, info: Mapping[str, Any]) -> None:
+        if self._trusts(graph.ARM_GRIPPER, info):
+            self._pairing.gripper(message)
+
+    def _command(self, message: TwistStamped, info: Mapping[str, Any]) -> None:
+        if not self._trusts(graph.ARM_TWIST, info):
+            return
         age_s = time.time() - to_seconds(message.header.stamp)
         velocity = self._pairing.velocity(message)
         # A hold is obeyed whatever its age.
@@ -94,9 +110,22 @@ class ArmServer:
             return
         self.guarded.command(velocity, self._period_s)
 
+    def _trusts(self, topic: str, info: Mapping[str, Any]) -> bool:
+        stranger = self._commander.stranger(topic, info)
+        if stranger is None:
+            return True
+        self._strange += 1
+        self._node.get_logger().warning(
+            f"refused a command on {topic} of {stranger}: it is not {self._commander.name}.",
+            throttle_duration_sec=1.0,
+        )
+        # Looked at now: by the next check of the graph a short burst is over.
+        self._count_publishers()
+        return False
+
     def _estop(self, message: Bool) -> None:
         if message.data:
-            self.guarded.command((0.0,) * 4, self._period_s)
+            self.guarded.command(None, self._period_s)
 
     def _count_publishers(self) -> None:
         if self._node.count_publishers(graph.ARM_TWIST) > 1:
@@ -123,6 +152,7 @@ class ArmServer:
         mode = self.guarded.mode
         values = (
             ("refused_commands", self._refused),
+            ("commands_of_strangers", self._strange),
             ("unpaired_gripper_commands", self._pairing.unpaired),
         )
         return to_diagnostics("arm", str(mode), values, time.time())

@@ -11,12 +11,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
 from hardware.drivers import load_driver
 from hardware.opencv_camera import OpenCVCamera
-from robot_rl.errors import ConfigError, HardwareError
-from robot_rl.types import CameraField
+from robot_rl.errors import ConfigError
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import ImageMessage, to_time
 from robot_rl_nodes.parameters import Parameters
-from robot_rl_nodes.spin import run
+from robot_rl_nodes.spin import explain, run
 from robot_rl_nodes.topic_camera import TopicCamera
 
 _READ_TIMEOUT_S = 1.0
@@ -52,14 +51,13 @@ class CameraNode(Node):
         rate_hz = parameters.number("rate_hz", 30.0, "frames per second", 1.0, 240.0)
         width = parameters.count("width", 640, "width that is published, px", 16, 4096)
         height = parameters.count("height", 480, "height that is published, px", 16, 4096)
-        crop = parameters.texts("crop", [], "top, left, height, width of the part that is kept, px")
+        crop = parameters.texts(
+            "crop", [], "top, left, height, width of what is kept of the camera's frame, px"
+        )
         frame_id = parameters.text("frame_id", "camera_color_optical_frame", "frame of the images")
         name = self.get_namespace().strip("/") or "camera"
         features = CameraFeatures(
             name=name, height=height, width=width, rate_hz=rate_hz, frame_id=frame_id
-        )
-        field = CameraField(
-            name=name, height=height, width=width, rate_hz=rate_hz, crop=_crop(crop)
         )
         inner: Camera
         if driver == "topic":
@@ -68,7 +66,7 @@ class CameraNode(Node):
             inner = OpenCVCamera(source, name, rate_hz=rate_hz)
         else:
             inner = load_driver(driver, settings)
-        return CroppedCamera(inner, field)
+        return CroppedCamera(inner, name, height, width, _crop(crop))
 
     def leave(self) -> None:
         self._closing.set()
@@ -81,8 +79,11 @@ class CameraNode(Node):
                 self._camera.connect()
                 while not self._closing.is_set():
                     self._publish(self._camera.read(_READ_TIMEOUT_S))
-            except HardwareError as error:
-                self.get_logger().warning(f"{error} Trying again.", throttle_duration_sec=5.0)
+            except Exception as error:
+                # The outermost loop of this thread: a driver may raise anything, and a thread that
+                # ended in silence would leave a camera that nobody tries again.
+                told = f"{explain(error)} Trying again."
+                self.get_logger().warning(told, throttle_duration_sec=5.0)
                 self._camera.disconnect()
                 self._closing.wait(_RETRY_S)
 

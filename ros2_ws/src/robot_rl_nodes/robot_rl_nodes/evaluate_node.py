@@ -65,7 +65,7 @@ class EvaluateNode(Node):
         """Whether the task's own success test passed in time. A latched stop ends the episode."""
         self._seed_with(_HELD_OUT_SEED + index)
         self._trigger(graph.SIM_RESET)
-        self._trigger(graph.SAFETY_RESET)
+        self._arm()
         if self.record:
             self._trigger(graph.EPISODE_START)
         self._succeeded.clear()
@@ -83,6 +83,18 @@ class EvaluateNode(Node):
             self._call(self._mark, SetBool.Request(data=success), graph.EPISODE_SUCCESS)
             self._trigger(graph.EPISODE_STOP)
         return success
+
+    def _arm(self) -> None:
+        """A cause may last for a moment: the first pictures of the new scene are on their way."""
+        end_s = time.monotonic() + _CALL_TIMEOUT_S
+        while time.monotonic() < end_s:
+            answer = self._call(
+                self._triggers[graph.SAFETY_RESET], Trigger.Request(), graph.SAFETY_RESET
+            )
+            if answer.success:
+                return
+            time.sleep(0.1)
+        raise HardwareError(f"{graph.SAFETY_RESET} refused: {answer.message}.")
 
     def _see_success(self, message: Bool) -> None:
         if message.data:

@@ -15,8 +15,11 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures
 from hardware.ros_messages import GRIPPER_JOINT, StateAssembler
+from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
 from robot_rl_nodes import graph
 
+# What the wire carries so far.
+WIRE_AXES = tuple(Axis(name=name, unit="m") for name in (*TCP_LINEAR, GRIPPER))
 _NS = 1_000_000_000
 
 
@@ -50,11 +53,18 @@ class ImageMessage:
 # ------------------------------------------------------------------ commands
 
 
-def to_twist(velocity: Sequence[float], stamp_s: float, frame_id: str) -> TwistStamped:
+def to_twist(
+    velocity: Sequence[float],
+    stamp_s: float,
+    frame_id: str,
+    angular: Sequence[float] = (0.0, 0.0, 0.0),
+) -> TwistStamped:
     message = TwistStamped()
     message.header.stamp, message.header.frame_id = to_time(stamp_s), frame_id
     linear = message.twist.linear
     linear.x, linear.y, linear.z = map(float, velocity[:3])
+    turn = message.twist.angular
+    turn.x, turn.y, turn.z = map(float, angular)
     return message
 
 
@@ -89,12 +99,14 @@ def to_pose(state: ArmState, frame_id: str) -> PoseStamped:
     message.header.stamp, message.header.frame_id = to_time(state.stamp_s), frame_id
     position = message.pose.position
     position.x, position.y, position.z = state.tcp_pos_m
+    turn = message.pose.orientation
+    turn.w, turn.x, turn.y, turn.z = state.tcp_quat
     return message
 
 
 def subscribe_state(
     node: Node, joint_names: Sequence[str], take: Callable[[ArmState], None]
-) -> None:
+) -> StateAssembler:
     """Call `take` with every state whose three parts have come."""
     assembler = StateAssembler(joint_names)
 
@@ -109,6 +121,12 @@ def subscribe_state(
         ("twist", TwistStamped, graph.TCP_TWIST),
     ):
         node.create_subscription(message, topic, partial(offer, kind), graph.STATE)
+    return assembler
+
+
+def dropped_states(assembler: StateAssembler) -> list[tuple[str, object]]:
+    """For diagnostics: how many states never became whole, and what they lacked."""
+    return [(f"states without {lack}", n) for lack, n in sorted(assembler.dropped.items())]
 
 
 # ----------------------------------------------------------------- diagnostics

@@ -11,19 +11,21 @@ import numpy as np
 from hardware.arm import ArmState
 from hardware.camera import Frame
 from hardware.proprio import ProprioReader
-from robot_rl.types import IMAGE_PREFIX, PROPRIO, Interface, Observation
+from robot_rl.envs.frames import fit
+from robot_rl.types import PROPRIO, Interface, Observation
 
 _STATES = 32
 
 
 @dataclass(frozen=True)
 class Taken:
-    """`first`: of an episode. `stamp_s` is that of the pacing frame."""
+    """`first`: of the `episode`-th one. `stamp_s` is that of the pacing frame."""
 
     obs: Observation
     stamp_s: float
     state: ArmState
     first: bool
+    episode: int
 
 
 class ObservationSlot:
@@ -35,6 +37,7 @@ class ObservationSlot:
     """
 
     def __init__(self, interface: Interface, max_skew_s: float) -> None:
+        self.episode = 0
         self._interface = interface
         self._proprio = ProprioReader(interface.proprio)
         self._max_skew_s = max_skew_s
@@ -59,13 +62,17 @@ class ObservationSlot:
     def begin_episode(self, now_s: float) -> None:
         """The next observation is the first one of an episode, and exposed after `now_s`."""
         with self._changed:
+            self.episode += 1
             self._begun_s = now_s
             self._frames.clear()
             self._proprio.begin_episode()
             self._first = True
 
     def take(self, timeout_s: float) -> Taken | None:
-        """The newest observation, or None after `timeout_s`."""
+        """The newest observation, or None after `timeout_s`.
+
+        Raises `InterfaceMismatchError` where cameras or arm do not send what the policy takes.
+        """
         with self._changed:
             if not self._changed.wait_for(self._complete, timeout_s):
                 return None
@@ -73,8 +80,9 @@ class ObservationSlot:
             state = self._nearest(pace_s)
             assert state is not None
             self._taken_s = pace_s
+            obs = self._observation(self._frames, state)
             first, self._first = self._first, False
-            return Taken(self._observation(self._frames, state), pace_s, state, first)
+            return Taken(obs, pace_s, state, first, self.episode)
 
     def _complete(self) -> bool:
         names = [camera.name for camera in self._interface.cameras]
@@ -106,7 +114,7 @@ class ObservationSlot:
 
     def _observation(self, frames: Mapping[str, Frame], state: ArmState) -> Observation:
         obs: Observation = {
-            IMAGE_PREFIX + camera.name: np.ascontiguousarray(frames[camera.name].image)
+            camera.key: np.ascontiguousarray(fit(frames[camera.name].image, camera))
             for camera in self._interface.cameras
         }
         if self._interface.proprio:

@@ -11,10 +11,12 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
 from hardware.ros_messages import GRIPPER_JOINT, to_image, to_seconds
-from robot_rl.deploy.actions import AXES
+from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph
 
+_FINE = ("armed", "")
 _FRESH_S = 0.5
+_AXES = ("tcp_x", "tcp_y", "tcp_z", "gripper")
 _PREVIEW_PX = 384
 
 
@@ -30,6 +32,7 @@ class PageState:
         self._stepped_s = 0.0
         self._source = "nobody"
         self._safety: tuple[str, dict[str, str]] = ("not heard from yet", {})
+        self._picture = ""
         self._latencies_ms: dict[str, float] = {}
         node.create_subscription(Image, f"{camera}/image_raw", self._see, graph.IMAGE_IN)
         node.create_subscription(JointState, graph.JOINT_STATES, self._take_joints, graph.STATE)
@@ -47,7 +50,7 @@ class PageState:
             step = self._step if moving else {}
             return {
                 "source": self._source,
-                "reasons": [] if text == "armed" else text.split("; "),
+                "reasons": [r for r in (*text.split("; "), self._picture) if r not in _FINE],
                 "counts": counts,
                 "actions": self._actions(step),
                 "joints": self._joint_rows(),
@@ -59,7 +62,7 @@ class PageState:
         applied = [float(x) for x in step.get("applied", "0 0 0 0").split()]
         return [
             {"name": name, "requested": r, "applied": a, "bound": bound, "unit": "m/s"}
-            for name, r, a, bound in zip(AXES, requested, applied, self._bound, strict=True)
+            for name, r, a, bound in zip(_AXES, requested, applied, self._bound, strict=True)
         ]
 
     def _joint_rows(self) -> list[dict[str, Any]]:
@@ -75,7 +78,12 @@ class PageState:
 
     def _see(self, message: Image) -> None:
         age_s = time.time() - to_seconds(message.header.stamp)
-        image = cv2.cvtColor(to_image(message), cv2.COLOR_RGB2BGR)
+        try:
+            image = cv2.cvtColor(to_image(message), cv2.COLOR_RGB2BGR)
+        except HardwareError as error:
+            self._picture = f"no picture: {error}"
+            return
+        self._picture = ""
         if image.shape[0] < _PREVIEW_PX:
             image = cv2.resize(image, (_PREVIEW_PX, _PREVIEW_PX), interpolation=cv2.INTER_NEAREST)
         _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])

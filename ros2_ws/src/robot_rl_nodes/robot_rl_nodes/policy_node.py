@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -17,12 +18,21 @@ from hardware.camera import Frame
 from hardware.ros_messages import to_image, to_seconds
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
-from robot_rl.errors import ConfigError, HardwareError, RobotRLError
+from robot_rl.errors import ConfigError, HardwareError
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_twist
+from robot_rl_nodes.applied import AppliedActions
+from robot_rl_nodes.messages import (
+    WIRE_AXES,
+    dropped_states,
+    subscribe_state,
+    to_diagnostics,
+    to_gripper,
+    to_time,
+    to_twist,
+)
 from robot_rl_nodes.observation import ObservationSlot, Taken
 from robot_rl_nodes.parameters import Parameters
-from robot_rl_nodes.spin import flush, run
+from robot_rl_nodes.spin import explain, flush, run
 
 _BASE = "base_link"
 _STILL = (0.0,) * 4
@@ -32,8 +42,11 @@ class PolicyNode(LifecycleNode):
     """Loads and warms up at once, so that a wrong folder or camera ends in one clear line.
 
     Activate forgets the last episode and acts; deactivate holds. Inference runs on its own thread
-    and only ever on the newest observation. An observation that is too old, or a deadline that
-    passes, is answered with a hold.
+    and only ever on the newest observation. An observation that is too old, a picture that cannot
+    be read, or a deadline that passes, is answered with a hold.
+
+    `/policy/activation` tells every activation and every episode that someone asked for: what was
+    decided before it is never sent after it, and after a stop safety listens to nothing else.
     """
 
     def __init__(self) -> None:
@@ -53,10 +66,14 @@ class PolicyNode(LifecycleNode):
         self._joints = p.texts("joint_names", [], "joints to read; default all, in their order")
         self._active = threading.Event()
         self._closing = threading.Event()
-        self._refused = 0
+        self._sending = threading.Lock()
+        self._started = False
+        self._refused = self._refused_pictures = 0
+        self._unreadable: dict[str, str] = {}
         self._failed = ""
         self._twist = self.create_publisher(TwistStamped, graph.POLICY_TWIST, graph.COMMAND)
         self._gripper = self.create_publisher(JointTrajectory, graph.POLICY_GRIPPER, graph.COMMAND)
+        self._activation = self.create_publisher(Header, graph.POLICY_ACTIVATION, graph.COMMAND)
         self._diagnostics = self.create_publisher(DiagnosticArray, graph.DIAGNOSTICS, graph.STATE)
         self.create_service(Trigger, graph.POLICY_RESET, self._reset)
         self._prepare()
@@ -64,13 +81,15 @@ class PolicyNode(LifecycleNode):
         if p.flag("autostart", True, "configure and activate at the start"):
             self.trigger_configure()
             self.trigger_activate()
+        self._started = True
 
     # --------------------------------------------------------------- lifecycle
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._failed = ""
-        self._slot.begin_episode(time.time())
-        self._active.set()
+        with self._sending:
+            self._active.set()
+            self._begin("activated")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -95,7 +114,11 @@ class PolicyNode(LifecycleNode):
                 f"the policy needs the cameras {', '.join(missing)}; parameter cameras names "
                 f"{', '.join(self._cameras) or 'none'}."
             )
-        self._map = ActionMap(interface)
+        self._map = ActionMap(interface, WIRE_AXES)
+        self._applied = AppliedActions(self._map)
+        self.create_subscription(
+            DiagnosticArray, graph.SAFETY_STEP, self._applied.hear, graph.STATE
+        )
         self._slot = ObservationSlot(interface, self._max_skew_s)
         self._runtime = runtime
         for camera in interface.cameras:
@@ -105,49 +128,80 @@ class PolicyNode(LifecycleNode):
                 partial(self._see, camera.name),
                 graph.IMAGE_IN,
             )
-        subscribe_state(self, self._joints, self._slot.state)
+        self._assembler = subscribe_state(self, self._joints, self._slot.state)
         self._worker = threading.Thread(target=self._work, name="inference", daemon=True)
         self._worker.start()
 
     # ------------------------------------------------------------------ inputs
 
     def _see(self, camera: str, message: Image) -> None:
-        stamp_s = to_seconds(message.header.stamp)
-        self._slot.frame(camera, Frame(image=to_image(message), stamp_s=stamp_s))
+        try:
+            image = to_image(message)
+        except HardwareError as error:
+            self._refuse_picture(camera, str(error))
+            return
+        self._unreadable.pop(camera, None)
+        self._slot.frame(camera, Frame(image=image, stamp_s=to_seconds(message.header.stamp)))
+
+    def _refuse_picture(self, camera: str, error: str) -> None:
+        self._refused_pictures += 1
+        news = self._unreadable.get(camera) != error
+        self._unreadable[camera] = error
+        with self._sending:
+            if self._active.is_set():
+                self._twist.publish(to_twist(_STILL, time.time(), _BASE))
+        if news:
+            self.get_logger().warning(f"a picture of {camera} is refused: {error}")
+            self._diagnose()
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._slot.begin_episode(time.time())
-        response.success, response.message = True, "a new episode"
+        with self._sending:
+            self._begin("a new episode")
+        inactive = "" if self._active.is_set() else "; the policy is inactive"
+        response.success, response.message = True, f"a new episode{inactive}"
         return response
+
+    def _begin(self, word: str) -> None:
+        """What was decided before this is not sent any more. The caller holds `_sending`."""
+        self._slot.begin_episode(time.time())
+        # An autostart is nobody's word: a node that was started again waits for one.
+        if self._active.is_set() and self._started:
+            self._activation.publish(Header(stamp=to_time(time.time()), frame_id=word))
 
     # ------------------------------------------------------------------ worker
 
     def _work(self) -> None:
         while not self._closing.is_set():
-            taken = self._slot.take(timeout_s=0.1)
-            if taken is None:
-                continue
-            if taken.first:
-                self._runtime.reset()
-            if not self._active.is_set():
+            if not self._active.wait(timeout=0.1):
                 continue
             try:
-                self._decide(taken)
-            except RobotRLError as error:
-                self._fail(str(error))
+                self._turn()
+            except Exception as error:
+                # The outermost loop of this thread: whatever a network or an engine raises, a
+                # thread that ended in silence would leave a node that calls itself active.
+                self._fail(explain(error))
 
-    def _decide(self, taken: Taken) -> None:
+    def _turn(self) -> None:
+        taken = self._slot.take(timeout_s=0.1)
+        if taken is None:
+            return
+        if taken.first:
+            self._runtime.reset()
+        velocity = self._decide(taken)
+        with self._sending:
+            # Deactivated, or begun anew, while thinking: the hold must stay the last word.
+            if self._active.is_set() and taken.episode == self._slot.episode:
+                self._send(velocity, taken.state.gripper_m)
+
+    def _decide(self, taken: Taken) -> tuple[float, ...]:
         age_s = time.time() - taken.stamp_s
         if not -self._max_skew_s <= age_s <= self._max_age_s:
             self._refused += 1
-            self._send(_STILL, taken.state.gripper_m)
-            return
-        decision = self._runtime.act(taken.obs, taken.stamp_s)
-        # Deactivated while thinking: the hold has been sent and must stay the last word.
-        if not self._active.is_set():
-            return
-        velocity = _STILL if decision.action is None else self._map.velocity(decision.action)
-        self._send(velocity, taken.state.gripper_m)
+            return _STILL
+        applied = self._applied.before(taken.stamp_s)
+        action = self._runtime.act(taken.obs, taken.stamp_s, applied).action
+        at = (*taken.state.tcp_pos_m, taken.state.gripper_m)
+        return _STILL if action is None else self._map.command(action, at)
 
     def _send(self, velocity: tuple[float, ...], gripper_m: float) -> None:
         stamp_s = time.time()
@@ -156,19 +210,36 @@ class PolicyNode(LifecycleNode):
         self._twist.publish(to_twist(velocity, stamp_s, _BASE))
 
     def _hold(self) -> None:
-        self._active.clear()
-        self._twist.publish(to_twist(_STILL, time.time(), _BASE))
+        with self._sending:
+            self._active.clear()
+            self._twist.publish(to_twist(_STILL, time.time(), _BASE))
 
     def _fail(self, error: str) -> None:
+        if error == self._failed:
+            return  # told already, and holding since
         self._hold()
         self._failed = error
         self.get_logger().error(f"{error} The policy holds until it is activated again.")
+        self._diagnose()
 
     def _diagnose(self) -> None:
-        values = [*self._runtime.stats.as_dict().items(), ("refused_observations", self._refused)]
-        text = self._failed or ("active" if self._active.is_set() else "inactive")
-        level = DiagnosticStatus.ERROR if self._failed else DiagnosticStatus.OK
+        values = [
+            *self._runtime.stats.as_dict().items(),
+            ("refused_observations", self._refused),
+            ("refused_pictures", self._refused_pictures),
+            *dropped_states(self._assembler),
+        ]
+        level, text = self._health()
         self._diagnostics.publish(to_diagnostics("policy", text, values, time.time(), level))
+
+    def _health(self) -> tuple[bytes, str]:
+        text = "active" if self._active.is_set() else "inactive"
+        if self._failed:
+            return DiagnosticStatus.ERROR, self._failed
+        if self._unreadable:
+            told = "; ".join(f"{camera}: {error}" for camera, error in self._unreadable.items())
+            return DiagnosticStatus.ERROR, f"{text}, but it cannot see: {told}"
+        return DiagnosticStatus.OK, text
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -5,7 +5,6 @@ A software stop, not a safety-rated one: docs/safety.md.
 
 import sys
 import time
-from dataclasses import replace
 from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -19,12 +18,20 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import ArmState
-from hardware.ros_messages import CommandPairing, to_seconds
+from hardware.ros_messages import CommandPairing, to_image, to_seconds
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
-from robot_rl.deploy.safety import Command, SafetyFilter, SafetyLimits, Verdict
-from robot_rl.deploy.supervisor import HUMAN, POLICY, Now, Supervisor, SupervisorLimits
+from robot_rl.deploy.safety import ArmReading, Command, SafetyFilter, SafetyLimits, Verdict
+from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Now, Supervisor, SupervisorLimits
+from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import subscribe_state, to_diagnostics, to_gripper, to_time, to_twist
+from robot_rl_nodes.messages import (
+    dropped_states,
+    subscribe_state,
+    to_diagnostics,
+    to_gripper,
+    to_time,
+    to_twist,
+)
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import flush, run
 
@@ -51,6 +58,7 @@ class SafetyNode(Node):
         self._joints = parameters.texts("joint_names", [], "joints to guard")
         self._state: ArmState | None = None
         self._force_n = 0.0
+        self._refused_pictures = 0
         self._told_latched: bool | None = None
         self._told_human: bool | None = None
         self._applied_s = 0.0
@@ -93,7 +101,8 @@ class SafetyNode(Node):
                 TwistStamped, twist, partial(self._command, source), graph.COMMAND
             )
         self.create_subscription(Header, graph.TELEOP_DEADMAN, self._deadman, graph.COMMAND)
-        subscribe_state(self, self._joints, self._take_state)
+        self.create_subscription(Header, graph.POLICY_ACTIVATION, self._activated, graph.COMMAND)
+        self._assembler = subscribe_state(self, self._joints, self._take_state)
         self.create_subscription(WrenchStamped, graph.WRENCH, self._take_force, graph.STATE)
         for camera in cameras:
             self.create_subscription(
@@ -120,16 +129,26 @@ class SafetyNode(Node):
 
     def _take_state(self, state: ArmState) -> None:
         self._state = state
-        self._supervisor.arm(replace(state.reading(), force_n=self._force_n))
+        self._supervisor.arm(_reading(state, self._force_n))
 
     def _take_force(self, message: WrenchStamped) -> None:
         force = message.wrench.force
         self._force_n = (force.x**2 + force.y**2 + force.z**2) ** 0.5
 
+    def _activated(self, message: Header) -> None:
+        self._supervisor.activated(to_seconds(message.stamp))
+
     def _see(self, camera: str, message: Image) -> None:
-        self._supervisor.camera(
-            camera, memoryview(message.data).cast("B"), to_seconds(message.header.stamp)
-        )
+        try:
+            to_image(message)
+        except HardwareError as error:
+            self._refused_pictures += 1
+            self.get_logger().warning(f"{camera}: {error}", throttle_duration_sec=5.0)
+            self._supervisor.refused_camera(camera)
+        else:
+            self._supervisor.camera(
+                camera, memoryview(message.data).cast("B"), to_seconds(message.header.stamp)
+            )
         # A fault that a frame shows need not wait for the next tick.
         self._tick()
 
@@ -155,8 +174,12 @@ class SafetyNode(Node):
         latched = self._supervisor.latched
         values = [(str(reason), count) for reason, count in safety.counts.items()]
         values += [("source", self._supervisor.source)]
+        values += [("refused_pictures", self._refused_pictures), *dropped_states(self._assembler)]
         text = "; ".join(map(str, safety.latch.reasons)) if latched else "armed"
         level = DiagnosticStatus.ERROR if latched else DiagnosticStatus.OK
+        if not latched and self._supervisor.policy_waits(Now.read()):
+            text += f"; the policy waits for {graph.POLICY_RESET} or an activation"
+            level = DiagnosticStatus.WARN
         self._diagnostics.publish(to_diagnostics("safety", text, values, time.time(), level))
 
     # ---------------------------------------------------------------- services
@@ -183,7 +206,7 @@ class SafetyNode(Node):
         opening_m = self._state.gripper_m if self._state else 0.0
         self._gripper.publish(to_gripper(verdict.applied[3], opening_m, period_s, stamp_s))
         self._twist.publish(to_twist(verdict.applied, stamp_s, _BASE))
-        if any(verdict.requested):
+        if verdict.source != NOBODY:
             self._tell_step(verdict, stamp_s)
         self._tell()
 
@@ -253,6 +276,16 @@ def _silences(parameters: Parameters) -> SupervisorLimits:
         deadman_silence_s=parameters.number(
             "deadman_silence_s", 0.15, "silence of a held dead-man that stops, s", 0.02, 0.2
         ),
+    )
+
+
+def _reading(state: ArmState, force_n: float) -> ArmReading:
+    return ArmReading(
+        position=(*state.tcp_pos_m, state.gripper_m),
+        tcp_pos_m=state.tcp_pos_m,
+        stamp_s=state.stamp_s,
+        joints_rad=state.joint_pos_rad,
+        force_n=force_n,
     )
 
 

@@ -1,5 +1,7 @@
 """A task of the arm suite as a robot: sensor and arm topics of a real one, and faults on demand."""
 
+import dataclasses
+import json
 import sys
 import time
 from pathlib import Path
@@ -16,7 +18,8 @@ from hardware.camera import CameraFeatures
 from hardware.sim import SimulatedArm, SimWorld, Snapshot
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import TaskConfig
-from robot_rl.types import INTERFACE_FILE, Interface
+from robot_rl.errors import ConfigError
+from robot_rl.training.run import read_yaml
 from robot_rl_nodes import graph
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.messages import ImageMessage
@@ -40,6 +43,7 @@ class SimRobotNode(Node):
         parameters = Parameters(self)
         policy = parameters.text("policy", "", "policy folder whose task it plays")
         task = parameters.text("task", "", "a task of the arm suite; default the policy's")
+        options = parameters.text("task_options", "{}", "of the named task, a JSON object")
         size = parameters.count("image_size", 64, "height and width of the frames, px", 16, 1024)
         names = parameters.texts("cameras", ["front"], "cameras of the task")
         # Without noise two frames can be equal, which no real sensor's are: see camera_watch.
@@ -48,9 +52,8 @@ class SimRobotNode(Node):
         self.declare_parameter("fault", "none")
         self.add_on_set_parameters_callback(self._check)
         cameras = {name: CameraSpec(noise_std=noise) for name in names}
-        self._world = SimWorld(
-            TaskConfig(name=played_task(task, policy), cameras=cameras, image_size=size)
-        )
+        played = played_task(task, options, policy)
+        self._world = SimWorld(dataclasses.replace(played, cameras=cameras, image_size=size))
         self._world.start()
         self._fault = "none"
         self._frozen: dict[str, object] = {}
@@ -99,7 +102,7 @@ class SimRobotNode(Node):
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         seed = self.get_parameter("seed").value
-        self.server.guarded.command((0.0,) * 4, 0.1)
+        self.server.guarded.command(None, 0.1)
         self._world.reset(int(seed or 0))
         response.success, response.message = True, f"seed {seed}"
         return response
@@ -114,11 +117,18 @@ class SimRobotNode(Node):
         return response
 
 
-def played_task(task: str, policy: str) -> str:
-    """`task`, else that of the folder `policy`, else arm/reach. Raises `CorruptFileError`."""
-    if task or not policy:
-        return task or "arm/reach"
-    return Interface.load(Path(policy) / INTERFACE_FILE).task
+def played_task(task: str, options: str, policy: str) -> TaskConfig:
+    """`task` with its `options`, else that of the folder `policy`, else arm/reach.
+
+    Raises `CorruptFileError` for a folder that holds no policy, `ConfigError` for other options.
+    """
+    if not task and policy:
+        learned = read_yaml(Path(policy) / "config.yaml")["training"]["task"]
+        return TaskConfig(name=learned["name"], options=learned["options"])
+    try:
+        return TaskConfig(name=task or "arm/reach", options=dict(json.loads(options)))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"task_options is no JSON object: {error}.") from error
 
 
 def main() -> None:

@@ -32,6 +32,15 @@ def flush(publisher: Publisher) -> None:
     publisher.wait_for_all_acked(Duration(seconds=_FLUSH_S))
 
 
+def explain(error: Exception) -> str:
+    """One line; with ROBOT_RL_DEBUG set, the traceback of what nobody foresaw as well."""
+    if isinstance(error, RobotRLError):
+        return str(error)
+    if os.environ.get("ROBOT_RL_DEBUG"):
+        traceback.print_exception(error)
+    return f"unexpected {type(error).__name__}: {error}"
+
+
 def run(make_node: Callable[[], Leaving]) -> int:
     """Spin until SIGINT or SIGTERM, then `leave`. 1 after an error, said in one line.
 
@@ -60,12 +69,8 @@ def _spin(executor: SingleThreadedExecutor, stop: threading.Event) -> str:
     try:
         while not stop.is_set():
             executor.spin_once(timeout_sec=0.2)
-    except RobotRLError as error:
-        return str(error)
     except Exception as error:
-        if os.environ.get("ROBOT_RL_DEBUG"):
-            traceback.print_exc()
-        return f"unexpected {type(error).__name__}: {error}"
+        return explain(error)
     return ""
 
 

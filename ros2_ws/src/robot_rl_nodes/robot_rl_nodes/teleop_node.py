@@ -57,6 +57,7 @@ class TeleopNode(Node):
             "stop": self.create_client(Trigger, graph.SAFETY_TRIGGER),
             "reset": self.create_client(Trigger, graph.SAFETY_RESET),
         }
+        self._episode = self.create_client(Trigger, graph.POLICY_RESET)
         self.create_subscription(JointState, graph.JOINT_STATES, self._take_joints, graph.STATE)
         self._device = self._make_device(kind, p)
         self._device.start()
@@ -101,7 +102,17 @@ class TeleopNode(Node):
         if not client.wait_for_service(_ANSWER_S):
             return "the safety node does not answer"
         answer = client.call(Trigger.Request(), timeout_sec=_ANSWER_S)
-        return "no answer" if answer is None else answer.message
+        if answer is None:
+            return "no answer"
+        armed = name == "reset" and answer.success
+        return self._let_policy_go(answer.message) if armed else answer.message
+
+    def _let_policy_go(self, armed: str) -> str:
+        """The button "Arm" is the explicit word that an active policy waits for after a reset."""
+        if not self._episode.service_is_ready():
+            return armed
+        answer = self._episode.call(Trigger.Request(), timeout_sec=_ANSWER_S)
+        return f"{armed}; {answer.message if answer else 'the policy does not answer'}"
 
     def _take_joints(self, message: JointState) -> None:
         if GRIPPER_JOINT in message.name:

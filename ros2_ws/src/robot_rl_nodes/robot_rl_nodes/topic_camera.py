@@ -12,12 +12,13 @@ from robot_rl_nodes import graph
 
 
 class TopicCamera:
-    """Frames of `topic`, with the stamps that its driver gave them."""
+    """Frames of `topic`, with the stamps of its driver. Those that cannot be read are left out."""
 
     def __init__(self, node: Node, topic: str, features: CameraFeatures) -> None:
         self.features = features
         self._topic = topic
-        self._newest: Image | None = None
+        self._newest: Frame | None = None
+        self._refused = ""
         self._arrived = threading.Condition()
         self._subscription = node.create_subscription(Image, topic, self._take, graph.IMAGE_IN)
 
@@ -27,15 +28,23 @@ class TopicCamera:
     def read(self, timeout_s: float) -> Frame:
         with self._arrived:
             if not self._arrived.wait_for(lambda: self._newest is not None, timeout_s):
-                raise HardwareError(f"no image on {self._topic} within {timeout_s:g} s.")
-            message, self._newest = self._newest, None
-        assert message is not None
-        return Frame(image=to_image(message), stamp_s=to_seconds(message.header.stamp))
+                raise HardwareError(
+                    f"no image on {self._topic} within {timeout_s:g} s. {self._refused}".rstrip()
+                )
+            frame, self._newest = self._newest, None
+        assert frame is not None
+        return frame
 
     def disconnect(self) -> None:
         """The subscription goes with its node."""
 
     def _take(self, message: Image) -> None:
+        try:
+            image = to_image(message)
+        except HardwareError as error:
+            self._refused = f"The newest was refused: {error}"
+            return
         with self._arrived:
-            self._newest = message
+            self._refused = ""
+            self._newest = Frame(image=image, stamp_s=to_seconds(message.header.stamp))
             self._arrived.notify_all()
