@@ -33,7 +33,7 @@ class Draws:
 
     @property
     def window(self) -> int:
-        """Steps from a start on that are read."""
+        """Steps from a start on that are read. Abstract: each kind of draw defines it."""
         raise NotImplementedError
 
     @property

@@ -17,17 +17,19 @@ class AppliedActions:
 
     def __init__(self, mapping: ActionMap) -> None:
         self._map = mapping
-        self._told: deque[tuple[float, tuple[float, ...], str]] = deque(maxlen=_KEPT)
+        self._told: deque[tuple[float, Applied]] = deque(maxlen=_KEPT)
 
     def hear(self, message: DiagnosticArray) -> None:
         (status,) = message.status
         values = {item.key: item.value for item in status.values}
-        velocity = tuple(map(float, values["applied"].split()))
-        self._told.append((to_seconds(message.header.stamp), velocity, status.message))
+        command, position = (
+            tuple(map(float, values[key].split())) for key in ("applied", "position")
+        )
+        action = self._map.action(command, position)
+        applied = Applied(action=action, own=status.message == POLICY)
+        self._told.append((to_seconds(message.header.stamp), applied))
 
     def before(self, stamp_s: float) -> Applied | None:
         """What was applied last until `stamp_s`; None where nothing was, ever."""
-        for told_s, velocity, source in reversed(self._told.copy()):
-            if told_s <= stamp_s:
-                return Applied(action=self._map.action(velocity), own=source == POLICY)
-        return None
+        told = (applied for at_s, applied in reversed(self._told.copy()) if at_s <= stamp_s)
+        return next(told, None)

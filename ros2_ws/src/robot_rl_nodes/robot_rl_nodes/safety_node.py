@@ -206,12 +206,13 @@ class SafetyNode(Node):
         opening_m = self._state.gripper_m if self._state else 0.0
         self._gripper.publish(to_gripper(verdict.applied[3], opening_m, period_s, stamp_s))
         self._twist.publish(to_twist(verdict.applied, stamp_s, _BASE))
-        if verdict.source != NOBODY:
-            self._tell_step(verdict, stamp_s)
+        if verdict.source != NOBODY and self._state is not None:
+            self._tell_step(verdict, self._state, stamp_s)
         self._tell()
 
-    def _tell_step(self, verdict: Verdict, stamp_s: float) -> None:
+    def _tell_step(self, verdict: Verdict, state: ArmState, stamp_s: float) -> None:
         values = [
+            ("position", _numbers(_reading(state, self._force_n).position)),
             ("requested", _numbers(verdict.requested)),
             ("applied", _numbers(verdict.applied)),
             *((f"proposed/{who}", _numbers(v)) for who, v in self._supervisor.proposed.items()),
