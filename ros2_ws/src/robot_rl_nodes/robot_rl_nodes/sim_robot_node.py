@@ -17,7 +17,7 @@ from hardware.sim import SimulatedArm, SimWorld, Snapshot
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import TaskConfig
 from robot_rl.types import INTERFACE_FILE, Interface
-from robot_rl_nodes import graph
+from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.messages import ImageMessage
 from robot_rl_nodes.parameters import Parameters
@@ -122,7 +122,7 @@ def played_task(task: str, policy: str) -> str:
 
 
 def main() -> None:
-    sys.exit(run(SimRobotNode))
+    sys.exit(run(SimRobotNode, urgency.BODY))
 
 
 if __name__ == "__main__":
