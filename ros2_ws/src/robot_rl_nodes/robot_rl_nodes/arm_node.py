@@ -12,7 +12,7 @@ from hardware.sim import SimulatedArm, SimWorld
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import TaskConfig
 from robot_rl.errors import ConfigError
-from robot_rl_nodes import graph
+from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import run
@@ -46,7 +46,7 @@ def make_arm(driver: str, settings: str) -> Arm:
 
 
 def main() -> None:
-    sys.exit(run(ArmNode))
+    sys.exit(run(ArmNode, urgency.BODY))
 
 
 if __name__ == "__main__":

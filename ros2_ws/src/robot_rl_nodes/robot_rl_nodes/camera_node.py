@@ -12,7 +12,7 @@ from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
 from hardware.drivers import load_driver
 from hardware.opencv_camera import OpenCVCamera
 from robot_rl.errors import ConfigError
-from robot_rl_nodes import graph
+from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.messages import ImageMessage, to_time
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import explain, run
@@ -126,7 +126,7 @@ def _crop(texts: list[str]) -> tuple[int, ...]:
 
 
 def main() -> None:
-    sys.exit(run(CameraNode))
+    sys.exit(run(CameraNode, urgency.BODY))
 
 
 if __name__ == "__main__":

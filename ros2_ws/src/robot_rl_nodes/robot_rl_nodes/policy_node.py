@@ -19,7 +19,7 @@ from hardware.ros_messages import to_image, to_seconds
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, HardwareError
-from robot_rl_nodes import graph
+from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.applied import AppliedActions
 from robot_rl_nodes.messages import (
     WIRE_AXES,
@@ -253,7 +253,7 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 
 
 def main() -> None:
-    sys.exit(run(PolicyNode))
+    sys.exit(run(PolicyNode, urgency.MIND))
 
 
 if __name__ == "__main__":

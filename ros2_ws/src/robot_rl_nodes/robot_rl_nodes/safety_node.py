@@ -23,7 +23,7 @@ from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
 from robot_rl.deploy.safety import ArmReading, Command, SafetyFilter, SafetyLimits, Verdict
 from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Now, Supervisor, SupervisorLimits
 from robot_rl.errors import HardwareError
-from robot_rl_nodes import graph
+from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.messages import (
     dropped_states,
     subscribe_state,
@@ -67,7 +67,10 @@ class SafetyNode(Node):
         self.create_service(Trigger, graph.SAFETY_TRIGGER, self._trigger)
         self.create_service(Trigger, graph.SAFETY_RESET, self._reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_TICK_S, self._tick, clock=steady)
+        # Judged after the inbox was read: what waits there while this process does is no silence.
+        self._look = self.create_guard_condition(self._tick)
+        self._punctuality = urgency.Punctuality(_TICK_S)
+        self.create_timer(_TICK_S, self._wake, clock=steady)
         self.create_timer(_HEARTBEAT_S, self._beat, clock=steady)
         self.create_timer(_GRAPH_CHECK_S, self._count_publishers, clock=steady)
         self.create_timer(1.0, self._diagnose, clock=steady)
@@ -154,6 +157,10 @@ class SafetyNode(Node):
 
     # ------------------------------------------------------------------ timers
 
+    def _wake(self) -> None:
+        self._punctuality.tick()
+        self._look.trigger()
+
     def _tick(self) -> None:
         verdict = self._supervisor.tick(Now.read())
         newly = self._supervisor.latched and not self._told_latched
@@ -227,6 +234,9 @@ class SafetyNode(Node):
             self._estop.publish(Bool(data=latched))
             self._diagnose()
             reasons = "; ".join(map(str, self._supervisor.safety.latch.reasons))
+            late_ms = 1e3 * self._punctuality.late_s
+            if latched and late_ms:
+                self.get_logger().warning(f"this machine is too busy: {late_ms:.0f} ms late.")
             self.get_logger().warning(
                 f"stopped: {reasons}. Call {graph.SAFETY_RESET}." if latched else "armed"
             )
@@ -295,7 +305,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 
 def main() -> None:
-    sys.exit(run(SafetyNode))
+    sys.exit(run(SafetyNode, urgency.SAFETY))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import TaskConfig
 from robot_rl.errors import ConfigError
 from robot_rl.training.run import read_yaml
-from robot_rl_nodes import graph
+from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.messages import ImageMessage
 from robot_rl_nodes.parameters import Parameters
@@ -132,7 +132,7 @@ def played_task(task: str, options: str, policy: str) -> TaskConfig:
 
 
 def main() -> None:
-    sys.exit(run(SimRobotNode))
+    sys.exit(run(SimRobotNode, urgency.BODY))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from robot_rl.errors import RobotRLError
 from robot_rl_nodes.transport import choose_profile
+from robot_rl_nodes.urgency import hurry
 
 _FLUSH_S = 0.3
 
@@ -41,8 +42,10 @@ def explain(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error}"
 
 
-def run(make_node: Callable[[], Leaving]) -> int:
+def run(make_node: Callable[[], Leaving], rank: int = 0) -> int:
     """Spin until SIGINT or SIGTERM, then `leave`. 1 after an error, said in one line.
+
+    `rank` is that of the control path in `urgency`; 0 takes its turn like any other process.
 
     rclpy's own handlers would end the context before anything can be published.
     """
@@ -55,6 +58,9 @@ def run(make_node: Callable[[], Leaving]) -> int:
     stop = threading.Event()
     executor = SingleThreadedExecutor()
     executor.add_node(node)  # type: ignore[arg-type]
+    refused = hurry(rank) if rank else ""
+    if refused:
+        executor.get_nodes()[0].get_logger().info(refused)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: (stop.set(), executor.wake()))
     error = _spin(executor, stop)
