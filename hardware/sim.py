@@ -12,6 +12,7 @@ import numpy as np
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures, Frame
+from hardware.sim_servo import RateServo
 from robot_rl.axes import Axis
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.errors import ConfigError, HardwareError
@@ -71,6 +72,12 @@ class SimWorld:
     def simulation(self) -> Any:
         return self._env.simulation
 
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """What commands to it are about; the fingers stay where a task does not use them."""
+        fields = self.simulation.arm.config.action_fields(gripper=True)
+        return tuple(Axis(name=field.name, unit=field.unit) for field in fields)
+
     def reset(self, seed: int) -> Snapshot:
         """Start the episode that `env.reset(seed=seed)` starts; its first look."""
         return self.after(self._on_thread(lambda: self._reset(seed)), timeout_s=10.0)
@@ -99,6 +106,7 @@ class SimWorld:
             # A GL context belongs to the thread that made it.
             self._env = open_env(self._task, RenderConfig())
             self._env.reset(seed=self._seed)
+            self.servo = RateServo(self.simulation.arm, self.axes, self.simulation.task.gripper)
             self._started.set_result(None)
         except Exception as error:
             self._started.set_exception(error)
@@ -117,6 +125,7 @@ class SimWorld:
             if self._tick % ticks_per_step == 0:
                 self._show()
             with self.lock:
+                self.servo.tick(tick_s)
                 self._env.simulation.arm.advance(substeps)
             self._tick += 1
             due_s = self._wait_until(due_s + tick_s)
@@ -151,6 +160,7 @@ class SimWorld:
     def _reset(self, seed: int) -> float:
         with self.lock:
             self._env.reset(seed=seed)
+            self.servo.begin()
             # The next thing that happens is the first look, at the very start state.
             self._steps = self._tick = 0
             return time.time()
@@ -200,11 +210,10 @@ class SimulatedArm:
         from sim.arm import GRIPPER_MAX_M, JOINTS, TOOL_DOWN_QUAT
 
         arm = self._world.simulation.arm
-        fields = arm.config.action_fields(gripper=True)
         low, high = arm.joint_range
         return ArmFeatures(
             name="sim",
-            axes=tuple(Axis(name=field.name, unit=field.unit) for field in fields),
+            axes=self._world.axes,
             joint_names=JOINTS,
             joint_low_rad=tuple(map(float, low)),
             joint_high_rad=tuple(map(float, high)),
@@ -219,15 +228,12 @@ class SimulatedArm:
         return self._world.state()
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
-        delta_m = duration_s * np.asarray(command, float)
-        simulation = self._world.simulation
-        opening_delta_m = float(delta_m[3]) if simulation.task.gripper else None
         with self._world.lock:
-            simulation.arm.displace(delta_m[:3], opening_delta_m)
+            self._world.servo.command(command, duration_s)
 
     def stop(self) -> None:
         with self._world.lock:
-            self._world.simulation.arm.hold()
+            self._world.servo.stop()
 
     def recover(self) -> None:
         """A simulated arm has no faults of its own."""

@@ -169,7 +169,7 @@ class Arm:
         self.displace(cfg.max_delta_m * action[:3], opening_m)
         self.advance(cfg.substeps)
 
-    def displace(self, delta_m: np.ndarray, opening_delta_m: float | None) -> None:
+    def displace(self, delta_m: np.ndarray, opening_delta_m: float | None = None) -> None:
         """Command a displacement of the tcp [3] and of the gripper; `advance` carries it out."""
         moved = self._target + delta_m
         leash_m = self.config.leash_m
