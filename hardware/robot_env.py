@@ -14,7 +14,7 @@ from hardware.guarded_arm import GuardedArm
 from hardware.proprio import ProprioReader
 from robot_rl.axes import Vector
 from robot_rl.deploy.actions import ActionMap
-from robot_rl.deploy.safety import Command, SafetyFilter, Verdict
+from robot_rl.deploy.safety import Command, Now, SafetyFilter, Verdict
 from robot_rl.envs.frames import fit
 from robot_rl.envs.spaces import action_space, observation_space
 from robot_rl.errors import HardwareError
@@ -115,9 +115,10 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         """Where the axes were, and what was made of `action` there."""
         reading = self._features.reading(self._arm.arm.state())
         wish = self._map.command(action, reading.position)
-        command = Command(velocity=wish, source="policy", stamp_s=time.time())
-        verdict = self.safety.apply(command, reading, time.time())
-        self._arm.command(verdict.applied, self._period_s)
+        command = Command(values=wish, source="policy", stamp_s=time.time())
+        verdict = self.safety.apply(command, reading, Now.read())
+        told = None if verdict.hold else verdict.applied
+        self._arm.command(told, self.safety.limits.duration_s)
         return reading.position, verdict
 
     def _observe(self, after_s: float) -> Observation:

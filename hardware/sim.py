@@ -12,6 +12,7 @@ import numpy as np
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures, Frame
+from hardware.sim_servo import RateServo
 from robot_rl.axes import Axis
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.errors import ConfigError, HardwareError
@@ -71,6 +72,13 @@ class SimWorld:
     def simulation(self) -> Any:
         return self._env.simulation
 
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """What commands to it are about; the fingers stay where a task does not use them."""
+        arm = self.simulation.arm
+        fields = arm.config.action_fields(arm.turns, gripper=True)
+        return tuple(Axis(name=field.name, unit=field.unit) for field in fields)
+
     def reset(self, seed: int) -> Snapshot:
         """Start the episode that `env.reset(seed=seed)` starts; its first look."""
         return self.after(self._on_thread(lambda: self._reset(seed)), timeout_s=10.0)
@@ -99,6 +107,7 @@ class SimWorld:
             # A GL context belongs to the thread that made it.
             self._env = open_env(self._task, RenderConfig())
             self._env.reset(seed=self._seed)
+            self.servo = RateServo(self.simulation.arm, self.axes)
             self._started.set_result(None)
         except Exception as error:
             self._started.set_exception(error)
@@ -117,6 +126,7 @@ class SimWorld:
             if self._tick % ticks_per_step == 0:
                 self._show()
             with self.lock:
+                self.servo.tick(tick_s)
                 self._env.simulation.arm.advance(substeps)
             self._tick += 1
             due_s = self._wait_until(due_s + tick_s)
@@ -151,6 +161,7 @@ class SimWorld:
     def _reset(self, seed: int) -> float:
         with self.lock:
             self._env.reset(seed=seed)
+            self.servo.begin()
             # The next thing that happens is the first look, at the very start state.
             self._steps = self._tick = 0
             return time.time()
@@ -200,11 +211,10 @@ class SimulatedArm:
         from sim.arm import GRIPPER_MAX_M, JOINTS, TOOL_DOWN_QUAT
 
         arm = self._world.simulation.arm
-        fields = arm.config.action_fields(arm.turns, gripper=True)
         low, high = arm.joint_range
         return ArmFeatures(
             name="sim",
-            axes=tuple(Axis(name=field.name, unit=field.unit) for field in fields),
+            axes=self._world.axes,
             joint_names=JOINTS,
             joint_low_rad=tuple(map(float, low)),
             joint_high_rad=tuple(map(float, high)),
@@ -219,14 +229,12 @@ class SimulatedArm:
         return self._world.state()
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
-        delta = duration_s * np.asarray(command, float)
-        arm = self._world.simulation.arm
         with self._world.lock:
-            arm.displace(delta[:3], float(delta[3]) if arm.turns else 0.0, float(delta[-1]))
+            self._world.servo.command(command, duration_s)
 
     def stop(self) -> None:
         with self._world.lock:
-            self._world.simulation.arm.hold()
+            self._world.servo.stop()
 
     def recover(self) -> None:
         """A simulated arm has no faults of its own."""

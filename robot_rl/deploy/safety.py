@@ -6,13 +6,30 @@ supply with the rest. Keep the arm's own emergency stop within reach (docs/safet
 """
 
 import math
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
-from robot_rl.axes import Vector
+from robot_rl.axes import Axis, Vector, hold_command, moves
+from robot_rl.deploy.motion import Motion
 from robot_rl.errors import ConfigError
+
+# Of a period: a message that is a little late must not make the arm stand still.
+_LATE = 1.25
+
+
+class Now(NamedTuple):
+    """System time for stamps, monotonic time for silences and for how long a command has acted."""
+
+    system_s: float
+    mono_s: float
+
+    @classmethod
+    def read(cls) -> "Now":
+        return cls(time.time(), time.monotonic())
 
 
 class Reason(StrEnum):
@@ -55,13 +72,17 @@ LATCHING = frozenset(Reason) - {
 
 @dataclass(frozen=True, kw_only=True)
 class SafetyLimits:
-    """Limits per axis (tcp x, y, z in m; gripper opening in m), and of the whole arm.
+    """Limits of each of `axes`, in its unit and per second, and of the whole arm.
 
-    `action_bound` is the velocity of an action of 1. `period_s` is how long a command acts.
+    They hold per time, however fast commands come. A command acts until the next one, for
+    `duration_s` at most. `action_bound` is the rate of an action of 1; `max_step` bounds how far an
+    axis goes within any one `period_s`; an axis without a workspace has infinite positions. Of an
+    axis that is told levels, rates are those at which its level changes.
     A joint within `joint_margin_rad` of its limit stops a policy; a human may creep away from it
     at `creep` times the allowed velocity. Ages are in seconds.
     """
 
+    axes: tuple[Axis, ...]
     position_low: Vector
     position_high: Vector
     action_bound: Vector
@@ -79,8 +100,9 @@ class SafetyLimits:
     creep: float = 0.2
 
     def __post_init__(self) -> None:
-        axes = len(self.position_low)
+        axes = len(self.axes)
         for name in (
+            "position_low",
             "position_high",
             "action_bound",
             "max_step",
@@ -88,7 +110,10 @@ class SafetyLimits:
             "max_acceleration",
         ):
             if len(getattr(self, name)) != axes:
-                raise ConfigError(f"safety limit {name} needs {axes} numbers, one per axis.")
+                raise ConfigError(
+                    f"safety limit {name} has {len(getattr(self, name))} numbers; it needs one for "
+                    f"each of {', '.join(axis.name for axis in self.axes)}."
+                )
         if not all(a < b for a, b in zip(self.position_low, self.position_high, strict=True)):
             raise ConfigError("safety limits: position_low must lie below position_high.")
         positive = (
@@ -103,12 +128,17 @@ class SafetyLimits:
         if len(self.joint_low_rad) != len(self.joint_high_rad):
             raise ConfigError("safety limits: joint_low_rad and joint_high_rad differ in length.")
 
+    @property
+    def duration_s(self) -> float:
+        """How long a command acts where none follows."""
+        return _LATE * self.period_s
+
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A wanted velocity per axis, when it was made and by whom. Stamps are system time."""
+    """A number for each axis, rate or level, and None to hold. Stamps are system time."""
 
-    velocity: Vector
+    values: Vector | None
     source: str
     stamp_s: float
 
@@ -126,16 +156,13 @@ class ArmReading:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was asked and what may be applied. `hold` is true where nothing may move."""
+    """What was asked of each axis and what may be applied. With `hold` nothing may move."""
 
     source: str
     requested: Vector
     applied: Vector
+    hold: bool
     reasons: tuple[Reason, ...] = ()
-
-    @property
-    def hold(self) -> bool:
-        return not any(self.applied)
 
 
 @dataclass
@@ -167,47 +194,74 @@ class SafetyFilter:
         self.limits = limits
         self.latch = latch or StopLatch()
         self.counts: Counter[Reason] = Counter()
-        self._still = (0.0,) * len(limits.position_low)
-        self._last = self._still
+        self._motion = Motion(
+            limits.max_acceleration,
+            limits.period_s,
+            limits.duration_s,
+            memory_s=limits.max_state_age_s + limits.period_s + limits.duration_s,
+        )
+        self._levels: Vector | None = None  # last told, None where the arm holds
+        self._levels_s = -math.inf
 
-    def apply(self, command: Command, reading: ArmReading, now_s: float) -> Verdict:
-        """The part of `command` that is allowed now; zeros where nothing is."""
-        stops = list(self._stops(command, reading, now_s))
+    def apply(self, command: Command, reading: ArmReading, now: Now) -> Verdict:
+        """The part of `command` that is allowed now; a hold where nothing is."""
+        stops = list(self._stops(command, reading, now.system_s))
         for reason in stops:
             if reason in LATCHING:
                 self.latch.latch(reason)
         if stops or self.latch.holds(command.source):
-            return self._hold(command, stops)
-        velocity, reasons = self._limited(command.velocity, reading, command.source)
-        return self._verdict(command, velocity, reasons)
+            return self._refused(command, reading, now, stops)
+        if command.values is None or not moves(self.limits.axes, command.values):
+            return self.hold(command.source, reading, now)
+        return self._limited(command.source, command.values, reading, now)
+
+    def refuse(self, command: Command, reading: ArmReading, now: Now, reason: Reason) -> Verdict:
+        """A hold for what was seen outside, without a latch."""
+        return self._refused(command, reading, now, [reason])
+
+    def hold(
+        self,
+        source: str,
+        reading: ArmReading | None,
+        now: Now,
+        requested: Vector | None = None,
+        reasons: tuple[Reason, ...] = (),
+    ) -> Verdict:
+        """The arm is told to stand still, wherever it is."""
+        self._levels = None
+        self._motion.tell((0.0,) * len(self.limits.axes), now.mono_s)
+        position = reading.position if reading else ()
+        whole = len(position) == len(self.limits.axes)
+        still = hold_command(
+            self.limits.axes, position if whole else (0.0,) * len(self.limits.axes)
+        )
+        return Verdict(
+            source=source, requested=requested or still, applied=still, hold=True, reasons=reasons
+        )
 
     def lasting(
         self, reading: ArmReading, now_s: float, command: Command | None = None
     ) -> list[Reason]:
         """What latches now, whoever commands; with `command`, what that one would add."""
-        asked = command or Command(velocity=self._still, source="policy", stamp_s=now_s)
+        asked = command or Command(values=None, source="policy", stamp_s=now_s)
         return [r for r in self._stops(asked, reading, now_s) if r in LATCHING]
-
-    def refuse(self, command: Command, reason: Reason) -> Verdict:
-        """A hold for what was seen outside, without a latch."""
-        return self._hold(command, [reason])
 
     def stop(self, reason: Reason) -> None:
         """Latch for something seen outside: a lost camera, a trigger, a second publisher."""
         if reason not in self.latch.reasons:
             self.counts[reason] += 1
         self.latch.latch(reason)
-        self._last = self._still
 
     # ------------------------------------------------------------------- stops
 
     def _stops(self, command: Command, reading: ArmReading, now_s: float) -> Iterable[Reason]:
         limits = self.limits
-        if len(command.velocity) != len(self._still) or len(reading.position) != len(self._still):
+        values = reading.position if command.values is None else command.values
+        if not len(values) == len(reading.position) == len(limits.axes):
             yield Reason.MALFORMED
             return
         numbers = (
-            *command.velocity,
+            *values,
             *reading.position,
             *reading.joints_rad,
             reading.force_n,
@@ -243,71 +297,107 @@ class SafetyFilter:
             )
         )
 
-    def _hold(self, command: Command, stops: Sequence[Reason]) -> Verdict:
-        self.counts.update(stops)
-        self._last = self._still
-        requested = tuple(command.velocity)
-        reasons = tuple(dict.fromkeys((*stops, *self.latch.reasons)))
-        return Verdict(
-            source=command.source, requested=requested, applied=self._still, reasons=reasons
-        )
+    def _refused(
+        self, command: Command, reading: ArmReading, now: Now, reasons: Sequence[Reason]
+    ) -> Verdict:
+        self.counts.update(reasons)
+        told = tuple(dict.fromkeys((*reasons, *self.latch.reasons)))
+        return self.hold(command.source, reading, now, command.values, told)
 
     # ------------------------------------------------------------------ limits
 
-    def _limited(
-        self, velocity: Vector, reading: ArmReading, source: str
-    ) -> tuple[Vector, list[Reason]]:
-        """Each limit in turn. The box comes last: it only ever moves a velocity towards zero.
-
-        The last command may not have been carried out yet, so its displacement counts as done.
-        """
-        limits, period_s = self.limits, self.limits.period_s
+    def _limited(self, source: str, values: Vector, reading: ArmReading, now: Now) -> Verdict:
+        """Each limit in turn, on rates. The box comes last: it only ever slows down."""
         creeping = source == "human" and (
             self.latch.latched or self._near_joint_limit(reading.joints_rad)
         )
-        scale = limits.creep if creeping else 1.0
-        steps = tuple(scale * step / period_s for step in limits.max_step)
-        top = tuple(scale * v for v in limits.max_velocity)
-        gain = [a * period_s for a in limits.max_acceleration]
-        last = self._last
-        bounds: list[tuple[Reason, Vector, Vector]] = [
-            (Reason.ACTION_BOUND, _minus(limits.action_bound), limits.action_bound),
-            (Reason.STEP_LIMIT, _minus(steps), steps),
-            (Reason.VELOCITY_LIMIT, _minus(top), top),
-            (
-                Reason.ACCELERATION_LIMIT,
-                tuple(min(0.0, v - g) for v, g in zip(last, gain, strict=True)),
-                tuple(max(0.0, v + g) for v, g in zip(last, gain, strict=True)),
-            ),
-            (
-                Reason.WORKSPACE,
-                tuple(
-                    min(0.0, (low - min(x, x + v * period_s)) / period_s)
-                    for low, x, v in zip(limits.position_low, reading.position, last, strict=True)
-                ),
-                tuple(
-                    max(0.0, (high - max(x, x + v * period_s)) / period_s)
-                    for high, x, v in zip(limits.position_high, reading.position, last, strict=True)
-                ),
-            ),
-        ]
+        base, span_s = self._base(reading, now.mono_s)
+        rates = self._rates(values, base, span_s)
         reasons = [Reason.JOINT_LIMIT] if creeping else []
-        for reason, low, high in bounds:
-            bounded = _clip(velocity, low, high)
+        scale = self.limits.creep if creeping else 1.0
+        for reason, low, high in self._bounds(scale, base, span_s, reading, now):
+            bounded = _clip(rates, low, high)
             # Rounding in units on the wire is not an act of the filter.
-            if any(abs(a - b) > 1e-9 for a, b in zip(bounded, velocity, strict=True)):
+            if any(abs(a - b) > 1e-9 for a, b in zip(bounded, rates, strict=True)):
                 reasons.append(reason)
-            velocity = bounded
-        return velocity, reasons
-
-    def _verdict(self, command: Command, velocity: Vector, reasons: list[Reason]) -> Verdict:
+            rates = bounded
+        applied = self._applied(rates, base, span_s)
         self.counts.update(reasons)
-        self._last = velocity
+        self._motion.tell(rates, now.mono_s)
+        self._levels, self._levels_s = applied, now.mono_s
+        # Rates that were all brought to zero hold; a level is never nothing.
         return Verdict(
-            source=command.source,
-            requested=tuple(command.velocity),
-            applied=velocity,
+            source=source,
+            requested=tuple(values),
+            applied=applied,
+            hold=not moves(self.limits.axes, applied),
             reasons=tuple(reasons),
+        )
+
+    def _bounds(
+        self, scale: float, base: Vector, span_s: float, reading: ArmReading, now: Now
+    ) -> Iterator[tuple[Reason, Vector, Vector]]:
+        """Lowest and highest rates under each limit."""
+        limits = self.limits
+        steps = tuple(scale * step / limits.period_s for step in limits.max_step)
+        top = tuple(scale * rate for rate in limits.max_velocity)
+        yield Reason.ACTION_BOUND, _minus(limits.action_bound), limits.action_bound
+        yield Reason.STEP_LIMIT, _minus(steps), steps
+        yield Reason.VELOCITY_LIMIT, _minus(top), top
+        last, credit = self._motion.rates(now.mono_s), self._motion.credit(now.mono_s)
+        yield (
+            Reason.ACCELERATION_LIMIT,
+            tuple(min(0.0, rate - c) for rate, c in zip(last, credit, strict=True)),
+            tuple(max(0.0, rate + c) for rate, c in zip(last, credit, strict=True)),
+        )
+        back, forth, reach_s = self._reach(base, span_s, reading, now)
+        rows = zip(limits.position_low, back, reach_s, strict=True)
+        low = tuple(min(0.0, (edge - at) / s) for edge, at, s in rows)
+        rows = zip(limits.position_high, forth, reach_s, strict=True)
+        yield Reason.WORKSPACE, low, tuple(max(0.0, (edge - at) / s) for edge, at, s in rows)
+
+    def _reach(
+        self, base: Vector, span_s: float, reading: ArmReading, now: Now
+    ) -> tuple[Vector, Vector, Vector]:
+        """Where each axis may be at the lowest and at the highest, and how long a rate acts there.
+
+        What was told since the reading, and in the period before it, may not show in it yet. A
+        level is there at once.
+        """
+        age_s = max(0.0, now.system_s - reading.stamp_s)
+        start_s = now.mono_s - age_s - self.limits.period_s
+        back, forth = self._motion.since(start_s, now.mono_s)
+        rows = list(zip(self.limits.axes, reading.position, base, back, forth, strict=True))
+        return (
+            tuple(at + b if axis.by == "rate" else level for axis, at, level, b, _ in rows),
+            tuple(at + f if axis.by == "rate" else level for axis, at, level, _, f in rows),
+            tuple(
+                self.limits.duration_s if axis.by == "rate" else span_s or math.inf
+                for axis in self.limits.axes
+            ),
+        )
+
+    # ------------------------------------------------------------------ levels
+
+    def _base(self, reading: ArmReading, mono_s: float) -> tuple[Vector, float]:
+        """The level from which each axis goes on, and how long it has stood there (a period)."""
+        told_s = mono_s - self._levels_s
+        follows = self._levels is not None and told_s <= self.limits.duration_s
+        base = self._levels if follows and self._levels is not None else reading.position
+        return base, min(told_s, self.limits.period_s)
+
+    def _rates(self, values: Vector, base: Vector, span_s: float) -> Vector:
+        """The rates that `values` ask for. A level asks for the rate that gets there in time."""
+        rows = zip(self.limits.axes, values, base, strict=True)
+        return tuple(
+            value if axis.by == "rate" else (value - level) / span_s if span_s else 0.0
+            for axis, value, level in rows
+        )
+
+    def _applied(self, rates: Vector, base: Vector, span_s: float) -> Vector:
+        rows = zip(self.limits.axes, rates, base, strict=True)
+        return tuple(
+            rate if axis.by == "rate" else level + rate * span_s for axis, rate, level in rows
         )
 
 

@@ -1,17 +1,16 @@
 """Who commands the arm, and whether anyone may: the mux and the watch around `SafetyFilter`.
 
 Fed with events, ticked at a steady rate, free of ROS and of threads. One rule runs through it:
-silence after motion is a fault and latches; silence after an explicit hold (all zeros) is peace.
+silence after motion is a fault and latches; silence after an explicit hold is peace.
 A reset arms and no more: a policy that streamed before it waits until it is activated again.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from robot_rl.axes import Vector, moves
 from robot_rl.deploy.camera_watch import CameraWatch
-from robot_rl.deploy.safety import ArmReading, Command, Reason, SafetyFilter, Verdict
+from robot_rl.deploy.safety import ArmReading, Command, Now, Reason, SafetyFilter, Verdict
 
 POLICY, HUMAN, NOBODY = "policy", "human", "nobody"
 _CAMERA_HINTS = {
@@ -29,17 +28,6 @@ _HINTS = _CAMERA_HINTS | {
     Reason.MALFORMED: "it still comes",
     Reason.TWO_PUBLISHERS: "a killed one is forgotten after some seconds",
 }
-
-
-class Now(NamedTuple):
-    """System time for stamps, monotonic time for silences."""
-
-    system_s: float
-    mono_s: float
-
-    @classmethod
-    def read(cls) -> "Now":
-        return cls(time.time(), time.monotonic())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +48,7 @@ class Supervisor:
         self.safety = safety
         self.cameras = dict(cameras)
         self.limits = limits
-        self.proposed: dict[str, tuple[float, ...]] = {}
-        self._axes = len(safety.limits.position_low)
+        self.proposed: dict[str, Vector] = {}
         self._reading: ArmReading | None = None
         self._policy_s = self._deadman_s = -1e9
         self._held = False
@@ -92,13 +79,13 @@ class Supervisor:
     def policy(self, command: Command, now: Now) -> Verdict | None:
         """None where a human has the arm: the policy's wish is noted and goes no further."""
         self._policy_s, self._policy_newest = now.mono_s, command
-        self.proposed[POLICY] = command.velocity
+        self._propose(command)
         allowed = self._activated_s is not None and command.stamp_s >= self._activated_s
-        self._policy_moves = allowed and any(command.velocity)
+        self._policy_moves = allowed and moves(self.safety.limits.axes, command.values)
         if self._held:
             return None
-        if not allowed:
-            return self.safety.refuse(command, Reason.NOT_ACTIVATED)
+        if not allowed and self._reading is not None:
+            return self.safety.refuse(command, self._reading, now, Reason.NOT_ACTIVATED)
         if self._policy_moves:
             self._stop_for_cameras(now)
         return self._judge(command, now)
@@ -113,7 +100,7 @@ class Supervisor:
 
     def human(self, command: Command, now: Now) -> Verdict | None:
         """None while the dead-man is up."""
-        self.proposed[HUMAN] = command.velocity
+        self._propose(command)
         if not self._held:
             return None
         return self._judge(command, now)
@@ -233,16 +220,18 @@ class Supervisor:
     def _judge(self, command: Command, now: Now) -> Verdict:
         if self._reading is None:
             return self._nothing(now)
-        return self.safety.apply(command, self._reading, now.system_s)
+        return self.safety.apply(command, self._reading, now)
 
     def _nothing(self, now: Now) -> Verdict:
-        still = (0.0,) * self._axes
-        return Verdict(
-            source=NOBODY,
-            requested=still,
-            applied=still,
-            reasons=tuple(self.safety.latch.reasons),
-        )
+        reasons = tuple(self.safety.latch.reasons)
+        return self.safety.hold(NOBODY, self._reading, now, reasons=reasons)
+
+    def _propose(self, command: Command) -> None:
+        """Remember a wish; a hold is none."""
+        if command.values is None:
+            self.proposed.pop(command.source, None)
+        else:
+            self.proposed[command.source] = command.values
 
 
 def _told(reason: Reason, camera: str = "") -> str:

@@ -1,15 +1,18 @@
 """Whatever comes in, no command outside the limits comes out."""
 
+import dataclasses
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
 from robot_rl.deploy.safety import (
     LATCHING,
     ArmReading,
     Command,
+    Now,
     Reason,
     SafetyFilter,
     SafetyLimits,
@@ -17,7 +20,9 @@ from robot_rl.deploy.safety import (
 )
 from robot_rl.errors import ConfigError
 
+NOW = Now(100.0, 50.0)
 LIMITS = SafetyLimits(
+    axes=tuple(Axis(name=name, unit="m") for name in (*TCP_LINEAR, GRIPPER)),
     position_low=(0.2, -0.2, 0.0, 0.0),
     position_high=(0.5, 0.2, 0.3, 0.04),
     action_bound=(0.3, 0.3, 0.3, 0.2),
@@ -39,23 +44,26 @@ def armed(limits: SafetyLimits = LIMITS) -> SafetyFilter:
 
 
 def command(*velocity: float, stamp_s: float = 100.0, source: str = "policy") -> Command:
-    return Command(velocity=velocity, source=source, stamp_s=stamp_s)
+    return Command(values=velocity, source=source, stamp_s=stamp_s)
 
 
-def within(velocity, last, reading) -> bool:
+def within(rates, last, reading) -> bool:
+    """Whether they keep every limit where they follow `last` at once, in the same instant."""
     limits = LIMITS
-    for i, v in enumerate(velocity):
+    for i, rate in enumerate(rates):
         top = min(
             limits.action_bound[i], limits.max_velocity[i], limits.max_step[i] / limits.period_s
         )
-        gain = limits.max_acceleration[i] * limits.period_s
-        under_way = last[i] * limits.period_s
-        low, high = (pick(0.0, under_way) + v * limits.period_s for pick in (min, max))
-        outward = (v > 0 and reading.position[i] + high > limits.position_high[i] + 1e-9) or (
-            v < 0 and reading.position[i] + low < limits.position_low[i] - 1e-9
+        outward = (
+            rate > 0
+            and reading.position[i] + rate * limits.duration_s > limits.position_high[i] + 1e-9
+        ) or (
+            rate < 0
+            and reading.position[i] + rate * limits.duration_s < limits.position_low[i] - 1e-9
         )
-        speeding_up = abs(v) > 1e-12 and not (last[i] - gain - 1e-9 <= v <= last[i] + gain + 1e-9)
-        if not math.isfinite(v) or abs(v) > top + 1e-9 or outward or speeding_up:
+        gain = limits.max_acceleration[i] * limits.period_s
+        speeding_up = abs(rate) > 1e-12 and abs(rate - last[i]) > gain + 1e-9
+        if not math.isfinite(rate) or abs(rate) > top + 1e-9 or outward or speeding_up:
             return False
     return True
 
@@ -82,9 +90,7 @@ def test_nothing_outside_the_limits_comes_out(steps):
             position=tuple(position), stamp_s=100.0, joints_rad=tuple(joints), force_n=force
         )
         was_latched = safety.latch.latched
-        verdict = safety.apply(
-            command(*velocity, stamp_s=stamp_s, source=source), reading, now_s=100.0
-        )
+        verdict = safety.apply(command(*velocity, stamp_s=stamp_s, source=source), reading, NOW)
         assert len(verdict.applied) == 4
         assert all(math.isfinite(v) for v in verdict.applied)
         if verdict.hold:
@@ -96,7 +102,7 @@ def test_nothing_outside_the_limits_comes_out(steps):
 
 
 def test_an_allowed_command_passes_unchanged():
-    verdict = armed().apply(command(0.1, -0.2, 0.05, 0.1), MIDDLE, 100.0)
+    verdict = armed().apply(command(0.1, -0.2, 0.05, 0.1), MIDDLE, NOW)
     assert verdict.applied == (0.1, -0.2, 0.05, 0.1)
     assert verdict.reasons == ()
 
@@ -111,7 +117,7 @@ def test_an_allowed_command_passes_unchanged():
 )
 def test_each_limit_is_counted_with_its_reason(velocity, applied, reason):
     safety = armed()
-    verdict = safety.apply(command(*velocity), MIDDLE, 100.0)
+    verdict = safety.apply(command(*velocity), MIDDLE, NOW)
     assert verdict.requested == velocity
     assert verdict.applied[0] == pytest.approx(applied)
     assert reason in verdict.reasons
@@ -121,18 +127,40 @@ def test_each_limit_is_counted_with_its_reason(velocity, applied, reason):
 def test_the_box_slows_the_last_step_and_lets_the_arm_back_in():
     safety = armed()
     at_edge = ArmReading(position=(0.49, 0.0, 0.31, 0.02), stamp_s=100.0, joints_rad=(0, 0))
-    verdict = safety.apply(command(0.2, 0.0, 0.1, 0.0), at_edge, 100.0)
-    assert verdict.applied == pytest.approx((0.1, 0, 0, 0))
+    verdict = safety.apply(command(0.2, 0.0, 0.1, 0.0), at_edge, NOW)
+    # 1 cm in the 0.125 s for which a command acts.
+    assert verdict.applied == pytest.approx((0.08, 0, 0, 0))
     assert verdict.reasons == (Reason.WORKSPACE,)
-    back = safety.apply(command(0.0, 0.0, -0.1, 0.0), at_edge, 100.0)
+    back = safety.apply(command(0.0, 0.0, -0.1, 0.0), at_edge, NOW)
     assert back.applied == pytest.approx((0, 0, -0.1, 0))
+
+
+def at(seconds: float) -> Now:
+    return Now(100.0 + seconds, 50.0 + seconds)
 
 
 def test_speeding_up_takes_time_and_stopping_none():
     safety = armed()
-    speeds = [safety.apply(command(0.25, 0, 0, 0), MIDDLE, 100.0).applied[0] for _ in range(3)]
-    assert speeds == pytest.approx([0.2, 0.25, 0.25])
-    assert safety.apply(command(0, 0, 0, 0), MIDDLE, 100.0).applied[0] == 0.0
+    told = [(0.0, 0.25), (0.01, 0.25), (0.02, 0.25), (0.03, 0.0), (0.04, -0.25)]
+    speeds = [safety.apply(command(v, 0, 0, 0), MIDDLE, at(t)).applied[0] for t, v in told]
+    # 2 m/s^2: a credit of 0.2 m/s that is spent at once and comes back by 0.02 in 10 ms.
+    assert speeds == pytest.approx([0.2, 0.22, 0.24, 0.0, -0.04])
+
+
+@pytest.mark.parametrize(
+    ("told", "back"),
+    [
+        ([0.2, 0.2, 0.2], 0.0),  # a reversal counts in full: the credit of 0.2 m/s gets to a stop
+        ([0.2, 0.0, 0.0], -0.2),
+    ],
+)
+def test_rest_and_steady_motion_give_the_whole_credit_back(told, back):
+    safety = armed()
+    for i, v in enumerate((*told, -0.2)):
+        t = 100.0 + 0.1 * i
+        reading = dataclasses.replace(MIDDLE, stamp_s=t)
+        verdict = safety.apply(command(v, 0, 0, 0, stamp_s=t), reading, Now(t, t))
+    assert verdict.applied[0] == pytest.approx(back)
 
 
 @pytest.mark.parametrize(
@@ -155,37 +183,37 @@ def test_what_latches_stays_latched_until_reset(what, reason):
         joints_rad=what.get("joints_rad", (0, 0)),
         force_n=what.get("force_n", 0.0),
     )
-    assert safety.apply(bad, reading, 100.0).hold
+    assert safety.apply(bad, reading, NOW).hold
     assert safety.counts[reason] == 1
-    after = safety.apply(command(0.1, 0, 0, 0), MIDDLE, 100.0)
+    after = safety.apply(command(0.1, 0, 0, 0), MIDDLE, NOW)
     assert after.hold
     assert reason in after.reasons
     safety.latch.reset()
-    assert safety.apply(command(0.1, 0, 0, 0), MIDDLE, 100.0).applied[0] == 0.1
+    assert safety.apply(command(0.1, 0, 0, 0), MIDDLE, NOW).applied[0] == 0.1
 
 
 def test_a_stale_command_holds_without_a_latch():
     safety = armed()
-    assert safety.apply(command(0.1, 0, 0, 0, stamp_s=99.8), MIDDLE, 100.0).hold
+    assert safety.apply(command(0.1, 0, 0, 0, stamp_s=99.8), MIDDLE, NOW).hold
     assert not safety.latch.latched
 
 
 def test_a_human_creeps_out_of_a_joint_limit_where_a_policy_stops():
     reading = ArmReading(position=MIDDLE.position, stamp_s=100.0, joints_rad=(1.97, 0.0))
-    verdict = armed().apply(command(0.25, 0, 0, 0, source="human"), reading, 100.0)
+    verdict = armed().apply(command(0.25, 0, 0, 0, source="human"), reading, NOW)
     assert verdict.applied[0] == pytest.approx(0.05)
     assert Reason.JOINT_LIMIT in verdict.reasons
 
 
 def test_nothing_is_armed_at_the_start():
     safety = SafetyFilter(LIMITS)
-    verdict = safety.apply(command(0.1, 0, 0, 0), MIDDLE, 100.0)
+    verdict = safety.apply(command(0.1, 0, 0, 0), MIDDLE, NOW)
     assert verdict.hold
     assert verdict.reasons == (Reason.NOT_ARMED,)
 
 
 def test_limits_that_make_no_sense_are_refused():
-    with pytest.raises(ConfigError, match="max_step needs 4 numbers"):
+    with pytest.raises(ConfigError, match=r"max_step has 1 numbers; .* tcp_x, tcp_y"):
         SafetyLimits(**{**LIMITS.__dict__, "max_step": (1.0,)})
     with pytest.raises(ConfigError, match="position_low must lie below"):
         SafetyLimits(**{**LIMITS.__dict__, "position_high": (0.1, 0.2, 0.3, 0.4)})

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
-from robot_rl.deploy.safety import ArmReading, Command, Reason, SafetyFilter
-from robot_rl.deploy.supervisor import HUMAN, POLICY, Now, Supervisor, SupervisorLimits
+from robot_rl.deploy.safety import ArmReading, Command, Now, Reason, SafetyFilter
+from robot_rl.deploy.supervisor import HUMAN, POLICY, Supervisor, SupervisorLimits
 from tests.deploy.test_safety import LIMITS
 
 GO = (0.1, 0.0, 0.0, 0.0)
@@ -52,11 +52,11 @@ class Scene:
         self.t += delay_s
 
     def policy(self, velocity=GO):
-        command = Command(velocity=velocity, source=POLICY, stamp_s=self.now.system_s)
+        command = Command(values=velocity, source=POLICY, stamp_s=self.now.system_s)
         return self.supervisor.policy(command, self.now)
 
     def human(self, velocity=GO):
-        command = Command(velocity=velocity, source=HUMAN, stamp_s=self.now.system_s)
+        command = Command(values=velocity, source=HUMAN, stamp_s=self.now.system_s)
         return self.supervisor.human(command, self.now)
 
     def step(self, velocity=GO):
@@ -367,6 +367,13 @@ def test_no_order_of_events_moves_a_policy_without_an_activation_after_the_reset
             scene.supervisor.activated(scene.t)
         if event in ("old", "new"):
             stamp_s = scene.t - 0.14 * (event == "old")
-            command = Command(velocity=GO, source=POLICY, stamp_s=stamp_s)
+            command = Command(values=GO, source=POLICY, stamp_s=stamp_s)
             moves = freed_s is not None and stamp_s >= freed_s
             assert scene.supervisor.policy(command, scene.now).hold != moves
+
+
+def test_nothing_moves_before_the_first_reset():
+    supervisor = Supervisor(SafetyFilter(LIMITS), {}, SupervisorLimits())
+    now = Now(100.0, 100.0)
+    supervisor.arm(ArmReading(position=(0.35, 0, 0.15, 0.02), stamp_s=100.0, joints_rad=(0, 0)))
+    assert supervisor.policy(Command(values=GO, source=POLICY, stamp_s=100.0), now).hold

@@ -9,6 +9,7 @@ from hardware.guarded_arm import GuardedArm
 from hardware.proprio import ProprioReader
 from hardware.robot_env import RobotEnv
 from hardware.sim import SimulatedArm, SimulatedCamera, SimWorld
+from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
 from robot_rl.envs.cameras import CameraSpec
@@ -17,12 +18,13 @@ from robot_rl.errors import ConfigError, HardwareError, InterfaceMismatchError
 
 TASK = TaskConfig(name="arm/reach", cameras={"front": CameraSpec()}, image_size=32)
 LIMITS = SafetyLimits(
+    axes=tuple(Axis(name=name, unit="m") for name in (*TCP_LINEAR, GRIPPER)),
     position_low=(0.2, -0.3, 0.0, -0.01),
     position_high=(0.6, 0.3, 0.4, 0.05),
     action_bound=(0.3, 0.3, 0.3, 0.3),
     max_step=(0.03, 0.03, 0.03, 0.03),
     max_velocity=(0.3, 0.3, 0.3, 0.3),
-    max_acceleration=(6.0, 6.0, 6.0, 6.0),
+    max_acceleration=(8.0, 8.0, 8.0, 8.0),
     period_s=0.1,
 )
 

@@ -20,11 +20,12 @@ from trajectory_msgs.msg import JointTrajectory
 from hardware.arm import ArmState
 from hardware.ros_messages import CommandPairing, to_image, to_seconds
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
-from robot_rl.deploy.safety import ArmReading, Command, SafetyFilter, SafetyLimits, Verdict
-from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Now, Supervisor, SupervisorLimits
+from robot_rl.deploy.safety import ArmReading, Command, Now, SafetyFilter, SafetyLimits, Verdict
+from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Supervisor, SupervisorLimits
 from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.messages import (
+    WIRE_AXES,
     dropped_states,
     subscribe_state,
     to_diagnostics,
@@ -116,7 +117,7 @@ class SafetyNode(Node):
 
     def _command(self, source: str, message: TwistStamped) -> None:
         command = Command(
-            velocity=self._pairings[source].velocity(message),
+            values=self._pairings[source].velocity(message),
             source=source,
             stamp_s=to_seconds(message.header.stamp),
         )
@@ -251,6 +252,7 @@ def read_limits(parameters: Parameters) -> SafetyLimits:
     low = p.texts("joint_low_rad", [], "lower joint limits, rad")
     high = p.texts("joint_high_rad", [], "upper joint limits, rad")
     return SafetyLimits(
+        axes=WIRE_AXES,
         position_low=p.numbers("position_low", [0.2, -0.3, 0.0, -0.01], f"low edge {axes}, m", 4),
         position_high=p.numbers("position_high", [0.6, 0.3, 0.4, 0.05], f"high edge {axes}, m", 4),
         action_bound=p.numbers("action_bound", [0.3] * 4, f"an action of 1 {axes}, m/s", 4),
