@@ -21,7 +21,7 @@ def run() -> list[Row]:
     with Graph() as graph:
         folder = policy_folder(Path(graph.root), PAPER, _SIZE, _RATE_HZ)
         graph.start("policy_node", {"policy": str(folder)})
-        graph.start("safety_node", {"control_rate_hz": _RATE_HZ})
+        graph.start("safety_node")
         probe = Probe()
         body = _Body(probe)
         try:
@@ -51,8 +51,12 @@ class _Body:
     def __init__(self, probe: Probe) -> None:
         from geometry_msgs.msg import PoseStamped, TwistStamped
         from sensor_msgs.msg import Image, JointState
+        from std_msgs.msg import String
 
+        from hardware.announced import RobotFeatures, camera_to_json
+        from hardware.arm import ArmFeatures
         from hardware.camera import CameraFeatures
+        from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
         from robot_rl_nodes import graph
         from robot_rl_nodes.messages import ImageMessage
 
@@ -60,6 +64,26 @@ class _Body:
         node = probe.node
         features = CameraFeatures(name="camera", height=_SIZE, width=_SIZE, rate_hz=_RATE_HZ)
         self._message = ImageMessage(features)
+        arm = ArmFeatures(
+            name="body",
+            axes=tuple(Axis(name=name, unit="m") for name in (*TCP_LINEAR, GRIPPER)),
+            joint_names=("a",),
+            joint_low_rad=(-1.0,),
+            joint_high_rad=(1.0,),
+        )
+        self._robot = RobotFeatures(arm=arm, control_rate_hz=_RATE_HZ)
+        self._told = [
+            (
+                node.create_publisher(String, graph.ARM_FEATURES, graph.LATCHED),
+                self._robot.to_json(),
+            ),
+            (
+                node.create_publisher(String, f"/camera/{graph.CAMERA_FEATURES}", graph.LATCHED),
+                camera_to_json(features),
+            ),
+        ]
+        for publisher, text in self._told:
+            publisher.publish(String(data=text))
         self._image = node.create_publisher(Image, "/camera/image_raw", graph.IMAGE_OUT)
         self._joints = node.create_publisher(JointState, graph.JOINT_STATES, graph.STATE)
         self._pose = node.create_publisher(PoseStamped, graph.TCP_POSE, graph.STATE)
@@ -100,12 +124,10 @@ class _Body:
             self._arrivals.append((time.time(), self._stamp_s))
 
     def _stream(self) -> None:
-        from hardware.arm import ArmFeatures, ArmState
+        from hardware.arm import ArmState
         from robot_rl_nodes.messages import to_joint_state, to_pose, to_twist
 
-        arm = ArmFeatures(
-            name="body", axes=(), joint_names=("a",), joint_low_rad=(-1.0,), joint_high_rad=(1.0,)
-        )
+        arm = self._robot.arm
         frames = np.random.default_rng(0).integers(0, 256, (16, _SIZE, _SIZE, 3), np.uint8)
         due_s, count = time.monotonic(), 0
         while not self._closing.is_set():
@@ -121,7 +143,7 @@ class _Body:
             )
             self._joints.publish(to_joint_state(state, arm))
             self._pose.publish(to_pose(state, arm.base_frame))
-            self._twist.publish(to_twist(state.tcp_vel_m_s, stamp_s, arm.base_frame))
+            self._twist.publish(to_twist(state.tcp_vel_m_s, (0.0,) * 3, stamp_s, arm.base_frame))
             self._stamp_s = time.time()  # a camera exposes on its own, not after the arm's reports
             self._image.publish(self._message.fill(frames[count % 16], self._stamp_s))
             count += 1

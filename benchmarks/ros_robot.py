@@ -188,7 +188,7 @@ class Publisher:
 
         with self._lock:
             stamp_s = time.time()
-            self._out.publish(to_twist(velocity, stamp_s, "base_link"))
+            self._out.publish(to_twist(velocity, (0.0,) * 3, stamp_s, "base_link"))
         return stamp_s
 
     def __enter__(self) -> "Publisher":

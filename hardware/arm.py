@@ -48,6 +48,16 @@ class ArmFeatures:
     base_frame: str = "base_link"
     rest_quat: Vector = (1.0, 0.0, 0.0, 0.0)
 
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """Of the axes beyond tool, joints and gripper."""
+        known = {*TCP_LINEAR, *TCP_ANGULAR, GRIPPER}
+        return tuple(
+            axis.name
+            for axis in self.axes
+            if axis.name not in known and not axis.name.startswith(JOINT_PREFIX)
+        )
+
     def reading(self, state: ArmState) -> ArmReading:
         """What the safety filter sees. Raises `HardwareError` for an axis that is not measured."""
         measured = self.measured(state)

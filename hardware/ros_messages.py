@@ -7,10 +7,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hardware.arm import ArmState
+from hardware.arm import ArmFeatures, ArmState
+from robot_rl.axes import GRIPPER, JOINT_PREFIX, TCP_ANGULAR, TCP_LINEAR, Axis, Vector
 from robot_rl.errors import HardwareError
 
-GRIPPER_JOINT = "gripper"
+# What a twist carries, in its order, of axes that are told a rate.
+TWIST = (*TCP_LINEAR, *TCP_ANGULAR)
 _NS = 1_000_000_000
 _STATE_PARTS = ("joints", "pose", "twist")
 _MAX_PENDING = 32
@@ -46,39 +48,73 @@ def to_jpeg_image(message: Any) -> np.ndarray:
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
-class CommandPairing:
-    """Joins a twist with the gripper trajectory of the same stamp, which is sent before it."""
+class CommandReader:
+    """Joins a twist with the joint trajectory of the same stamp, which is sent before it.
 
-    def __init__(self) -> None:
-        self._gripper: tuple[Any, float] | None = None
+    What the twist carries are the rates of the tool; every other axis is found in the trajectory
+    by its name, its rate among the velocities and its level among the positions. Where the
+    trajectory is missing rates are zero, and levels hold.
+    """
+
+    def __init__(self, axes: Sequence[Axis]) -> None:
+        self._axes = tuple(axes)
+        self._needs_joints = any(axis.name not in TWIST or axis.by == "level" for axis in axes)
+        self._joints: Any = None
         self.unpaired = 0
 
-    def gripper(self, message: Any) -> None:
-        if message.points and len(message.points[0].velocities):
-            speed = np.asarray(message.points[0].velocities)[0]
-            self._gripper = (message.header.stamp, float(speed))
+    def joints(self, message: Any) -> None:
+        self._joints = message
 
-    def velocity(self, message: Any) -> tuple[float, ...]:
-        """[4] m/s; the gripper rests where its part is missing."""
-        linear, opening = message.twist.linear, 0.0
-        if self._gripper is not None:
-            paired = self._gripper[0] == message.header.stamp
-            opening = self._gripper[1] if paired else 0.0
-            self.unpaired += not paired
-        return (linear.x, linear.y, linear.z, opening)
+    def values(self, message: Any) -> Vector | None:
+        """A number for each axis; None to hold. Raises `HardwareError` for an unknown joint."""
+        told = _twist(message.twist) | self._point(message.header.stamp)
+        rates = {axis.name: 0.0 for axis in self._axes if axis.by == "rate"}
+        told = {axis.name: told.get(axis.name, rates.get(axis.name)) for axis in self._axes}
+        values = tuple(value for value in told.values() if value is not None)
+        return values if len(values) == len(self._axes) else None
+
+    def _point(self, stamp: Any) -> dict[str, float]:
+        if not self._needs_joints:
+            return {}
+        message = self._joints
+        if message is None or message.header.stamp != stamp or not len(message.points):
+            self.unpaired += message is None or message.header.stamp != stamp
+            return {}
+        point, by_name = message.points[0], {wire_name(axis): axis for axis in self._axes}
+        unknown = [name for name in message.joint_names if name not in by_name]
+        if unknown:
+            raise HardwareError(
+                f"a command moves {', '.join(unknown)}; the arm has {', '.join(by_name)}."
+            )
+        return {
+            by_name[name].name: float(v if by_name[name].by == "rate" else x)
+            for name, x, v in zip(
+                message.joint_names, point.positions, point.velocities, strict=False
+            )
+        }
+
+
+def wire_name(axis: Axis) -> str:
+    """Of an axis in a joint trajectory."""
+    return axis.name.removeprefix(JOINT_PREFIX)
+
+
+def _twist(twist: Any) -> dict[str, float]:
+    linear, angular = twist.linear, twist.angular
+    rates = (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
+    return dict(zip(TWIST, rates, strict=True))
 
 
 class StateAssembler:
-    """Joins joint states, tcp pose and tcp twist of one stamp to an `ArmState`.
+    """Joins joint states, tcp pose and tcp twist of one stamp to a state of the arm `features`.
 
     Joints are looked up by name: a driver may send them in any order, and others beside them.
-    Without `joint_names` every joint but the gripper counts, in the driver's order. `dropped`
-    counts the states that never became whole, by the parts that they lacked.
+    `dropped` counts the states that never became whole, by the parts that they lacked.
     """
 
-    def __init__(self, joint_names: Sequence[str] = ()) -> None:
+    def __init__(self, features: ArmFeatures) -> None:
         self.dropped: Counter[str] = Counter()
-        self._names = tuple(joint_names)
+        self._names, self._others = features.joint_names, features.other_names
         self._parts: dict[int, dict[str, Any]] = {}
 
     def offer(self, kind: str, message: Any) -> ArmState | None:
@@ -102,8 +138,8 @@ class StateAssembler:
 
     def _assemble(self, joints: Any, pose: Any, twist: Any) -> ArmState:
         places = {name: i for i, name in enumerate(joints.name)}
-        names = self._names or tuple(n for n in joints.name if n != GRIPPER_JOINT)
-        unknown = [name for name in names if name not in places]
+        names = self._names
+        unknown = [name for name in (*names, *self._others) if name not in places]
         if unknown:
             raise HardwareError(
                 f"{', '.join(unknown)} is not among the joints of /joint_states: "
@@ -116,7 +152,7 @@ class StateAssembler:
             )
         at, turn = pose.pose.position, pose.pose.orientation
         speed, spin = twist.twist.linear, twist.twist.angular
-        gripper = places.get(GRIPPER_JOINT)
+        gripper = places.get(GRIPPER)
         return ArmState(
             joint_pos_rad=tuple(joints.position[places[name]] for name in names),
             joint_vel_rad_s=tuple(joints.velocity[places[name]] for name in names),
@@ -126,4 +162,5 @@ class StateAssembler:
             tcp_rot_vel_rad_s=(spin.x, spin.y, spin.z),
             gripper_m=0.0 if gripper is None else joints.position[gripper],
             stamp_s=to_seconds(joints.header.stamp),
+            other={name: joints.position[places[name]] for name in self._others},
         )

@@ -16,6 +16,7 @@ BENCHMARKS = (
     "runtime",
     "latency",
     "transport",
+    "limits",
 )
 
 

@@ -70,6 +70,11 @@ LATCHING = frozenset(Reason) - {
 }
 
 
+def acting_s(period_s: float) -> float:
+    """How long a command acts where none follows, at one command a period."""
+    return _LATE * period_s
+
+
 @dataclass(frozen=True, kw_only=True)
 class SafetyLimits:
     """Limits of each of `axes`, in its unit and per second, and of the whole arm.
@@ -131,7 +136,7 @@ class SafetyLimits:
     @property
     def duration_s(self) -> float:
         """How long a command acts where none follows."""
-        return _LATE * self.period_s
+        return acting_s(self.period_s)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,29 +1,30 @@
 """A recorded bag as an episode of observations and applied actions, aligned by header stamps."""
 
 import dataclasses
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hardware.arm import ArmState
+from hardware.announced import RobotFeatures
+from hardware.arm import ArmFeatures, ArmState
 from hardware.proprio import ProprioReader
 from hardware.ros_messages import StateAssembler, to_image, to_jpeg_image, to_seconds
-from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
+from robot_rl.axes import Vector, hold_command
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.envs.frames import fit
 from robot_rl.episodes.bags import custom_data, require_rosbags, typestore
 from robot_rl.episodes.folder import StoredEpisode
-from robot_rl.errors import CorruptFileError
+from robot_rl.errors import CorruptFileError, HardwareError
 from robot_rl.replay.storage import Step
 from robot_rl.types import PROPRIO, SOURCES, TCP_POS_FROM_START, Interface, Observation
 
 STATE_TOPICS = {"joints": "/joint_states", "pose": "/tcp_pose", "twist": "/tcp_twist"}
 STEP_TOPIC = "/safety/step"
-_AXES = tuple(Axis(name=name, unit="m") for name in (*TCP_LINEAR, GRIPPER))
 _MAX_SKEW_S = 0.05
 _REST_M_S = 0.02
 
@@ -41,13 +42,22 @@ class Recording:
         return StoredEpisode("", self.obs, self.steps)
 
 
+class _Applied(NamedTuple):
+    """A command, where the axes stood when it was given, and whose it was."""
+
+    stamp_s: float
+    command: Vector
+    position: Vector
+    source: str
+
+
 @dataclass
 class _Messages:
     """What a bag holds, each list in the order of its header stamps."""
 
     frames: dict[str, list[tuple[float, np.ndarray]]] = field(default_factory=dict)
     states: list[ArmState] = field(default_factory=list)
-    applied: list[tuple[float, tuple[float, ...], str]] = field(default_factory=list)
+    applied: list[_Applied] = field(default_factory=list)
 
     def pacing_s(self, interface: Interface) -> list[float]:
         """Stamps of the first camera's frames, of the arm's states where there is no camera."""
@@ -56,32 +66,46 @@ class _Messages:
         return [stamp_s for stamp_s, _ in self.frames.get(interface.cameras[0].name, [])]
 
     def first_command_s(self) -> float:
-        return next((s for s, _, source in self.applied if source != "nobody"), np.inf)
+        return next((told.stamp_s for told in self.applied if told.source != "nobody"), np.inf)
 
 
 def read_recording(bag: Path, interface: Interface, cameras: Mapping[str, str]) -> list[Recording]:
     """The episode in `bag`, cut in two wherever a control period has no frame.
 
     `cameras` gives the namespace of each camera of `interface`. Raises `CorruptFileError` where
-    the bag is unfinished, lacks a topic, or lacks the start that a relative frame counts from.
+    the bag is unfinished, lacks a topic or what its arm is, or lacks the start that a relative
+    frame counts from.
     """
     require_rosbags()
     noted = custom_data(bag)
-    messages = _read(bag, interface, cameras)
+    arm = _arm(bag, noted)
+    messages = _read(bag, interface, cameras, arm)
     if any(field.name == TCP_POS_FROM_START for field in interface.proprio):
         _require_rest(messages, bag)
-    recordings = _align(messages, interface)
+    recordings = _align(messages, interface, arm)
     success = {"true": True, "false": False}.get(noted.get("success", ""))
     for recording in recordings:
         _finish(recording, success if recording is recordings[-1] else None)
     return recordings
 
 
-def _read(bag: Path, interface: Interface, cameras: Mapping[str, str]) -> _Messages:
+def _arm(bag: Path, noted: Mapping[str, str]) -> ArmFeatures:
+    """What the recorder heard the arm say of itself."""
+    try:
+        return RobotFeatures.from_json(json.loads(noted.get("robot", "null"))).arm
+    except (ValueError, HardwareError) as error:
+        raise CorruptFileError(
+            f"{bag} does not say which arm it is of: the recorder had not heard /arm/features."
+        ) from error
+
+
+def _read(
+    bag: Path, interface: Interface, cameras: Mapping[str, str], arm: ArmFeatures
+) -> _Messages:
     from rosbags.rosbag2 import Reader, ReaderError
 
     store, found = typestore(), _Messages()
-    assembler = StateAssembler()
+    assembler = StateAssembler(arm)
     try:
         with Reader(bag) as reader:
             readers = _handlers(set(reader.topics), bag, interface, cameras, found, assembler)
@@ -94,7 +118,7 @@ def _read(bag: Path, interface: Interface, cameras: Mapping[str, str]) -> _Messa
     for frames in found.frames.values():
         frames.sort(key=lambda pair: pair[0])
     found.states.sort(key=lambda state: state.stamp_s)
-    found.applied.sort(key=lambda step: step[0])
+    found.applied.sort(key=lambda told: told.stamp_s)
     return found
 
 
@@ -135,12 +159,12 @@ def _keep_state(state: ArmState | None, found: _Messages) -> None:
         found.states.append(state)
 
 
-def _applied(message: Any) -> tuple[float, tuple[float, ...], str]:
+def _applied(message: Any) -> _Applied:
     status = message.status[0]
     values = {pair.key: pair.value for pair in status.values}
-    velocity = tuple(map(float, values["applied"].split()))
+    command, position = (tuple(map(float, values[key].split())) for key in ("applied", "position"))
     source = status.message if status.message in SOURCES else "nobody"
-    return to_seconds(message.header.stamp), velocity, source
+    return _Applied(to_seconds(message.header.stamp), command, position, source)
 
 
 def _require_rest(messages: _Messages, bag: Path) -> None:
@@ -157,8 +181,8 @@ def _require_rest(messages: _Messages, bag: Path) -> None:
 # ------------------------------------------------------------------- alignment
 
 
-def _align(messages: _Messages, interface: Interface) -> list[Recording]:
-    mapping, reader = ActionMap(interface, _AXES), ProprioReader(interface.proprio)
+def _align(messages: _Messages, interface: Interface, arm: ArmFeatures) -> list[Recording]:
+    mapping, reader = ActionMap(interface, arm.axes), ProprioReader(interface.proprio)
     first_command_s = messages.first_command_s()
     period_s = 1.0 / interface.control_rate_hz
     recordings = [Recording()]
@@ -173,7 +197,7 @@ def _align(messages: _Messages, interface: Interface) -> list[Recording]:
             recordings[-1].gaps += bool(recordings[-1].obs)
             recordings.append(Recording())
         elif recordings[-1].obs:
-            applied = _within(messages.applied, last_s, stamp_s)
+            applied = _within(messages.applied, last_s, stamp_s) or _held(messages, arm, stamp_s)
             recordings[-1].steps.append(_step(applied, mapping, stamp_s))
         last_s = stamp_s
         if obs is not None:
@@ -209,25 +233,27 @@ def _nearest(items: list[Any], stamp_s: float, stamp_of: Any) -> Any:
     return best
 
 
-def _within(
-    applied: list[tuple[float, tuple[float, ...], str]], from_s: float, to_s: float
-) -> tuple[tuple[float, ...], str] | None:
+def _within(applied: list[_Applied], from_s: float, to_s: float) -> _Applied | None:
     """The last command in [`from_s`, `to_s`)."""
-    place = bisect_left(applied, to_s, key=lambda step: step[0])
-    if place == 0 or applied[place - 1][0] < from_s:
+    place = bisect_left(applied, to_s, key=lambda told: told.stamp_s)
+    if place == 0 or applied[place - 1].stamp_s < from_s:
         return None
-    _, velocity, source = applied[place - 1]
-    return velocity, source
+    return applied[place - 1]
 
 
-def _step(
-    applied: tuple[tuple[float, ...], str] | None, mapping: ActionMap, stamp_s: float
-) -> Step:
-    still = (0.0,) * len(_AXES)
-    velocity, source = applied or (still, "nobody")
-    action = mapping.action(velocity, still)
-    human_action = action if source == "human" else None
-    return Step(action, 0.0, False, False, source, human_action=human_action, stamp_s=stamp_s)
+def _held(messages: _Messages, arm: ArmFeatures, stamp_s: float) -> _Applied:
+    """What it comes to where nobody commanded."""
+    state = _nearest(messages.states, stamp_s, lambda state: state.stamp_s)
+    at = arm.reading(state).position if state else (0.0,) * len(arm.axes)
+    return _Applied(stamp_s, hold_command(arm.axes, at), at, "nobody")
+
+
+def _step(applied: _Applied, mapping: ActionMap, stamp_s: float) -> Step:
+    action = mapping.action(applied.command, applied.position)
+    human_action = action if applied.source == "human" else None
+    return Step(
+        action, 0.0, False, False, applied.source, human_action=human_action, stamp_s=stamp_s
+    )
 
 
 def _without_idle_ends(recording: Recording) -> Recording:

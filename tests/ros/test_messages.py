@@ -11,15 +11,16 @@ from sensor_msgs.msg import Image, JointState
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures
-from hardware.ros_messages import CommandPairing, StateAssembler, to_image, to_seconds
+from hardware.ros_messages import CommandReader, StateAssembler, to_image, to_seconds
+from robot_rl.axes import Axis, moves
 from robot_rl.errors import HardwareError
 from robot_rl_nodes.camera_node import camera_info
 from robot_rl_nodes.messages import (
     ImageMessage,
-    to_gripper,
     to_joint_state,
     to_pose,
     to_time,
+    to_trajectory,
     to_twist,
 )
 
@@ -99,19 +100,49 @@ def test_an_image_cut_short_says_what_it_has():
         to_image(message)
 
 
-def test_a_command_is_a_twist_and_the_gripper_of_the_same_stamp():
-    pairing = CommandPairing()
-    velocity = (0.1, -0.2, 0.3, -0.04)
-    assert pairing.velocity(to_twist(velocity, 5.0, "base")) == (0.1, -0.2, 0.3, 0.0)
-    pairing.gripper(to_gripper(velocity[3], 0.03, 0.1, 6.0))
-    assert pairing.velocity(to_twist(velocity, 6.0, "base")) == velocity
-    assert pairing.velocity(to_twist(velocity, 7.0, "base"))[3] == 0.0
-    assert pairing.unpaired == 1
+RZ, GRIPPER = Axis(name="tcp_rz", unit="rad"), Axis(name="gripper", unit="m")
+ELBOW = Axis(name="joint/elbow", unit="rad", by="level")
+THRUST = Axis(name="thrust", unit="N", by="level", hold=5.0)
 
 
-def test_the_gripper_is_told_where_to_stand_and_when():
-    (point,) = to_gripper(-0.2, 0.03, 0.1, 1.0).points
-    assert point.positions[0] == pytest.approx(0.01)
+def test_a_command_is_a_twist_and_the_trajectory_of_the_same_stamp():
+    reader = CommandReader((RZ, Axis(name="tcp_x", unit="m"), GRIPPER))
+    twist = ((0.1, 0.0, 0.0), (0.0, 0.0, 0.7))
+    assert reader.values(to_twist(*twist, 5.0, "base")) == (0.7, 0.1, 0.0)
+    reader.joints(to_trajectory([GRIPPER], [-0.04], [0.03], 0.1, 6.0))
+    assert reader.values(to_twist(*twist, 6.0, "base")) == (0.7, 0.1, -0.04)
+    assert reader.values(to_twist(*twist, 7.0, "base")) == (0.7, 0.1, 0.0)
+    assert reader.unpaired == 2
+
+
+def test_levels_hold_where_their_trajectory_is_missing():
+    reader = CommandReader((RZ, ELBOW, THRUST))
+    twist = ((0.0,) * 3, (0.0, 0.0, 0.7))
+    assert reader.values(to_twist(*twist, 5.0, "base")) is None
+    reader.joints(to_trajectory([ELBOW, THRUST], [1.2, 6.5], [1.0, 5.0], 0.1, 6.0))
+    values = reader.values(to_twist(*twist, 6.0, "base"))
+    assert values == (0.7, 1.2, 6.5)
+    assert moves((RZ, ELBOW, THRUST), values)
+    short = to_trajectory([ELBOW], [1.2], [1.0], 0.1, 7.0)
+    reader.joints(short)
+    assert reader.values(to_twist(*twist, 7.0, "base")) is None
+    short.points.clear()
+    assert reader.values(to_twist(*twist, 7.0, "base")) is None
+
+
+def test_a_joint_that_the_arm_does_not_have_is_one_clear_line():
+    reader = CommandReader((RZ, GRIPPER))
+    reader.joints(to_trajectory([ELBOW], [1.0], [1.0], 0.1, 6.0))
+    with pytest.raises(HardwareError, match="a command moves elbow; the arm has tcp_rz, gripper"):
+        reader.values(to_twist((0.0,) * 3, (0.0,) * 3, 6.0, "base"))
+
+
+def test_axes_are_told_where_to_stand_how_fast_and_when():
+    message = to_trajectory([GRIPPER, ELBOW], [-0.2, 1.2], [0.03, 1.0], 0.1, 1.0)
+    (point,) = message.points
+    assert message.joint_names == ["gripper", "elbow"]
+    assert list(point.positions) == pytest.approx([0.01, 1.2])
+    assert list(point.velocities) == pytest.approx([-0.2, 0.0])
     assert point.time_from_start.nanosec == 100_000_000
 
 
@@ -119,19 +150,19 @@ def _parts(state: ArmState) -> dict[str, Any]:
     return {
         "joints": to_joint_state(state, FEATURES),
         "pose": to_pose(state, "base"),
-        "twist": to_twist(state.tcp_vel_m_s, state.stamp_s, "base", state.tcp_rot_vel_rad_s),
+        "twist": to_twist(state.tcp_vel_m_s, state.tcp_rot_vel_rad_s, state.stamp_s, "base"),
     }
 
 
 @pytest.mark.parametrize("order", [("joints", "pose", "twist"), ("twist", "joints", "pose")])
 def test_a_state_is_whole_once_its_three_parts_have_come(order):
-    assembler = StateAssembler()
+    assembler = StateAssembler(FEATURES)
     parts = _parts(STATE)
     assert [assembler.offer(kind, parts[kind]) for kind in order] == [None, None, STATE]
 
 
 def test_states_that_never_become_whole_are_dropped_and_counted():
-    assembler = StateAssembler()
+    assembler = StateAssembler(FEATURES)
     held = []
     for i in range(1000):
         parts = _parts(dataclasses.replace(STATE, stamp_s=10.0 + i))
@@ -146,7 +177,7 @@ def test_states_that_never_become_whole_are_dropped_and_counted():
 
 
 def test_a_whole_state_ends_the_wait_for_older_ones():
-    assembler = StateAssembler()
+    assembler = StateAssembler(FEATURES)
     assembler.offer("joints", _parts(STATE)["joints"])
     later = dataclasses.replace(STATE, stamp_s=STATE.stamp_s + 1)
     parts = _parts(later).items()
@@ -157,7 +188,7 @@ def test_a_whole_state_ends_the_wait_for_older_ones():
 def test_joint_states_without_velocities_are_one_clear_line():
     parts = _parts(STATE)
     parts["joints"].velocity = []
-    assembler = StateAssembler()
+    assembler = StateAssembler(FEATURES)
     with pytest.raises(HardwareError, match="3 names, 3 positions and 0 velocities"):
         [assembler.offer(kind, part) for kind, part in parts.items()]
 
@@ -167,13 +198,22 @@ def test_joints_are_found_by_name_and_missing_ones_are_named():
     shuffled = JointState(header=joints.header, name=["gripper", "other", "two", "one"])
     shuffled.position, shuffled.velocity = [0.04, 9.0, 0.2, 0.1], [0.0, 9.0, 0.4, 0.3]
     parts = {**_parts(STATE), "joints": shuffled}
-    assembler = StateAssembler(("one", "two"))
+    assembler = StateAssembler(FEATURES)
     assert [assembler.offer(kind, part) for kind, part in parts.items()][-1] == STATE
-    strict = StateAssembler(("elbow",))
+    strict = StateAssembler(dataclasses.replace(FEATURES, joint_names=("elbow",)))
     *first, (last_kind, last) = parts.items()
     assert [strict.offer(kind, part) for kind, part in first] == [None, None]
     with pytest.raises(HardwareError, match="elbow is not among the joints"):
         strict.offer(last_kind, last)
+
+
+def test_what_is_neither_tool_nor_joint_nor_gripper_is_measured_too():
+    features = dataclasses.replace(FEATURES, axes=(RZ, THRUST))
+    state = dataclasses.replace(STATE, other={"thrust": 4.5})
+    assembler = StateAssembler(features)
+    parts = _parts(state) | {"joints": to_joint_state(state, features)}
+    assert [assembler.offer(kind, part) for kind, part in parts.items()][-1] == state
+    assert features.reading(state).position[1] == 4.5
 
 
 def test_camera_info_puts_the_field_of_view_into_the_focal_length():

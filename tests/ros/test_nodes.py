@@ -91,11 +91,28 @@ def test_a_policy_that_does_not_fit_is_one_clear_line(policy, tmp_path):
     weights = broken / "policy.safetensors"
     weights.write_bytes(weights.read_bytes()[:-50])
     refuse(run_node("policy_node", f"policy:={broken}"), "policy.safetensors is damaged")
-    other = shutil.copytree(policy, tmp_path / "other")
-    interface = json.loads((other / "interface.json").read_text())
-    interface["actions"][0]["name"] = "joint_1"
-    (other / "interface.json").write_text(json.dumps(interface))
-    refuse(run_node("policy_node", f"policy:={other}"), "acts on joint_1")
+
+
+def test_a_policy_that_does_not_fit_the_robot_is_told_every_difference(policy, tmp_path):
+    folder = shutil.copytree(policy, tmp_path / "other")
+    interface = json.loads((folder / "interface.json").read_text())
+    interface["actions"][0]["name"] = "joint/one"
+    interface["control_rate_hz"] = 20.0
+    interface["cameras"][0] |= {"height": 48, "rate_hz": 20.0}
+    interface["proprio"][0]["name"] = "tcp_fancy"
+    (folder / "interface.json").write_text(json.dumps(interface))
+    with robot(policy=folder) as r:
+        assert r.graph.processes["policy_node"].wait(60) == 1
+        (told,) = [
+            line
+            for line in r.graph.log("policy_node").read_text().splitlines()
+            if line.startswith("robot-rl: ")
+        ]
+    assert "does not fit this robot: control_rate_hz is 10 here and 20 there" in told
+    assert "camera 'front' sends 64x64 (height x width) here and 48x64 there" in told
+    assert "camera 'front' sends 10 frames a second here and 20 there" in told
+    assert "cannot measure the proprio tcp_fancy" in told
+    assert "acts on joint/one [m], tcp_y [m], tcp_z [m]; the arm offers tcp_x [m]" in told
 
 
 def test_the_simulated_robot_plays_the_policys_task_unless_another_is_named(policy, tmp_path):
@@ -111,12 +128,14 @@ def test_the_simulated_robot_plays_the_policys_task_unless_another_is_named(poli
         played_task("arm/push", "random_yaw", "")
 
 
-def test_an_unknown_joint_is_one_clear_line(policy):
+def test_an_axis_without_limits_keeps_the_safety_node_from_starting():
     with Graph() as nodes:
-        nodes.start("sim_robot_node")
-        nodes.start("safety_node", {"joint_names": ["elbow", "knee"]})
+        turning = {"task": "arm/peg_insert", "task_options": '{"random_yaw": true}'}
+        nodes.start("sim_robot_node", turning)
+        nodes.start("safety_node")
         assert nodes.processes["safety_node"].wait(60) == 1
-        assert "robot-rl: knee is not among the joints" in nodes.log("safety_node").read_text()
+        told = nodes.log("safety_node").read_text()
+    assert "robot-rl: the arm sim moves tcp_rz, and no limits say how far and how fast" in told
 
 
 @pytest.mark.parametrize(
@@ -282,15 +301,6 @@ def test_a_joystick_drives_while_its_button_is_held():
         r.graph.signal("teleop_node", signal.SIGTERM)
         assert r.graph.processes["teleop_node"].wait(10) == 0
         r.probe.until(lambda: not r.moving(), 2.0, "a last hold")
-
-
-def test_frames_of_another_size_hold_and_say_so(policy):
-    with robot(policy=policy, size=32) as r:
-        log = r.graph.log("policy_node")
-        r.probe.until(lambda: "holds until it is activated" in log.read_text(), 30.0, "a refusal")
-        assert "camera 'front' sends 32x32 (height x width); the policy takes" in log.read_text()
-        r.recover()
-        assert not r.moving()
 
 
 def test_nothing_listens_beyond_this_machine():

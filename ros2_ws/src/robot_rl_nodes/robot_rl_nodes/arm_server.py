@@ -7,13 +7,16 @@ from typing import Any
 from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, Header
+from std_msgs.msg import Bool, Header, String
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from hardware.announced import RobotFeatures
 from hardware.arm import Arm, ArmState
 from hardware.guarded_arm import ArmMode, GuardedArm
-from hardware.ros_messages import CommandPairing, to_seconds
+from hardware.ros_messages import CommandReader, to_seconds
+from robot_rl.axes import moves
+from robot_rl.deploy.safety import acting_s
 from robot_rl_nodes import graph
 from robot_rl_nodes.commander import Commander
 from robot_rl_nodes.messages import to_diagnostics, to_joint_state, to_pose, to_time, to_twist
@@ -32,16 +35,20 @@ class ArmServer:
     The watchdog has its own thread, so that it fires even where this node's executor stands.
     """
 
-    def __init__(self, node: Node, arm: Arm, parameters: Parameters) -> None:
+    def __init__(
+        self, node: Node, arm: Arm, parameters: Parameters, control_rate_hz: float = 0.0
+    ) -> None:
+        """`control_rate_hz` is that of the commands; 0 asks the parameter of that name."""
         self._node = node
         self.guarded = GuardedArm(
             arm,
             parameters.number("watchdog_s", 0.15, "silence in motion that holds the arm", 0.1, 0.2),
             self._tell_mode,
         )
-        self._period_s = 1.0 / parameters.number(
-            "control_rate_hz", 10.0, "a command acts for one period of this rate", 1.0, 100.0
+        rate_hz = control_rate_hz or parameters.number(
+            "control_rate_hz", 10.0, "rate of the commands, for every node of the graph", 1.0, 100.0
         )
+        self._acting_s = acting_s(1.0 / rate_hz)
         self._max_age_s = parameters.number(
             "max_command_age_s", 0.15, "older commands are refused", 0.02, 1.0
         )
@@ -49,7 +56,6 @@ class ArmServer:
         self._commander = Commander(
             node, parameters.text("commander", "safety_node", "the node that the arm listens to")
         )
-        self._pairing = CommandPairing()
         self._refused = self._strange = 0
         self._joints = node.create_publisher(JointState, graph.JOINT_STATES, graph.STATE)
         self._pose = node.create_publisher(PoseStamped, graph.TCP_POSE, graph.STATE)
@@ -58,8 +64,12 @@ class ArmServer:
         self._mode = node.create_publisher(Header, graph.ARM_MODE, graph.LATCHED)
         self.guarded.start()
         self._features = arm.features
+        self._reader = CommandReader(self._features.axes)
+        self._announced = node.create_publisher(String, graph.ARM_FEATURES, graph.LATCHED)
+        robot = RobotFeatures(arm=self._features, control_rate_hz=rate_hz)
+        self._announced.publish(String(data=robot.to_json()))
         node.create_subscription(
-            JointTrajectory, graph.ARM_GRIPPER, self._gripper_command, graph.COMMAND
+            JointTrajectory, graph.ARM_JOINTS, self._joint_command, graph.COMMAND
         )
         node.create_subscription(TwistStamped, graph.ARM_TWIST, self._command, graph.COMMAND)
         node.create_subscription(Bool, graph.ESTOP, self._estop, graph.LATCHED)
@@ -80,7 +90,7 @@ class ArmServer:
         self._joints.publish(to_joint_state(state, features))
         self._pose.publish(to_pose(state, features.base_frame))
         self._twist.publish(
-            to_twist(state.tcp_vel_m_s, state.stamp_s, features.base_frame, state.tcp_rot_vel_rad_s)
+            to_twist(state.tcp_vel_m_s, state.tcp_rot_vel_rad_s, state.stamp_s, features.base_frame)
         )
         if features.reports_force:
             wrench = WrenchStamped()
@@ -91,24 +101,24 @@ class ArmServer:
     def _tell_state(self) -> None:
         self.publish_state(self.guarded.arm.state())
 
-    def _gripper_command(self, message: JointTrajectory, info: Mapping[str, Any]) -> None:
-        if self._trusts(graph.ARM_GRIPPER, info):
-            self._pairing.gripper(message)
+    def _joint_command(self, message: JointTrajectory, info: Mapping[str, Any]) -> None:
+        if self._trusts(graph.ARM_JOINTS, info):
+            self._reader.joints(message)
 
     def _command(self, message: TwistStamped, info: Mapping[str, Any]) -> None:
         if not self._trusts(graph.ARM_TWIST, info):
             return
         age_s = time.time() - to_seconds(message.header.stamp)
-        velocity = self._pairing.velocity(message)
+        values = self._reader.values(message)
         # A hold is obeyed whatever its age.
-        if any(velocity) and not -self._max_age_s <= age_s <= self._max_age_s:
+        if moves(self._features.axes, values) and not -self._max_age_s <= age_s <= self._max_age_s:
             self._refused += 1
             self._node.get_logger().warning(
                 f"a command {age_s:.3f} s old was refused (allowed {self._max_age_s:g} s).",
                 throttle_duration_sec=1.0,
             )
             return
-        self.guarded.command(velocity, self._period_s)
+        self.guarded.command(values, self._acting_s)
 
     def _trusts(self, topic: str, info: Mapping[str, Any]) -> bool:
         stranger = self._commander.stranger(topic, info)
@@ -125,7 +135,7 @@ class ArmServer:
 
     def _estop(self, message: Bool) -> None:
         if message.data:
-            self.guarded.command(None, self._period_s)
+            self.guarded.command(None, self._acting_s)
 
     def _count_publishers(self) -> None:
         if self._node.count_publishers(graph.ARM_TWIST) > 1:
@@ -153,6 +163,6 @@ class ArmServer:
         values = (
             ("refused_commands", self._refused),
             ("commands_of_strangers", self._strange),
-            ("unpaired_gripper_commands", self._pairing.unpaired),
+            ("unpaired_commands", self._reader.unpaired),
         )
         return to_diagnostics("arm", str(mode), values, time.time())

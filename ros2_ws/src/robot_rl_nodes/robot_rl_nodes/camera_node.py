@@ -7,7 +7,9 @@ import threading
 import cv2
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
 
+from hardware.announced import camera_to_json
 from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
 from hardware.drivers import load_driver
 from hardware.opencv_camera import OpenCVCamera
@@ -35,6 +37,8 @@ class CameraNode(Node):
         features = self._camera.features
         self._image = ImageMessage(features)
         self._info = camera_info(features)
+        self._announced = self.create_publisher(String, graph.CAMERA_FEATURES, graph.LATCHED)
+        self._announced.publish(String(data=camera_to_json(features)))
         self._raw_out = self.create_publisher(Image, "image_raw", graph.IMAGE_OUT)
         self._info_out = self.create_publisher(CameraInfo, "camera_info", graph.IMAGE_OUT)
         self._jpeg_out = self.create_publisher(

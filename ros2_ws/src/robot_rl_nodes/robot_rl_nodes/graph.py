@@ -3,12 +3,14 @@
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 POLICY_TWIST = "/policy/delta_twist_cmds"
-POLICY_GRIPPER = "/policy/joint_trajectory"
+POLICY_JOINTS = "/policy/joint_trajectory"
 TELEOP_TWIST = "/teleop/delta_twist_cmds"
-TELEOP_GRIPPER = "/teleop/joint_trajectory"
+TELEOP_JOINTS = "/teleop/joint_trajectory"
 TELEOP_DEADMAN = "/teleop/deadman"
 ARM_TWIST = "/servo_node/delta_twist_cmds"
-ARM_GRIPPER = "/gripper_controller/joint_trajectory"
+ARM_JOINTS = "/arm_controller/joint_trajectory"
+ARM_FEATURES = "/arm/features"
+CAMERA_FEATURES = "features"  # in the namespace of each
 ARM_MODE = "/arm/mode"
 ARM_RECOVER = "/arm/recover"
 ARM_ENABLE = "/arm/enable"

@@ -14,12 +14,10 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures
-from hardware.ros_messages import GRIPPER_JOINT, StateAssembler
-from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
+from hardware.ros_messages import StateAssembler, wire_name
+from robot_rl.axes import GRIPPER, Axis
 from robot_rl_nodes import graph
 
-# What the wire carries so far.
-WIRE_AXES = tuple(Axis(name=name, unit="m") for name in (*TCP_LINEAR, GRIPPER))
 _NS = 1_000_000_000
 
 
@@ -54,28 +52,36 @@ class ImageMessage:
 
 
 def to_twist(
-    velocity: Sequence[float],
+    linear: Sequence[float],
+    angular: Sequence[float],
     stamp_s: float,
     frame_id: str,
-    angular: Sequence[float] = (0.0, 0.0, 0.0),
 ) -> TwistStamped:
     message = TwistStamped()
     message.header.stamp, message.header.frame_id = to_time(stamp_s), frame_id
-    linear = message.twist.linear
-    linear.x, linear.y, linear.z = map(float, velocity[:3])
-    turn = message.twist.angular
-    turn.x, turn.y, turn.z = map(float, angular)
+    speed, spin = message.twist.linear, message.twist.angular
+    speed.x, speed.y, speed.z = map(float, linear)
+    spin.x, spin.y, spin.z = map(float, angular)
     return message
 
 
-def to_gripper(velocity_m_s: float, opening_m: float, period_s: float, stamp_s: float):  # noqa: ANN201
-    """The gripper's part of a command: where it shall stand after `period_s`, and how fast."""
-    message = JointTrajectory(joint_names=[GRIPPER_JOINT])
+def to_trajectory(
+    axes: Sequence[Axis],
+    values: Sequence[float],
+    position: Sequence[float],
+    period_s: float,
+    stamp_s: float,
+) -> JointTrajectory:
+    """Where each axis shall stand after `period_s`, and how fast one goes that is told a rate."""
+    message = JointTrajectory(joint_names=[wire_name(axis) for axis in axes])
     message.header.stamp = to_time(stamp_s)
+    rates = [v if axis.by == "rate" else 0.0 for axis, v in zip(axes, values, strict=True)]
+    rows = zip(axes, values, position, strict=True)
+    ends = [at + v * period_s if axis.by == "rate" else v for axis, v, at in rows]
     message.points = [
         JointTrajectoryPoint(
-            positions=[opening_m + velocity_m_s * period_s],
-            velocities=[float(velocity_m_s)],
+            positions=ends,
+            velocities=rates,
             time_from_start=Duration(nanosec=round(period_s * _NS)),
         )
     ]
@@ -88,9 +94,10 @@ def to_gripper(velocity_m_s: float, opening_m: float, period_s: float, stamp_s: 
 def to_joint_state(state: ArmState, features: ArmFeatures) -> JointState:
     message = JointState()
     message.header.stamp = to_time(state.stamp_s)
-    message.name = [*features.joint_names, GRIPPER_JOINT]
-    message.position = [*state.joint_pos_rad, state.gripper_m]
-    message.velocity = [*state.joint_vel_rad_s, 0.0]
+    others = features.other_names
+    message.name = [*features.joint_names, GRIPPER, *others]
+    message.position = [*state.joint_pos_rad, state.gripper_m, *(state.other[n] for n in others)]
+    message.velocity = [*state.joint_vel_rad_s, 0.0, *(0.0 for _ in others)]
     return message
 
 
@@ -105,10 +112,10 @@ def to_pose(state: ArmState, frame_id: str) -> PoseStamped:
 
 
 def subscribe_state(
-    node: Node, joint_names: Sequence[str], take: Callable[[ArmState], None]
+    node: Node, features: ArmFeatures, take: Callable[[ArmState], None]
 ) -> StateAssembler:
     """Call `take` with every state whose three parts have come."""
-    assembler = StateAssembler(joint_names)
+    assembler = StateAssembler(features)
 
     def offer(kind: str, message: JointState | PoseStamped | TwistStamped) -> None:
         state = assembler.offer(kind, message)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -10,22 +11,22 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
-from hardware.ros_messages import GRIPPER_JOINT, to_image, to_seconds
+from hardware.ros_messages import to_image, to_seconds
+from robot_rl.axes import GRIPPER, Axis, Vector
 from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph
 
 _FINE = ("armed", "")
 _FRESH_S = 0.5
-_AXES = ("tcp_x", "tcp_y", "tcp_z", "gripper")
 _PREVIEW_PX = 384
 
 
 class PageState:
     """Fed by subscriptions, read by the web server's thread."""
 
-    def __init__(self, node: Node, camera: str, bound: tuple[float, ...]) -> None:
+    def __init__(self, node: Node, camera: str) -> None:
         self._lock = threading.Lock()
-        self._bound = bound
+        self._bars: tuple[tuple[Axis, float], ...] = ()
         self._jpeg: bytes | None = None
         self._joints: JointState | None = None
         self._step: dict[str, str] = {}
@@ -39,6 +40,10 @@ class PageState:
         node.create_subscription(DiagnosticArray, graph.SAFETY_STEP, self._take_step, graph.STATE)
         node.create_subscription(DiagnosticArray, graph.DIAGNOSTICS, self._take_health, graph.STATE)
         node.create_subscription(Header, graph.HEARTBEAT, self._take_heartbeat, graph.STATE)
+
+    def describe(self, axes: Sequence[Axis], bounds: Vector) -> None:
+        """The axes that there are, and at which rates their bars are full."""
+        self._bars = tuple(zip(axes, bounds, strict=True))
 
     def frame(self) -> bytes | None:
         return self._jpeg
@@ -58,11 +63,13 @@ class PageState:
             }
 
     def _actions(self, step: dict[str, str]) -> list[dict[str, Any]]:
-        requested = [float(x) for x in step.get("requested", "0 0 0 0").split()]
-        applied = [float(x) for x in step.get("applied", "0 0 0 0").split()]
+        still = " ".join("0" for _ in self._bars)
+        requested, applied = (
+            map(float, step.get(key, still).split()) for key in ("requested", "applied")
+        )
         return [
-            {"name": name, "requested": r, "applied": a, "bound": bound, "unit": "m/s"}
-            for name, r, a, bound in zip(_AXES, requested, applied, self._bound, strict=True)
+            {"name": axis.name, "requested": r, "applied": a, "bound": bound, "unit": _unit(axis)}
+            for (axis, bound), r, a in zip(self._bars, requested, applied, strict=True)
         ]
 
     def _joint_rows(self) -> list[dict[str, Any]]:
@@ -70,7 +77,7 @@ class PageState:
             return []
         pairs = zip(self._joints.name, self._joints.position, strict=True)
         return [
-            {"name": name, "position": at, "unit": "m" if name == GRIPPER_JOINT else "rad"}
+            {"name": name, "position": at, "unit": "m" if name == GRIPPER else "rad"}
             for name, at in pairs
         ]
 
@@ -116,3 +123,7 @@ class PageState:
         with self._lock:
             self._source = message.frame_id
             self._latencies_ms["safety heartbeat"] = 1e3 * age_s
+
+
+def _unit(axis: Axis) -> str:
+    return f"{axis.unit}/s" if axis.by == "rate" else axis.unit

@@ -7,39 +7,30 @@ from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import TwistStamped
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
+from hardware.announced import require_fit
 from hardware.camera import Frame
 from hardware.ros_messages import to_image, to_seconds
+from robot_rl.axes import Vector
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, HardwareError
 from robot_rl_nodes import graph, urgency
+from robot_rl_nodes.announced import await_camera, await_robot
 from robot_rl_nodes.applied import AppliedActions
-from robot_rl_nodes.messages import (
-    WIRE_AXES,
-    dropped_states,
-    subscribe_state,
-    to_diagnostics,
-    to_gripper,
-    to_time,
-    to_twist,
-)
+from robot_rl_nodes.commands import CommandPublisher
+from robot_rl_nodes.messages import dropped_states, subscribe_state, to_diagnostics, to_time
 from robot_rl_nodes.observation import ObservationSlot, Taken
 from robot_rl_nodes.parameters import Parameters
-from robot_rl_nodes.spin import explain, flush, run
-
-_BASE = "base_link"
-_STILL = (0.0,) * 4
+from robot_rl_nodes.spin import explain, run
 
 
 class PolicyNode(LifecycleNode):
-    """Loads and warms up at once, so that a wrong folder or camera ends in one clear line.
+    """Loads and warms up at once, so that a wrong folder or robot ends in one clear line.
 
     Activate forgets the last episode and acts; deactivate holds. Inference runs on its own thread
     and only ever on the newest observation. An observation that is too old, a picture that cannot
@@ -63,7 +54,6 @@ class PolicyNode(LifecycleNode):
         self._max_age_s = p.number("max_obs_age_s", 0.1, "older observations hold, s", 0.005, 2.0)
         self._max_skew_s = p.number("max_skew_s", 0.03, "frames and joints of one obs, s", 0, 0.5)
         self._cameras = _pairs(p.texts("cameras", ["front=/camera"], "NAME=NAMESPACE of each"))
-        self._joints = p.texts("joint_names", [], "joints to read; default all, in their order")
         self._active = threading.Event()
         self._closing = threading.Event()
         self._sending = threading.Lock()
@@ -71,8 +61,6 @@ class PolicyNode(LifecycleNode):
         self._refused = self._refused_pictures = 0
         self._unreadable: dict[str, str] = {}
         self._failed = ""
-        self._twist = self.create_publisher(TwistStamped, graph.POLICY_TWIST, graph.COMMAND)
-        self._gripper = self.create_publisher(JointTrajectory, graph.POLICY_GRIPPER, graph.COMMAND)
         self._activation = self.create_publisher(Header, graph.POLICY_ACTIVATION, graph.COMMAND)
         self._diagnostics = self.create_publisher(DiagnosticArray, graph.DIAGNOSTICS, graph.STATE)
         self.create_service(Trigger, graph.POLICY_RESET, self._reset)
@@ -101,7 +89,7 @@ class PolicyNode(LifecycleNode):
         self._hold()
         self._closing.set()
         self._worker.join(timeout=1.0)
-        flush(self._twist)
+        self._commands.flush()
 
     def _prepare(self) -> None:
         if not self._folder.name:
@@ -114,7 +102,12 @@ class PolicyNode(LifecycleNode):
                 f"the policy needs the cameras {', '.join(missing)}; parameter cameras names "
                 f"{', '.join(self._cameras) or 'none'}."
             )
-        self._map = ActionMap(interface, WIRE_AXES)
+        robot = await_robot(self)
+        cameras = {c.name: await_camera(self, self._cameras[c.name]) for c in interface.cameras}
+        require_fit(interface, robot, cameras)
+        self._arm = robot.arm
+        self._commands = CommandPublisher(self, graph.POLICY_TWIST, graph.POLICY_JOINTS, robot)
+        self._map = ActionMap(interface, robot.arm.axes)
         self._applied = AppliedActions(self._map)
         self.create_subscription(
             DiagnosticArray, graph.SAFETY_STEP, self._applied.hear, graph.STATE
@@ -128,7 +121,7 @@ class PolicyNode(LifecycleNode):
                 partial(self._see, camera.name),
                 graph.IMAGE_IN,
             )
-        self._assembler = subscribe_state(self, self._joints, self._slot.state)
+        self._assembler = subscribe_state(self, robot.arm, self._slot.state)
         self._worker = threading.Thread(target=self._work, name="inference", daemon=True)
         self._worker.start()
 
@@ -149,7 +142,7 @@ class PolicyNode(LifecycleNode):
         self._unreadable[camera] = error
         with self._sending:
             if self._active.is_set():
-                self._twist.publish(to_twist(_STILL, time.time(), _BASE))
+                self._commands.hold(time.time())
         if news:
             self.get_logger().warning(f"a picture of {camera} is refused: {error}")
             self._diagnose()
@@ -187,32 +180,31 @@ class PolicyNode(LifecycleNode):
             return
         if taken.first:
             self._runtime.reset()
-        velocity = self._decide(taken)
+        position = self._arm.reading(taken.state).position
+        command = self._decide(taken, position)
         with self._sending:
             # Deactivated, or begun anew, while thinking: the hold must stay the last word.
-            if self._active.is_set() and taken.episode == self._slot.episode:
-                self._send(velocity, taken.state.gripper_m)
+            if not self._active.is_set() or taken.episode != self._slot.episode:
+                return
+            if command is None:
+                self._commands.hold(time.time())
+            else:
+                self._commands.send(command, position, time.time())
 
-    def _decide(self, taken: Taken) -> tuple[float, ...]:
+    def _decide(self, taken: Taken, position: Vector) -> Vector | None:
+        """None where it must hold."""
         age_s = time.time() - taken.stamp_s
         if not -self._max_skew_s <= age_s <= self._max_age_s:
             self._refused += 1
-            return _STILL
+            return None
         applied = self._applied.before(taken.stamp_s)
         action = self._runtime.act(taken.obs, taken.stamp_s, applied).action
-        at = (*taken.state.tcp_pos_m, taken.state.gripper_m)
-        return _STILL if action is None else self._map.command(action, at)
-
-    def _send(self, velocity: tuple[float, ...], gripper_m: float) -> None:
-        stamp_s = time.time()
-        period_s = 1.0 / self._runtime.interface.control_rate_hz
-        self._gripper.publish(to_gripper(velocity[3], gripper_m, period_s, stamp_s))
-        self._twist.publish(to_twist(velocity, stamp_s, _BASE))
+        return None if action is None else self._map.command(action, position)
 
     def _hold(self) -> None:
         with self._sending:
             self._active.clear()
-            self._twist.publish(to_twist(_STILL, time.time(), _BASE))
+            self._commands.hold(time.time())
 
     def _fail(self, error: str) -> None:
         if error == self._failed:

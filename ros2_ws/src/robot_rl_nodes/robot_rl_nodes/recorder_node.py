@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
-from std_msgs.msg import Bool, Header
+from std_msgs.msg import Bool, Header, String
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -25,12 +25,12 @@ TOPICS = {
     graph.TCP_POSE: PoseStamped,
     graph.TCP_TWIST: TwistStamped,
     graph.POLICY_TWIST: TwistStamped,
-    graph.POLICY_GRIPPER: JointTrajectory,
+    graph.POLICY_JOINTS: JointTrajectory,
     graph.TELEOP_TWIST: TwistStamped,
-    graph.TELEOP_GRIPPER: JointTrajectory,
+    graph.TELEOP_JOINTS: JointTrajectory,
     graph.TELEOP_DEADMAN: Header,
     graph.ARM_TWIST: TwistStamped,
-    graph.ARM_GRIPPER: JointTrajectory,
+    graph.ARM_JOINTS: JointTrajectory,
     graph.ARM_MODE: Header,
     graph.ESTOP: Bool,
     graph.INTERVENTION: Bool,
@@ -68,7 +68,8 @@ class RecorderNode(Node):
             root, {topic: _type_name(kind) for topic, kind in topics.items()}, queue, self._failed
         )
         self._success: bool | None = None
-        self._error = ""
+        self._error = self._robot = ""
+        self.create_subscription(String, graph.ARM_FEATURES, self._take_robot, graph.LATCHED)
         for topic, kind in topics.items():
             quality = graph.LATCHED if topic in _LATCHED else graph.RECORDED
             self.create_subscription(kind, topic, partial(self._take, topic), quality, raw=True)
@@ -88,9 +89,12 @@ class RecorderNode(Node):
     def _take(self, topic: str, raw: bytes) -> None:
         self._writer.write(topic, time.time_ns(), raw)
 
+    def _take_robot(self, message: String) -> None:
+        self._robot = message.data
+
     def _start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            path = self._writer.start({"note": self._note})
+            path = self._writer.start({"note": self._note, "robot": self._robot})
         except RobotRLError as error:
             response.success, response.message = False, str(error)
             return response

@@ -3,6 +3,7 @@
 A software stop, not a safety-rated one: docs/safety.md.
 """
 
+import dataclasses
 import sys
 import time
 from functools import partial
@@ -18,28 +19,22 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import ArmState
-from hardware.ros_messages import CommandPairing, to_image, to_seconds
+from hardware.ros_messages import CommandReader, to_image, to_seconds
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
-from robot_rl.deploy.safety import ArmReading, Command, Now, SafetyFilter, SafetyLimits, Verdict
+from robot_rl.deploy.safety import ArmReading, Command, Now, SafetyFilter, Verdict
 from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Supervisor, SupervisorLimits
 from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph, urgency
-from robot_rl_nodes.messages import (
-    WIRE_AXES,
-    dropped_states,
-    subscribe_state,
-    to_diagnostics,
-    to_gripper,
-    to_time,
-    to_twist,
-)
+from robot_rl_nodes.announced import await_robot
+from robot_rl_nodes.commands import CommandPublisher
+from robot_rl_nodes.limits import LimitParameters
+from robot_rl_nodes.messages import dropped_states, subscribe_state, to_diagnostics, to_time
 from robot_rl_nodes.parameters import Parameters
-from robot_rl_nodes.spin import flush, run
+from robot_rl_nodes.spin import run
 
 _TICK_S = 0.02
 _HEARTBEAT_S = 0.05
 _GRAPH_CHECK_S = 0.1
-_BASE = "base_link"
 _WATCHED = (graph.POLICY_TWIST, graph.TELEOP_TWIST, graph.ARM_TWIST)
 
 
@@ -50,14 +45,14 @@ class SafetyNode(Node):
         super().__init__("safety_node")
         parameters = Parameters(self)
         cameras = parameters.texts("cameras", ["/camera"], "namespaces of the watched cameras")
-        self._supervisor = Supervisor(
-            SafetyFilter(read_limits(parameters)),
-            _watches(cameras, parameters),
-            _silences(parameters),
-        )
-        self._pairings = {POLICY: CommandPairing(), HUMAN: CommandPairing()}
-        self._joints = parameters.texts("joint_names", [], "joints to guard")
-        self._state: ArmState | None = None
+        limits = LimitParameters(parameters)
+        watches, silences = _watches(cameras, parameters), _silences(parameters)
+        robot = await_robot(self)
+        self._arm = robot.arm
+        self._supervisor = Supervisor(SafetyFilter(limits.of(robot)), watches, silences)
+        self._readers = {source: CommandReader(robot.arm.axes) for source in (POLICY, HUMAN)}
+        self._commands = CommandPublisher(self, graph.ARM_TWIST, graph.ARM_JOINTS, robot)
+        self._reading: ArmReading | None = None
         self._force_n = 0.0
         self._refused_pictures = 0
         self._told_latched: bool | None = None
@@ -81,11 +76,9 @@ class SafetyNode(Node):
         """The arm holds before this node goes."""
         self._supervisor.trigger()
         self._publish(self._supervisor.tick(Now.read()))
-        flush(self._twist)
+        self._commands.flush()
 
     def _advertise(self) -> None:
-        self._twist = self.create_publisher(TwistStamped, graph.ARM_TWIST, graph.COMMAND)
-        self._gripper = self.create_publisher(JointTrajectory, graph.ARM_GRIPPER, graph.COMMAND)
         self._estop = self.create_publisher(Bool, graph.ESTOP, graph.LATCHED)
         self._intervention = self.create_publisher(Bool, graph.INTERVENTION, graph.LATCHED)
         self._step = self.create_publisher(DiagnosticArray, graph.SAFETY_STEP, graph.STATE)
@@ -94,19 +87,19 @@ class SafetyNode(Node):
 
     def _subscribe(self, cameras: list[str]) -> None:
         sides = (
-            (POLICY, graph.POLICY_GRIPPER, graph.POLICY_TWIST),
-            (HUMAN, graph.TELEOP_GRIPPER, graph.TELEOP_TWIST),
+            (POLICY, graph.POLICY_JOINTS, graph.POLICY_TWIST),
+            (HUMAN, graph.TELEOP_JOINTS, graph.TELEOP_TWIST),
         )
-        for source, gripper, twist in sides:
+        for source, joints, twist in sides:
             self.create_subscription(
-                JointTrajectory, gripper, self._pairings[source].gripper, graph.COMMAND
+                JointTrajectory, joints, self._readers[source].joints, graph.COMMAND
             )
             self.create_subscription(
                 TwistStamped, twist, partial(self._command, source), graph.COMMAND
             )
         self.create_subscription(Header, graph.TELEOP_DEADMAN, self._deadman, graph.COMMAND)
         self.create_subscription(Header, graph.POLICY_ACTIVATION, self._activated, graph.COMMAND)
-        self._assembler = subscribe_state(self, self._joints, self._take_state)
+        self._assembler = subscribe_state(self, self._arm, self._take_state)
         self.create_subscription(WrenchStamped, graph.WRENCH, self._take_force, graph.STATE)
         for camera in cameras:
             self.create_subscription(
@@ -117,7 +110,7 @@ class SafetyNode(Node):
 
     def _command(self, source: str, message: TwistStamped) -> None:
         command = Command(
-            values=self._pairings[source].velocity(message),
+            values=self._readers[source].values(message),
             source=source,
             stamp_s=to_seconds(message.header.stamp),
         )
@@ -132,8 +125,8 @@ class SafetyNode(Node):
         self._tell()
 
     def _take_state(self, state: ArmState) -> None:
-        self._state = state
-        self._supervisor.arm(_reading(state, self._force_n))
+        self._reading = dataclasses.replace(self._arm.reading(state), force_n=self._force_n)
+        self._supervisor.arm(self._reading)
 
     def _take_force(self, message: WrenchStamped) -> None:
         force = message.wrench.force
@@ -210,17 +203,17 @@ class SafetyNode(Node):
             return
         self._applied_s = time.monotonic()
         stamp_s = time.time()
-        period_s = self._supervisor.safety.limits.period_s
-        opening_m = self._state.gripper_m if self._state else 0.0
-        self._gripper.publish(to_gripper(verdict.applied[3], opening_m, period_s, stamp_s))
-        self._twist.publish(to_twist(verdict.applied, stamp_s, _BASE))
-        if verdict.source != NOBODY and self._state is not None:
-            self._tell_step(verdict, self._state, stamp_s)
+        if verdict.hold or self._reading is None:
+            self._commands.hold(stamp_s)
+        else:
+            self._commands.send(verdict.applied, self._reading.position, stamp_s)
+        if verdict.source != NOBODY and self._reading is not None:
+            self._tell_step(verdict, self._reading, stamp_s)
         self._tell()
 
-    def _tell_step(self, verdict: Verdict, state: ArmState, stamp_s: float) -> None:
+    def _tell_step(self, verdict: Verdict, reading: ArmReading, stamp_s: float) -> None:
         values = [
-            ("position", _numbers(_reading(state, self._force_n).position)),
+            ("position", _numbers(reading.position)),
             ("requested", _numbers(verdict.requested)),
             ("applied", _numbers(verdict.applied)),
             *((f"proposed/{who}", _numbers(v)) for who, v in self._supervisor.proposed.items()),
@@ -246,29 +239,6 @@ class SafetyNode(Node):
             self._intervention.publish(Bool(data=human))
 
 
-def read_limits(parameters: Parameters) -> SafetyLimits:
-    """Limits of the axes tcp x, y, z and gripper (m, m/s, m/s^2) and of the joints (rad)."""
-    p, axes = parameters, "for x, y, z and gripper"
-    low = p.texts("joint_low_rad", [], "lower joint limits, rad")
-    high = p.texts("joint_high_rad", [], "upper joint limits, rad")
-    return SafetyLimits(
-        axes=WIRE_AXES,
-        position_low=p.numbers("position_low", [0.2, -0.3, 0.0, -0.01], f"low edge {axes}, m", 4),
-        position_high=p.numbers("position_high", [0.6, 0.3, 0.4, 0.05], f"high edge {axes}, m", 4),
-        action_bound=p.numbers("action_bound", [0.3] * 4, f"an action of 1 {axes}, m/s", 4),
-        max_step=p.numbers("max_step", [0.03] * 4, f"largest displacement {axes}, m", 4),
-        max_velocity=p.numbers("max_velocity", [0.3] * 4, f"largest speed {axes}, m/s", 4),
-        max_acceleration=p.numbers("max_acceleration", [6.0] * 4, f"speeding up {axes}, m/s^2", 4),
-        period_s=1.0 / p.number("control_rate_hz", 10.0, "a command acts for one period", 1, 100),
-        joint_low_rad=tuple(map(float, low)),
-        joint_high_rad=tuple(map(float, high)),
-        joint_margin_rad=p.number("joint_margin_rad", 0.05, "distance kept to them, rad", 0, 1),
-        max_force_n=p.number("max_force_n", 50.0, "force at the tool that stops, N", 0.1, 1e4),
-        max_command_age_s=p.number("max_command_age_s", 0.15, "older commands hold", 0.02, 1),
-        max_state_age_s=p.number("max_state_age_s", 0.15, "older arm states stop", 0.02, 1),
-    )
-
-
 def _watches(cameras: list[str], parameters: Parameters) -> dict[str, CameraWatch]:
     limits = CameraLimits(
         max_age_s=parameters.number(
@@ -289,16 +259,6 @@ def _silences(parameters: Parameters) -> SupervisorLimits:
         deadman_silence_s=parameters.number(
             "deadman_silence_s", 0.15, "silence of a held dead-man that stops, s", 0.02, 0.2
         ),
-    )
-
-
-def _reading(state: ArmState, force_n: float) -> ArmReading:
-    return ArmReading(
-        position=(*state.tcp_pos_m, state.gripper_m),
-        tcp_pos_m=state.tcp_pos_m,
-        stamp_s=state.stamp_s,
-        joints_rad=state.joint_pos_rad,
-        force_n=force_n,
     )
 
 

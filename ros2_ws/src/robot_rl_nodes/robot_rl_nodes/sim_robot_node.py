@@ -70,7 +70,7 @@ class SimRobotNode(Node):
         self._success = self.create_publisher(Bool, graph.SIM_SUCCESS, graph.LATCHED)
         self.create_service(Trigger, graph.SIM_RESET, self._reset)
         self.create_service(Trigger, graph.SIM_FAULT, self._inject)
-        self.server = ArmServer(self, SimulatedArm(self._world), parameters)
+        self.server = ArmServer(self, SimulatedArm(self._world), parameters, rate_hz)
         diagnostics = self.create_publisher(DiagnosticArray, graph.DIAGNOSTICS, graph.STATE)
         self.create_timer(1.0, lambda: diagnostics.publish(self.server.diagnostics()))
         self._world.on_tick = self._show

@@ -2,31 +2,37 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
-from geometry_msgs.msg import TwistStamped
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import JointState, Joy
+from sensor_msgs.msg import Joy
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
-from hardware.ros_messages import GRIPPER_JOINT
+from hardware.arm import ArmState
+from robot_rl.axes import GRIPPER, Axis, Vector
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.keyboard import TerminalKeyboard
 from robot_rl.interventions.operator import Axes, OperatorState
 from robot_rl.interventions.web import TeleopPage
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import to_gripper, to_time, to_twist
+from robot_rl_nodes.announced import await_robot
+from robot_rl_nodes.commands import CommandPublisher
+from robot_rl_nodes.messages import subscribe_state, to_time
 from robot_rl_nodes.page_state import PageState
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import flush, run
 
 _TICK_S = 0.02
 _ANSWER_S = 3.0
-_STILL = (0.0,) * 4
+# Full deflection by the unit of an axis, and of those where that is too much.
+_SPEEDS = {"m": 0.15, "rad": 0.5, "N": 1.0}
+_SPEED_OF = {GRIPPER: 0.1}
+_BAR = 2.0  # full length of the page's bars, in speeds at full deflection
+_AXES = ("tcp_x", "tcp_y", "tcp_z", "gripper")
 
 
 class Device(Protocol):
@@ -41,34 +47,37 @@ class TeleopNode(Node):
         super().__init__("teleop_node")
         p = Parameters(self)
         kind = p.text("device", "web", "what the operator holds", ("web", "joy", "keyboard"))
-        self._period_s = 1.0 / p.number(
-            "control_rate_hz", 10.0, "a command acts for one period of this rate", 1.0, 100.0
-        )
-        self._speed = p.numbers("speed", [0.15, 0.15, 0.15, 0.1], "full deflection, m/s", 4)
         silence_s = p.number("silence_s", 0.1, "a device silent for longer is lost", 0.02, 0.2)
         self._operator = OperatorState(silence_s)
-        self._gripper_m = 0.0
         self._sent_s = 0.0
         self._was_held = False
-        self._twist = self.create_publisher(TwistStamped, graph.TELEOP_TWIST, graph.COMMAND)
-        self._gripper = self.create_publisher(JointTrajectory, graph.TELEOP_GRIPPER, graph.COMMAND)
+        self._page: PageState | None = None
+        device = self._make_device(kind, p)
+        robot = await_robot(self)
+        self._arm, self._period_s = robot.arm, robot.period_s
+        self._speeds = tuple(_speed(axis, p) for axis in robot.arm.axes)
+        if self._page is not None:
+            bounds = tuple(_BAR * speed for speed in self._speeds)
+            self._page.describe(robot.arm.axes, bounds)
+        self._position: Vector | None = None
+        self._commands = CommandPublisher(self, graph.TELEOP_TWIST, graph.TELEOP_JOINTS, robot)
         self._deadman = self.create_publisher(Header, graph.TELEOP_DEADMAN, graph.COMMAND)
         self._callers = {
             "stop": self.create_client(Trigger, graph.SAFETY_TRIGGER),
             "reset": self.create_client(Trigger, graph.SAFETY_RESET),
         }
         self._episode = self.create_client(Trigger, graph.POLICY_RESET)
-        self.create_subscription(JointState, graph.JOINT_STATES, self._take_joints, graph.STATE)
-        self._device = self._make_device(kind, p)
-        self._device.start()
+        subscribe_state(self, robot.arm, self._take_state)
+        self._device = device
+        device.start()
         self.create_timer(_TICK_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def leave(self) -> None:
         """Let go, and hold, before this node goes."""
         self._device.close()
-        self._send(_STILL)
+        self._commands.hold(time.time())
         self._beat("released")
-        flush(self._twist)
+        self._commands.flush()
         flush(self._deadman)
 
     # ----------------------------------------------------------------- devices
@@ -79,8 +88,7 @@ class TeleopNode(Node):
         if kind == "joy":
             return JoyDevice(self, self._operator, p)
         camera = p.text("camera", "/camera", "namespace of the image shown")
-        bars = p.numbers("bar_m_s", [0.3, 0.3, 0.3, 0.2], "full length of the action bars, m/s", 4)
-        page = PageState(self, camera, bars)
+        self._page = page = PageState(self, camera)
         host = p.text("host", "127.0.0.1", "0.0.0.0 lets other machines in")
         port = p.count("port", 8090, "port of the page; 0 takes a free one", 0, 65535)
         token = p.text("token", "", "empty draws a new one at every start")
@@ -114,9 +122,8 @@ class TeleopNode(Node):
         answer = self._episode.call(Trigger.Request(), timeout_sec=_ANSWER_S)
         return f"{armed}; {answer.message if answer else 'the policy does not answer'}"
 
-    def _take_joints(self, message: JointState) -> None:
-        if GRIPPER_JOINT in message.name:
-            self._gripper_m = message.position[list(message.name).index(GRIPPER_JOINT)]
+    def _take_state(self, state: ArmState) -> None:
+        self._position = self._arm.reading(state).position
 
     # ---------------------------------------------------------------- commands
 
@@ -131,20 +138,34 @@ class TeleopNode(Node):
         if wish.held:
             self._beat("held")
             if time.monotonic() - self._sent_s >= self._period_s - 0.5 * _TICK_S:
-                self._send(tuple(v * s for v, s in zip(wish.axes, self._speed, strict=True)))
+                self._send(dict(zip(_AXES, wish.axes, strict=True)))
         elif self._was_held:
-            self._send(_STILL)
+            self._commands.hold(time.time())
             self._beat("released")
         self._was_held = wish.held
 
     def _beat(self, word: str) -> None:
         self._deadman.publish(Header(stamp=to_time(time.time()), frame_id=word))
 
-    def _send(self, velocity: tuple[float, ...]) -> None:
-        self._sent_s, stamp_s = time.monotonic(), time.time()
-        gripper = to_gripper(velocity[3], self._gripper_m, self._period_s, stamp_s)
-        self._gripper.publish(gripper)
-        self._twist.publish(to_twist(velocity, stamp_s, "base_link"))
+    def _send(self, wish: Mapping[str, float]) -> None:
+        """Deflections by axis; a level goes on from where it is."""
+        if self._position is None:
+            return
+        self._sent_s = time.monotonic()
+        rates = [
+            wish.get(axis.name, 0.0) * speed
+            for axis, speed in zip(self._arm.axes, self._speeds, strict=True)
+        ]
+        rows = zip(self._arm.axes, rates, self._position, strict=True)
+        values = tuple(r if axis.by == "rate" else at + r * self._period_s for axis, r, at in rows)
+        self._commands.send(values, self._position, time.time())
+
+
+def _speed(axis: Axis, p: Parameters) -> float:
+    """At full deflection, in the axis' unit per second."""
+    default = _SPEED_OF.get(axis.name, _SPEEDS.get(axis.unit, 1.0))
+    what = f"{axis.name} at full deflection, {axis.unit}/s"
+    return p.number(f"speed.{axis.name}", default, what, 0.0, 1e3)
 
 
 class AnnouncedPage:
