@@ -46,6 +46,10 @@ class ActionMap:
             values.append(self._value(field, told * self._period_s if by_rate else told - at, at))
         return np.array(values, np.float32)
 
+    def hold(self, position: Sequence[float]) -> np.ndarray:
+        """The float32 action [A] that comes to no command at all there."""
+        return self.action(hold_command(self._axes, position), position)
+
     def _step(self, field: ActionField, value: float, at: float) -> float:
         """How far `value` moves the axis from `at` within one control period."""
         if field.kind == "position":

@@ -43,12 +43,13 @@ class Recording:
 
 
 class _Applied(NamedTuple):
-    """A command, where the axes stood when it was given, and whose it was."""
+    """A command, where the axes stood when it was given, whose it was, and the policy's wish."""
 
     stamp_s: float
     command: Vector
     position: Vector
     source: str
+    wish: Vector | None = None
 
 
 @dataclass
@@ -163,8 +164,9 @@ def _applied(message: Any) -> _Applied:
     status = message.status[0]
     values = {pair.key: pair.value for pair in status.values}
     command, position = (tuple(map(float, values[key].split())) for key in ("applied", "position"))
+    wish = tuple(map(float, values.get("proposed/policy", "").split()))
     source = status.message if status.message in SOURCES else "nobody"
-    return _Applied(to_seconds(message.header.stamp), command, position, source)
+    return _Applied(to_seconds(message.header.stamp), command, position, source, wish or None)
 
 
 def _require_rest(messages: _Messages, bag: Path) -> None:
@@ -250,9 +252,16 @@ def _held(messages: _Messages, arm: ArmFeatures, stamp_s: float) -> _Applied:
 
 def _step(applied: _Applied, mapping: ActionMap, stamp_s: float) -> Step:
     action = mapping.action(applied.command, applied.position)
-    human_action = action if applied.source == "human" else None
+    wished = None if applied.wish is None else mapping.action(applied.wish, applied.position)
     return Step(
-        action, 0.0, False, False, applied.source, human_action=human_action, stamp_s=stamp_s
+        action,
+        0.0,
+        False,
+        False,
+        applied.source,
+        policy_action=wished,
+        human_action=action if applied.source == "human" else None,
+        stamp_s=stamp_s,
     )
 
 

@@ -5,6 +5,7 @@ from collections import deque
 from diagnostic_msgs.msg import DiagnosticArray
 
 from hardware.ros_messages import to_seconds
+from robot_rl.axes import Vector
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import Applied
 from robot_rl.deploy.supervisor import POLICY
@@ -13,7 +14,7 @@ _KEPT = 64
 
 
 class AppliedActions:
-    """Filled with the verdicts of `/safety/step`; asked with the stamp of an observation."""
+    """Filled with the verdicts of `/safety/step`; asked for the time between two observations."""
 
     def __init__(self, mapping: ActionMap) -> None:
         self._map = mapping
@@ -29,7 +30,9 @@ class AppliedActions:
         applied = Applied(action=action, own=status.message == POLICY)
         self._told.append((to_seconds(message.header.stamp), applied))
 
-    def before(self, stamp_s: float) -> Applied | None:
-        """What was applied last until `stamp_s`; None where nothing was, ever."""
-        told = (applied for at_s, applied in reversed(self._told.copy()) if at_s <= stamp_s)
-        return next(told, None)
+    def within(self, from_s: float, to_s: float, position: Vector) -> Applied:
+        """What was applied last in [`from_s`, `to_s`); where nothing was, the arm was held."""
+        for told_s, applied in reversed(self._told.copy()):
+            if from_s <= told_s < to_s:
+                return applied
+        return Applied(action=self._map.hold(position), own=False)

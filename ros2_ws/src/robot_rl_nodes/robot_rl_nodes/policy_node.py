@@ -58,6 +58,7 @@ class PolicyNode(LifecycleNode):
         self._closing = threading.Event()
         self._sending = threading.Lock()
         self._started = False
+        self._decided_s = 0.0
         self._refused = self._refused_pictures = 0
         self._unreadable: dict[str, str] = {}
         self._failed = ""
@@ -197,7 +198,8 @@ class PolicyNode(LifecycleNode):
         if not -self._max_skew_s <= age_s <= self._max_age_s:
             self._refused += 1
             return None
-        applied = self._applied.before(taken.stamp_s)
+        applied = self._applied.within(self._decided_s, taken.stamp_s, position)
+        self._decided_s = taken.stamp_s
         action = self._runtime.act(taken.obs, taken.stamp_s, applied).action
         return None if action is None else self._map.command(action, position)
 

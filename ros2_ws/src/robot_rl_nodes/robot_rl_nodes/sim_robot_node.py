@@ -16,10 +16,10 @@ from std_srvs.srv import Trigger
 
 from hardware.camera import CameraFeatures
 from hardware.sim import SimulatedArm, SimWorld, Snapshot
+from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import TaskConfig
 from robot_rl.errors import ConfigError
-from robot_rl.training.run import read_yaml
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.messages import ImageMessage
@@ -123,7 +123,7 @@ def played_task(task: str, options: str, policy: str) -> TaskConfig:
     Raises `CorruptFileError` for a folder that holds no policy, `ConfigError` for other options.
     """
     if not task and policy:
-        learned = read_yaml(Path(policy) / "config.yaml")["training"]["task"]
+        learned = PolicyFolder(Path(policy)).config()["training"]["task"]
         return TaskConfig(name=learned["name"], options=learned["options"])
     try:
         return TaskConfig(name=task or "arm/reach", options=dict(json.loads(options)))

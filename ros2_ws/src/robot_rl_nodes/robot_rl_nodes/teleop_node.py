@@ -51,6 +51,10 @@ class TeleopNode(Node):
         self._operator = OperatorState(silence_s)
         self._sent_s = 0.0
         self._was_held = False
+        self._callers = {
+            "stop": self.create_client(Trigger, graph.SAFETY_TRIGGER),
+            "reset": self.create_client(Trigger, graph.SAFETY_RESET),
+        }
         self._page: PageState | None = None
         device = self._make_device(kind, p)
         robot = await_robot(self)
@@ -62,10 +66,6 @@ class TeleopNode(Node):
         self._position: Vector | None = None
         self._commands = CommandPublisher(self, graph.TELEOP_TWIST, graph.TELEOP_JOINTS, robot)
         self._deadman = self.create_publisher(Header, graph.TELEOP_DEADMAN, graph.COMMAND)
-        self._callers = {
-            "stop": self.create_client(Trigger, graph.SAFETY_TRIGGER),
-            "reset": self.create_client(Trigger, graph.SAFETY_RESET),
-        }
         self._episode = self.create_client(Trigger, graph.POLICY_RESET)
         subscribe_state(self, robot.arm, self._take_state)
         self._device = device
