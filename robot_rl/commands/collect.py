@@ -39,16 +39,15 @@ def collect(
     """Until `out` holds `episodes`: the same command goes on where it was stopped. How many it
     holds."""
     env = build_env(config.task, config.render)
-    rate_hz = env.interface.control_rate_hz
     always = config.human.device == "simulated" and config.human.simulated.gate == "always"
-    gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, rate_hz)
+    gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, env.interface)
     journal = create(out, env.interface)
     recorder = DemonstrationRecorder(
         env,
         gate,
         journal,
         "expert" if always else "human",
-        Pace(rate_hz) if by_person(config.human) else None,
+        Pace(env.interface.control_rate_hz) if by_person(config.human) else None,
         labelling,
     )
     # Steps outnumber attempts, so a recording that goes on draws seeds it has never used.

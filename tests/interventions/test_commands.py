@@ -134,7 +134,7 @@ def test_the_page_shows_what_the_device_sees():
         picture = cv2.imdecode(np.frombuffer(device._jpeg or b"", np.uint8), cv2.IMREAD_COLOR_RGB)
         assert picture.shape == (384, 768, 3)
         assert picture[100, 100, 0] > 150 > picture[100, 500, 0]
-        operator.set(True, (0.0, 0.0, 1.0, 1.0))
+        operator.set(True, {"tcp_z": 1.0, "gripper": 1.0})
         reading = device.read(moment)
         np.testing.assert_allclose(reading.action, [0.0, 0.0, 1.0, -1.0])  # opening is negative
         assert device._state["source"] == "human"

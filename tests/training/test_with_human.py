@@ -232,7 +232,7 @@ def test_a_device_unplugged_in_the_middle_loses_nothing(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.open()
     trainer = build_trainer(config, directory)
-    trainer.parts.gates = [Gate(Unplugged(37), GateConfig(), 10.0)]
+    trainer.parts.gates = [Gate(Unplugged(37), GateConfig(), trainer.parts.interface)]
     trainer.load_or_start()
     monitor = Monitor(tmp_path, 200, 0, "test", live=False)
     with pytest.raises(HardwareError, match="unplugged"):

@@ -14,19 +14,21 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.ros_messages import GRIPPER_JOINT
+from robot_rl.axes import GRIPPER, TCP_LINEAR
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.keyboard import TerminalKeyboard
-from robot_rl.interventions.operator import Axes, OperatorState
+from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.web import TeleopPage
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import to_gripper, to_time, to_twist
+from robot_rl_nodes.messages import WIRE_AXES, to_gripper, to_time, to_twist
 from robot_rl_nodes.page_state import PageState
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import flush, run
 
 _TICK_S = 0.02
 _ANSWER_S = 3.0
-_STILL = (0.0,) * 4
+_AXES = tuple(axis.name for axis in WIRE_AXES)
+_STILL = (0.0,) * len(_AXES)
 
 
 class Device(Protocol):
@@ -75,7 +77,7 @@ class TeleopNode(Node):
 
     def _make_device(self, kind: str, p: Parameters) -> Device:
         if kind == "keyboard":
-            return TerminalKeyboard(self._operator)
+            return TerminalKeyboard(self._operator, _AXES)
         if kind == "joy":
             return JoyDevice(self, self._operator, p)
         camera = p.text("camera", "/camera", "namespace of the image shown")
@@ -88,6 +90,7 @@ class TeleopNode(Node):
             self.get_logger().warning(f"the page listens on {host}: others can reach it.")
         web = TeleopPage(
             self._operator,
+            _AXES,
             page.state,
             page.frame,
             {name: lambda n=name: self._call(n) for name in self._callers},
@@ -131,7 +134,8 @@ class TeleopNode(Node):
         if wish.held:
             self._beat("held")
             if time.monotonic() - self._sent_s >= self._period_s - 0.5 * _TICK_S:
-                self._send(tuple(v * s for v, s in zip(wish.axes, self._speed, strict=True)))
+                pairs = zip(_AXES, self._speed, strict=True)
+                self._send(tuple(wish.axes.get(name, 0.0) * speed for name, speed in pairs))
         elif self._was_held:
             self._send(_STILL)
             self._beat("released")
@@ -167,10 +171,10 @@ class JoyDevice:
     def __init__(self, node: Node, operator: OperatorState, p: Parameters) -> None:
         self._operator = operator
         self._deadman = p.count("deadman_button", 4, "button that is held to drive", 0, 63)
-        self._axes = tuple(
-            p.count(f"axis_{name}", default, f"joystick axis of {name}", 0, 63)
-            for name, default in (("x", 1), ("y", 0), ("z", 4))
-        )
+        self._axes = {
+            axis: p.count(f"axis_{axis[-1]}", default, f"joystick axis of {axis}", 0, 63)
+            for axis, default in zip(TCP_LINEAR, (1, 0, 4), strict=True)
+        }
         self._open = p.count("open_button", 0, "button that opens the gripper", 0, 63)
         self._close = p.count("close_button", 1, "button that closes the gripper", 0, 63)
         self._deadzone = p.number("deadzone", 0.08, "deflection that counts as none", 0.0, 0.5)
@@ -184,15 +188,14 @@ class JoyDevice:
 
     def _take(self, message: Joy) -> None:
         buttons, axes = message.buttons, message.axes
-        needed = max(self._deadman, self._open, self._close), max(self._axes)
+        needed = max(self._deadman, self._open, self._close), max(self._axes.values())
         if len(buttons) <= needed[0] or len(axes) <= needed[1]:
             raise ConfigError(
                 f"the joystick has {len(buttons)} buttons and {len(axes)} axes; the parameters "
                 f"name button {needed[0]} and axis {needed[1]}."
             )
-        moves = [axes[i] if abs(axes[i]) > self._deadzone else 0.0 for i in self._axes]
-        grip = float(buttons[self._open] - buttons[self._close])
-        wish: Axes = (moves[0], moves[1], moves[2], grip)
+        wish = {name: axes[i] for name, i in self._axes.items() if abs(axes[i]) > self._deadzone}
+        wish[GRIPPER] = float(buttons[self._open] - buttons[self._close])
         self._operator.set(bool(buttons[self._deadman]), wish)
 
 
