@@ -7,9 +7,10 @@ from robot_rl.axes import GRIPPER, JOINT_PREFIX, TCP_ANGULAR, TCP_LINEAR
 
 _KEYS = {
     **dict(zip(TCP_LINEAR, ("ws", "ad", "rf"), strict=True)),
-    **dict(zip(TCP_ANGULAR, ("tg", "ik", "jl"), strict=True)),
     GRIPPER: "oc",
+    **dict(zip(TCP_ANGULAR, ("tg", "ik", "jl"), strict=True)),
 }
+_ORDER = {axis: place for place, axis in enumerate(_KEYS)}
 _NAMES: dict[str, str] = dict(
     zip((*TCP_LINEAR, *TCP_ANGULAR), ("x", "y", "z", "roll", "pitch", "yaw"), strict=True)
 )
@@ -37,7 +38,7 @@ class Control:
 
 
 def controls(axes: Iterable[str]) -> list[Control]:
-    """One for each of `axes`."""
+    """One for each of `axes`, the tool's first."""
     free = iter(_FREE_KEYS)
     return [
         Control(
@@ -45,5 +46,5 @@ def controls(axes: Iterable[str]) -> list[Control]:
             name=_NAMES.get(axis, axis.removeprefix(JOINT_PREFIX)),
             keys=_KEYS.get(axis) or next(free, ""),
         )
-        for axis in axes
+        for axis in sorted(axes, key=lambda axis: _ORDER.get(axis, len(_ORDER)))
     ]

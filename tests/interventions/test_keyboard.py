@@ -46,8 +46,8 @@ def test_every_axis_has_keys_and_others_let_go(terminal):
     master, stream = terminal
     operator = OperatorState()
     keyboard = TerminalKeyboard(operator, AXES, stream)
-    assert keyboard.axes == AXES
-    assert "w/s: x   j/l: yaw   o/c: gripper   1/2: elbow   3/4: thrust" in keyboard.help
+    assert set(keyboard.axes) == set(AXES)
+    assert "w/s: x   o/c: gripper   j/l: yaw   1/2: elbow   3/4: thrust" in keyboard.help
     keyboard.start()
     for key, axes in (
         (b"l", {"tcp_rz": -1.0}),
