@@ -144,8 +144,11 @@ class Interface:
                 "Use the task and cameras that it was made with."
             )
 
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        path.write_text(self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> "Interface":
