@@ -36,8 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
 def collect(
     config: TrainConfig, out: Path, episodes: int, keep_failures: bool, labelling: bool = False
 ) -> int:
-    """Until `out` holds `episodes`: the same command goes on where it was stopped. How many it
-    holds."""
+    """Record until `out` holds `episodes`; how many it holds.
+
+    The same command goes on where it was stopped.
+    """
     env = build_env(config.task, config.render)
     always = config.human.device == "simulated" and config.human.simulated.gate == "always"
     gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, env.interface)
