@@ -58,9 +58,10 @@ def hand_alone(config: TrainConfig) -> Score:
 def _drive(env: Any, human: SimulatedHuman, seed: int) -> bool:
     obs, _ = env.reset(seed=seed)
     human.begin_episode()
-    still = np.zeros(env.interface.action_size, np.float32)
     while True:
-        reading = human.read(Moment(obs=obs, policy_action=still, scene=env.scene()))
+        scene = env.scene()
+        still = env.interface.hold_action(scene.measured)
+        reading = human.read(Moment(obs=obs, policy_action=still, scene=scene))
         obs, _, terminated, truncated, info = env.step(reading.action)
         if terminated or truncated:
             return bool(info["success"])

@@ -266,7 +266,7 @@ class Hand:
                 if not self._lost.is_set():
                     self._last_s = time.time()
                     held = _armed(self._graph) and not self._released.is_set()
-                    await socket.send_json({"held": held, "axes": [0, 0.6, 0, 0]})
+                    await socket.send_json({"held": held, "axes": {"tcp_y": 0.6}})
                 await asyncio.sleep(0.033)
 
     def _address(self) -> str:

@@ -144,8 +144,11 @@ class Interface:
                 "Use the task and cameras that it was made with."
             )
 
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        path.write_text(self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> "Interface":
@@ -222,13 +225,15 @@ class Scene:
 
     `expert_action` [A] is a scripted expert's, `progress` in [0, 1] how far the task is, `at_goal`
     whether it is done at this instant, `risk` in [0, 1] how near the tool is to where it must not
-    go.
+    go. `measured` is where each axis stands, by name: what holds it there and what a leader arm is
+    compared with.
     """
 
     expert_action: np.ndarray | None = None
     progress: float | None = None
     at_goal: bool | None = None
     risk: float | None = None
+    measured: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from robot_rl.axes import GRIPPER, TCP_ANGULAR, TCP_LINEAR
 from robot_rl.types import ActionField, ProprioField
 
 ASSET = Path(__file__).parent / "assets" / "arm.xml"
@@ -181,6 +182,11 @@ class Arm:
         if self.turns:
             parts.append([math.sin(self.yaw), math.cos(self.yaw), velocity[2]])
         return np.concatenate(parts).astype(np.float32)
+
+    def measured(self) -> dict[str, float]:
+        """Where each of its axes stands, by name."""
+        at = dict(zip(TCP_LINEAR, self.tcp_pos.tolist(), strict=True))
+        return {**at, TCP_ANGULAR[2]: self.yaw, GRIPPER: self.gripper_opening}
 
     def _tcp_velocity(self) -> np.ndarray:
         """[6], rotation first, in the world frame."""

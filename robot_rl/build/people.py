@@ -1,5 +1,6 @@
 """Who may take over: a gate and a device for every environment."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from robot_rl.agents.base import Agent, Judge
@@ -13,7 +14,7 @@ from robot_rl.interventions.gate import Gate
 from robot_rl.interventions.keyboard import TerminalKeyboard
 from robot_rl.interventions.leader_arm import LeaderArm
 from robot_rl.interventions.operator import OperatorState
-from robot_rl.interventions.operator_device import OperatorDevice
+from robot_rl.interventions.operator_device import Driver, OperatorDevice
 from robot_rl.interventions.simulated_human import SimulatedHuman
 from robot_rl.interventions.spacemouse import SpaceMouse
 from robot_rl.interventions.web_device import WebDevice
@@ -22,14 +23,13 @@ from robot_rl.types import Interface
 
 def build_gates(config: TrainConfig, interface: Interface, agent: Agent) -> list[Gate]:
     """One gate per environment, with the device that `human.device` names behind it."""
-    rate_hz = interface.control_rate_hz
     if by_person(config.human) and config.num_envs > 1:
         raise ConfigError(
             f"human.device={config.human.device} drives one robot, and num_envs={config.num_envs}. "
             "Set num_envs=1, or human.device=simulated."
         )
     return [
-        Gate(build_device(config, interface, agent, lane), config.human.gate, rate_hz)
+        Gate(build_device(config, interface, agent, lane), config.human.gate, interface)
         for lane in range(config.lanes)
     ]
 
@@ -58,22 +58,32 @@ def by_person(human: HumanConfig) -> bool:
 def open_device(human: HumanConfig, interface: Interface) -> TeleopDevice:
     """A device that a person holds. Raises `HardwareError` with the remedy where it is missing."""
     operator = OperatorState()
-    match human.device:
-        case "web":
-            return WebDevice(operator, interface, human.port)
-        case "keyboard":
-            return OperatorDevice(operator, TerminalKeyboard(operator), interface)
-        case "gamepad":
-            return OperatorDevice(operator, open_gamepad(operator, human.path), interface)
-        case "spacemouse":
-            return OperatorDevice(operator, SpaceMouse(operator), interface)
-        case _:
-            from hardware.drivers import load_driver
+    if human.device == "web":
+        return WebDevice(operator, interface, human.port)
+    if human.device == "leader":
+        return _follow(human, operator, interface)
+    axes = [field.name for field in interface.actions]
+    return OperatorDevice(operator, open_driver(human, operator, axes), interface)
 
-            if not human.driver:
-                raise ConfigError(
-                    "a leader arm needs its class: human.driver=package.module:Class "
-                    "(doctor teleop: --driver)."
-                )
-            arm = load_driver(human.driver, human.driver_settings)
-            return LeaderArm(arm, operator, TerminalKeyboard(operator), interface)
+
+def open_driver(human: HumanConfig, operator: OperatorState, axes: Sequence[str]) -> Driver:
+    """A device that deflects what it can of `axes`. Raises `HardwareError` with the remedy."""
+    match human.device:
+        case "gamepad":
+            return open_gamepad(operator, human.path)
+        case "spacemouse":
+            return SpaceMouse(operator, axes)
+        case _:
+            return TerminalKeyboard(operator, axes)
+
+
+def _follow(human: HumanConfig, operator: OperatorState, interface: Interface) -> LeaderArm:
+    from hardware.drivers import load_driver
+
+    if not human.driver:
+        raise ConfigError(
+            "a leader arm needs its class: human.driver=package.module:Class "
+            "(doctor teleop: --driver)."
+        )
+    arm = load_driver(human.driver, human.driver_settings)
+    return LeaderArm(arm, operator, TerminalKeyboard(operator, ()), interface)

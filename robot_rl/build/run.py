@@ -95,7 +95,7 @@ def build_replay(
 def make_envs(config: TrainConfig, first_episode: int) -> Envs:
     """The environments of a run, their episodes numbered from `first_episode`."""
     make_env = partial(build_env, config.task, config.render)
-    watched = config.human.device == "simulated"
+    watched = config.human.device != "none"
     if config.num_envs == 0:
         return InlineEnvs([EnvLane(make_env, config.seed, 0, first_episode, watched)])
     return EnvProcesses(make_env, config.seed, config.num_envs, first_episode, watched)

@@ -36,19 +36,20 @@ def run(arguments: argparse.Namespace) -> int:
 def collect(
     config: TrainConfig, out: Path, episodes: int, keep_failures: bool, labelling: bool = False
 ) -> int:
-    """Until `out` holds `episodes`: the same command goes on where it was stopped. How many it
-    holds."""
+    """Record until `out` holds `episodes`; how many it holds.
+
+    The same command goes on where it was stopped.
+    """
     env = build_env(config.task, config.render)
-    rate_hz = env.interface.control_rate_hz
     always = config.human.device == "simulated" and config.human.simulated.gate == "always"
-    gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, rate_hz)
+    gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, env.interface)
     journal = create(out, env.interface)
     recorder = DemonstrationRecorder(
         env,
         gate,
         journal,
         "expert" if always else "human",
-        Pace(rate_hz) if by_person(config.human) else None,
+        Pace(env.interface.control_rate_hz) if by_person(config.human) else None,
         labelling,
     )
     # Steps outnumber attempts, so a recording that goes on draws seeds it has never used.

@@ -3,19 +3,22 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
-import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from robot_rl.axes import GRIPPER, TCP_ANGULAR, TCP_LINEAR
 from robot_rl.build.config import HumanConfig
-from robot_rl.build.people import open_device
-from robot_rl.interventions.device import Moment, Reading
-from robot_rl.types import PROPRIO, ActionField, Interface, ProprioField
+from robot_rl.build.people import open_device, open_driver
+from robot_rl.interventions.device import Moment, Reading, TeleopDevice
+from robot_rl.interventions.operator import OperatorState
+from robot_rl.interventions.operator_device import OperatorDevice
+from robot_rl.types import ActionField, Interface, Scene
 
 _RATE_HZ = 20.0
-_FIELDS = ("tcp_x", "tcp_y", "tcp_z", "gripper")
+_AXES = (*TCP_LINEAR, *TCP_ANGULAR, GRIPPER)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,8 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
         driver=arguments.driver,
         driver_settings=arguments.driver_settings,
     )
-    device = open_device(human, _interface())
-    moment = Moment(obs={PROPRIO: np.zeros(4, np.float32)}, policy_action=np.zeros(4, np.float32))
+    device, interface = _open(human)
+    moment = Moment(
+        obs={},
+        policy_action=interface.hold_action(),
+        scene=Scene(measured=dict.fromkeys(_AXES, 0.0)),
+    )
     said: list[str] = []
     end_s = time.monotonic() + arguments.seconds
     try:
@@ -36,45 +43,48 @@ def run(arguments: argparse.Namespace) -> int:
             while time.monotonic() < end_s and "stop" not in said:
                 reading = device.read(moment)
                 said += sorted(reading.events)
-                live.update(_table(arguments.device, reading, said))
+                live.update(_table(arguments.device, interface, reading, said))
                 time.sleep(1.0 / _RATE_HZ)
     finally:
         device.close()
     return 0
 
 
-def _table(name: str, reading: Reading, said: list[str]) -> Table:
+def _open(human: HumanConfig) -> tuple[TeleopDevice, Interface]:
+    """The device, on a robot that has all the axes that it moves."""
+    if human.device in ("web", "leader"):
+        interface = _interface(_AXES)
+        return open_device(human, interface), interface
+    operator = OperatorState()
+    driver = open_driver(human, operator, _AXES)
+    interface = _interface(driver.axes)
+    return OperatorDevice(operator, driver, interface), interface
+
+
+def _table(name: str, interface: Interface, reading: Reading, said: list[str]) -> Table:
     table = Table(title=f"{name}: live input", title_justify="left", box=None, show_header=False)
     state = "lost" if reading.lost else "held" if reading.held else "let go"
     table.add_row("dead-man", state)
-    action = np.zeros(4) if reading.action is None else reading.action
-    for field, value in zip(_FIELDS, action, strict=True):
+    action = interface.hold_action() if reading.action is None else reading.action
+    for field, value in zip(interface.actions, action, strict=True):
         bar = "█" * round(10 * abs(float(value)))
-        table.add_row(field, f"{value:+.2f}  {bar:10s}")
+        table.add_row(field.name, f"{value:+.2f}  {bar:10s}")
     table.add_row("events", ", ".join(said[-5:]) or "none yet")
     return table
 
 
-def _interface() -> Interface:
-    """An arm of the suite, at its scale."""
-    actions = [
+def _interface(axes: Sequence[str]) -> Interface:
+    """At the scale of the arm suite."""
+    actions = tuple(
         ActionField(
-            name=n,
-            unit="m",
+            name=axis,
+            unit="rad" if axis in TCP_ANGULAR else "m",
             kind="displacement",
-            scale=-0.02 if n == "gripper" else 0.03,
+            scale=0.15 if axis in TCP_ANGULAR else 0.03,
             hold=0.0,
         )
-        for n in _FIELDS
-    ]
-    proprio = (
-        ProprioField(name="tcp_pos", unit="m", size=3),
-        ProprioField(name="gripper_opening", unit="m", size=1),
+        for axis in axes
     )
     return Interface(
-        task="doctor/teleop",
-        control_rate_hz=10.0,
-        cameras=(),
-        proprio=proprio,
-        actions=tuple(actions),
+        task="doctor/teleop", control_rate_hz=10.0, cameras=(), proprio=(), actions=actions
     )

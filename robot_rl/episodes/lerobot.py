@@ -1,7 +1,7 @@
 """Export to a LeRobotDataset v3.0: Parquet shards, pictures as PNG inside them (lossless).
 
 Layout: `meta/info.json`, `meta/stats.json`, `meta/tasks.parquet`, `meta/episodes/` with one row per
-episode, `data/` with one row per step.
+episode, `data/` with one row per step. `meta/interface.json` is our own: what the numbers mean.
 """
 
 import json
@@ -15,7 +15,7 @@ import numpy as np
 from robot_rl.episodes.folder import StoredEpisode
 from robot_rl.episodes.robomimic import split_proprio
 from robot_rl.errors import MissingPackageError, RunDirectoryError
-from robot_rl.types import IMAGE_PREFIX, Interface
+from robot_rl.types import IMAGE_PREFIX, INTERFACE_FILE, Interface
 
 _VERSION = "v3.0"
 _STATE, _ACTION = "observation.state", "action"
@@ -55,6 +55,7 @@ def export(episodes: Iterable[StoredEpisode], interface: Interface, out: Path) -
     parquet.write_table(arrow.Table.from_pylist(rows), out / "meta" / "episodes" / _SHARD)
     parquet.write_table(_tasks(arrow, interface), out / "meta" / "tasks.parquet")
     _write_json(out / "meta" / "stats.json", every.tree())
+    interface.save(out / "meta" / INTERFACE_FILE)
     _write_json(out / "meta" / "info.json", _info(interface, features, len(rows), start))
     return len(rows)
 

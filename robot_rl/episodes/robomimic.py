@@ -13,7 +13,10 @@ from robot_rl.types import SOURCES, Interface, Observation, ProprioField
 
 
 def export(episodes: Iterable[StoredEpisode], interface: Interface, out: Path) -> int:
-    """Write `out`; the number of episodes. Images are `<camera>_image`, proprio by its fields."""
+    """Write `out`; the number of episodes. Images are `<camera>_image`, proprio by its fields.
+
+    The attribute `interface` of `data` is our own: what the numbers mean.
+    """
     try:
         import h5py
     except ImportError as error:
@@ -27,6 +30,7 @@ def export(episodes: Iterable[StoredEpisode], interface: Interface, out: Path) -
             _write(data.create_group(f"demo_{count - 1}"), episode, interface)
             total += len(episode.steps)
         data.attrs["total"] = total
+        data.attrs["interface"] = interface.to_json()
         data.attrs["env_args"] = json.dumps(
             {"env_name": interface.task, "type": 2, "env_kwargs": {}}  # 2: a Gym environment
         )

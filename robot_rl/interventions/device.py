@@ -1,5 +1,6 @@
 """What every teleoperation device says, be it a keyboard, a leader arm or a simulated human."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -36,6 +37,11 @@ class Moment:
     policy_action: np.ndarray
     autonomous: str = "policy"
     scene: Scene | None = None
+
+    @property
+    def measured(self) -> Mapping[str, float] | None:
+        """Where each axis stands, by name; None where nobody can tell."""
+        return None if self.scene is None else self.scene.measured
 
 
 class TeleopDevice(Protocol):

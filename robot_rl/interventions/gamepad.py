@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from robot_rl.axes import GRIPPER
 from robot_rl.errors import HardwareError, MissingPackageError
 from robot_rl.interventions.device import Event
 from robot_rl.interventions.operator import OperatorState
@@ -18,12 +19,21 @@ from robot_rl.interventions.polled import PolledDriver
 EVENT = struct.Struct("llHHi")
 EV_KEY, EV_ABS = 1, 3
 # Linux's gamepad codes (input-event-codes.h).
-ABS_X, ABS_Y, ABS_RY = 0, 1, 4
+ABS_X, ABS_Y, ABS_RX, ABS_RY, ABS_HAT0X, ABS_HAT0Y = 0, 1, 3, 4, 16, 17
 BTN_SOUTH, BTN_EAST, BTN_NORTH, BTN_WEST = 304, 305, 307, 308
 BTN_TL, BTN_TR, BTN_TL2, BTN_TR2, BTN_SELECT, BTN_START = 310, 311, 312, 313, 314, 315
 
 DEADMAN = BTN_TR
 _OPEN, _CLOSE = BTN_EAST, BTN_SOUTH
+# Where each axis is on the pad, and its sign there: forward is -1, and so is left.
+_STICKS = {
+    "tcp_x": (ABS_Y, -1.0),
+    "tcp_y": (ABS_X, -1.0),
+    "tcp_z": (ABS_RY, -1.0),
+    "tcp_rx": (ABS_HAT0X, 1.0),
+    "tcp_ry": (ABS_HAT0Y, -1.0),
+    "tcp_rz": (ABS_RX, -1.0),
+}
 _SAYINGS: dict[int, Event] = {
     BTN_NORTH: "success",
     BTN_WEST: "failure",
@@ -31,8 +41,8 @@ _SAYINGS: dict[int, Event] = {
     BTN_START: "stop",
 }
 HELP = (
-    "hold RB to drive   left stick: x, y   right stick: z   A: close   B: open\n"
-    "Y: success   X: failure   select: record again   start: stop"
+    "hold RB to drive   left stick: x, y   right stick: z, yaw   cross: roll, pitch   A: close   "
+    "B: open\nY: success   X: failure   select: record again   start: stop"
 )
 _NODES = Path("/dev/input")
 _DEADZONE = 0.1
@@ -57,7 +67,7 @@ class AxisRange:
 
 
 class Gamepad(PolledDriver):
-    """Reads `struct input_event` from `fd`; sticks pushed forward are -1, as the kernel has it."""
+    """Reads `struct input_event` from `fd`; moves what it has sticks for, and the gripper."""
 
     help = HELP
 
@@ -66,7 +76,9 @@ class Gamepad(PolledDriver):
     ) -> None:
         super().__init__(operator)
         self._fd, self._ranges, self._name = fd, ranges, name
-        self._axes: dict[int, float] = {}
+        self._sticks = {axis: at for axis, at in _STICKS.items() if at[0] in ranges}
+        self.axes = (*self._sticks, GRIPPER)
+        self._raw: dict[int, float] = {}
         self._pressed: set[int] = set()
 
     def _shut(self) -> None:
@@ -88,7 +100,7 @@ class Gamepad(PolledDriver):
         whole = len(data) // EVENT.size * EVENT.size
         for _, _, kind, code, value in EVENT.iter_unpack(data[:whole]):
             if kind == EV_ABS and code in self._ranges:
-                self._axes[code] = self._ranges[code].scaled(value)
+                self._raw[code] = self._ranges[code].scaled(value)
             elif kind == EV_KEY:
                 self._press(code, value)
 
@@ -98,9 +110,11 @@ class Gamepad(PolledDriver):
             self._operator.say(_SAYINGS[code])
 
     def _tell(self) -> None:
-        x, y, z = (-self._axes.get(code, 0.0) for code in (ABS_Y, ABS_X, ABS_RY))
-        grip = float(_OPEN in self._pressed) - float(_CLOSE in self._pressed)
-        self._operator.set(DEADMAN in self._pressed, (x, y, z, grip))
+        axes = {
+            axis: sign * self._raw.get(code, 0.0) for axis, (code, sign) in self._sticks.items()
+        }
+        axes[GRIPPER] = float(_OPEN in self._pressed) - float(_CLOSE in self._pressed)
+        self._operator.set(DEADMAN in self._pressed, axes)
 
 
 def open_gamepad(operator: OperatorState, path: str = "") -> Gamepad:

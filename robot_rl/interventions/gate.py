@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robot_rl.interventions.device import Event, Moment, Reading, TeleopDevice
+from robot_rl.types import Interface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,14 @@ class Gate:
     """The human as soon as the dead-man is held, the policy once it is let go.
 
     Between a release that came too early and the hand-back, and while a device is lost, nobody
-    moves: an action of zeros holds a robot that takes displacements.
+    moves: each axis is held as its field of `interface` says, and where it stood when that began.
     """
 
-    def __init__(self, device: TeleopDevice, config: GateConfig, control_rate_hz: float) -> None:
+    def __init__(self, device: TeleopDevice, config: GateConfig, interface: Interface) -> None:
         self.device = device
-        self._min_hold_steps = round(config.min_hold_s * control_rate_hz)
+        self._interface = interface
+        self._min_hold_steps = round(config.min_hold_s * interface.control_rate_hz)
+        self._hold: np.ndarray | None = None  # what holds the robot while nobody moves
         self._source = ""
         self._segment = 0
         self._taken_step: int | None = None
@@ -54,9 +57,9 @@ class Gate:
         reading = self.device.read(moment)
         source = self._commander(reading, moment.autonomous, step)
         if source != self._source:
-            self._source, self._segment = source, step
+            self._source, self._segment, self._hold = source, step, None
         return Decision(
-            action=_chosen(source, moment, reading),
+            action=self._chosen(source, moment, reading),
             source=source,
             segment=self._segment,
             policy_action=moment.policy_action,
@@ -75,11 +78,12 @@ class Gate:
         self._taken_step = None
         return autonomous
 
-
-def _chosen(source: str, moment: Moment, reading: Reading) -> np.ndarray:
-    if source == "nobody":
-        return np.zeros_like(moment.policy_action)
-    if source == "human":
-        assert reading.action is not None
-        return np.clip(reading.action, -1.0, 1.0).astype(np.float32)
-    return moment.policy_action
+    def _chosen(self, source: str, moment: Moment, reading: Reading) -> np.ndarray:
+        if source == "nobody":
+            if self._hold is None:
+                self._hold = self._interface.hold_action(moment.measured)
+            return self._hold
+        if source == "human":
+            assert reading.action is not None
+            return np.clip(reading.action, -1.0, 1.0).astype(np.float32)
+        return moment.policy_action

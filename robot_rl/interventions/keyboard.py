@@ -7,27 +7,18 @@ import sys
 import termios
 import time
 import tty
+from collections.abc import Iterable
 from typing import Any
 
 from robot_rl.errors import HardwareError
+from robot_rl.interventions.controls import Control, controls
 from robot_rl.interventions.device import Event
-from robot_rl.interventions.operator import STILL, Axes, OperatorState
+from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.polled import PolledDriver
 
-KEYS: dict[str, Axes] = {
-    "w": (1, 0, 0, 0),
-    "s": (-1, 0, 0, 0),
-    "a": (0, 1, 0, 0),
-    "d": (0, -1, 0, 0),
-    "r": (0, 0, 1, 0),
-    "f": (0, 0, -1, 0),
-    "o": (0, 0, 0, 1),
-    "c": (0, 0, 0, -1),
-    " ": STILL,
-}
 SAYINGS: dict[str, Event] = {"y": "success", "n": "failure", "x": "rerecord", "q": "stop"}
-HELP = (
-    "w/s: x   a/d: y   r/f: z   o/c: gripper   space: take over, still   any other key: let go\n"
+_HELP = (
+    "{keys}   space: take over, still   any other key: let go\n"
     "y: success   n: failure   x: record again   q: stop"
 )
 # A terminal repeats a held key at some 30 Hz after a first pause: a tap is a short jog.
@@ -35,17 +26,31 @@ _HELD_S = 0.15
 _POLL_S = 0.02
 
 
+def require_terminal(stream: Any = None) -> int:
+    """The file number of `stream`, or of the terminal. Raises `HardwareError` without one."""
+    number = (stream or sys.stdin).fileno()
+    if not os.isatty(number):
+        raise HardwareError("the keyboard needs a terminal; start this in one by itself.")
+    return number
+
+
 class TerminalKeyboard(PolledDriver):
-    """A key counts as held for 0.15 s after it was last seen; anything else lets go at once."""
+    """Moves `axes`, as far as there are keys for them.
 
-    help = HELP
+    A key counts as held for 0.15 s after it was last seen; anything else lets go at once.
+    """
 
-    def __init__(self, operator: OperatorState, stream: Any = None) -> None:
+    def __init__(self, operator: OperatorState, axes: Iterable[str], stream: Any = None) -> None:
         super().__init__(operator)
-        self._fd = (stream or sys.stdin).fileno()
-        if not os.isatty(self._fd):
-            raise HardwareError("the keyboard needs a terminal; start this in one by itself.")
-        self._axes, self._until_s = STILL, 0.0
+        found = [control for control in controls(axes) if control.keys]
+        self.axes = tuple(control.axis for control in found)
+        self.help = _HELP.format(keys="   ".join(map(_line, found)))
+        self._moves: dict[str, dict[str, float]] = {" ": {}}
+        for control in found:
+            more, less = control.keys
+            self._moves |= {more: {control.axis: 1.0}, less: {control.axis: -1.0}}
+        self._fd = require_terminal(stream)
+        self._deflected, self._until_s = self._moves[" "], 0.0
 
     def _open(self) -> None:
         self._saved = termios.tcgetattr(self._fd)
@@ -58,11 +63,11 @@ class TerminalKeyboard(PolledDriver):
     def _poll(self) -> None:
         if select.select([self._fd], [], [], _POLL_S)[0]:
             key = self._key()
-            self._axes = KEYS.get(key, STILL)
-            self._until_s = time.monotonic() + _HELD_S if key in KEYS else 0.0
+            self._deflected = self._moves.get(key, {})
+            self._until_s = time.monotonic() + _HELD_S if key in self._moves else 0.0
             if key in SAYINGS:
                 self._operator.say(SAYINGS[key])
-        self._operator.set(time.monotonic() < self._until_s, self._axes)
+        self._operator.set(time.monotonic() < self._until_s, self._deflected)
 
     def _key(self) -> str:
         """The newest key; of a terminal that was closed, none any more."""
@@ -73,3 +78,7 @@ class TerminalKeyboard(PolledDriver):
         if not typed:
             self.gone("the terminal of the keyboard was closed")
         return typed.decode(errors="ignore")[-1:].lower()
+
+
+def _line(control: Control) -> str:
+    return f"{control.keys[0]}/{control.keys[1]}: {control.name}"

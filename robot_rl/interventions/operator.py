@@ -2,21 +2,23 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from robot_rl.errors import ConfigError, HardwareError
 from robot_rl.interventions.device import Event
 
-Axes = tuple[float, float, float, float]
-STILL: Axes = (0.0, 0.0, 0.0, 0.0)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """`axes` in [-1, 1]: tcp x, y, z and gripper opening. They count while `held` is true."""
+    """How far each axis (`robot_rl.axes`) is deflected, in [-1, 1]: what is not in `axes` is not.
+
+    1 goes towards higher numbers of the axis: along x, counter-clockwise, open. It counts while
+    `held` is true.
+    """
 
     held: bool = False
-    axes: Axes = STILL
+    axes: Mapping[str, float] = field(default_factory=dict)
 
 
 class OperatorState:
@@ -36,16 +38,16 @@ class OperatorState:
         self._events: set[Event] = set()
         self.gone = ""  # why the device is gone for good
 
-    def set(self, held: bool, axes: Axes) -> None:
-        """Axes are bounded to [-1, 1]; anything that is not finite lets go."""
-        finite = all(abs(axis) <= 1e6 for axis in axes)  # false for NaN too
-        bounded = tuple(min(max(axis, -1.0), 1.0) for axis in axes) if finite else STILL
+    def set(self, held: bool, axes: Mapping[str, float]) -> None:
+        """Deflections are bounded to [-1, 1]; anything that is not finite lets go."""
+        finite = all(abs(value) <= 1e6 for value in axes.values())  # false for NaN too
+        bounded = {name: min(max(value, -1.0), 1.0) for name, value in axes.items()}
         with self._lock:
-            self._wish = Wish(held=held and finite, axes=bounded)  # type: ignore[arg-type]
+            self._wish = Wish(held=held, axes=bounded) if finite else Wish()
             self._heard_s = time.monotonic()
 
     def release(self) -> None:
-        self.set(False, STILL)
+        self.set(False, {})
 
     def say(self, event: Event) -> None:
         with self._lock:

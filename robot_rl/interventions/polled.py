@@ -8,9 +8,10 @@ from robot_rl.interventions.operator import OperatorState
 class PolledDriver:
     """Calls `_poll` again and again between `start` and `close`; then the dead-man is let go.
 
-    `gone` ends the thread and tells whoever reads the operator why.
+    `gone` ends the thread and tells whoever reads the operator why. `axes` are those that it moves.
     """
 
+    axes: tuple[str, ...] = ()
     help = ""
 
     def __init__(self, operator: OperatorState) -> None:

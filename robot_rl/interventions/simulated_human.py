@@ -184,11 +184,11 @@ class SimulatedHuman(TeleopDevice):
         return np.clip(shaken + self._push(len(expert)), -1.0, 1.0).astype(np.float32)
 
     def _push(self, size: int) -> np.ndarray:
-        """The habit [A], along the first two axes: those that everyone has."""
+        """The habit [A], along the first two axes, or the only one."""
         if len(self._habit) != size:
             angle = self._rng.uniform(0.0, 2.0 * np.pi)
             self._habit = np.zeros(size)
-            self._habit[:2] = self.config.bias * np.array((np.cos(angle), np.sin(angle)))
+            self._habit[:2] = self.config.bias * np.array((np.cos(angle), np.sin(angle)))[:size]
         return self._habit
 
     def _steps(self, seconds: float) -> int:

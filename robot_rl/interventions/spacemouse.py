@@ -4,14 +4,19 @@ Its cap springs back: pushing it is the dead-man, and letting it go hands back.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+from robot_rl.axes import GRIPPER, TCP_ANGULAR, TCP_LINEAR
 from robot_rl.errors import HardwareError, MissingPackageError
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.polled import PolledDriver
 
-HELP = "push the cap to drive   left button: close   right button: open"
+HELP = "push or turn the cap to drive   left button: close   right button: open"
+# Under the axis convention of ROS: x ahead, y left, z up, and rotations about them.
+_STATES = dict(
+    zip((*TCP_LINEAR, *TCP_ANGULAR), ("x", "y", "z", "roll", "pitch", "yaw"), strict=True)
+)
 _DEADZONE = 0.05
 _POLL_S = 0.01
 _UDEV = (
@@ -22,14 +27,22 @@ _UDEV = (
 
 
 class SpaceMouse(PolledDriver):
-    """`open_device` returns an opened pyspacemouse device."""
+    """Six axes and the gripper; those that are not `wanted` do not take over either.
+
+    `open_device` returns an opened pyspacemouse device under the axis convention of ROS.
+    """
 
     help = HELP
+    axes = (*_STATES, GRIPPER)
 
     def __init__(
-        self, operator: OperatorState, open_device: Callable[[], Any] | None = None
+        self,
+        operator: OperatorState,
+        wanted: Collection[str],
+        open_device: Callable[[], Any] | None = None,
     ) -> None:
         super().__init__(operator)
+        self._wanted = wanted
         self._open_device = open_device or open_spacemouse
         self._device: Any = None
 
@@ -49,12 +62,12 @@ class SpaceMouse(PolledDriver):
         self._tell(state)
 
     def _tell(self, state: Any) -> None:
-        """The cap's x points right and its y ahead; the robot's x points ahead and y left."""
-        axes = [_centred(v) for v in (state.y, -state.x, state.z)]
-        buttons = list(state.buttons)
-        close, opens = (bool(buttons[i]) if len(buttons) > i else False for i in (0, 1))
-        held = any(axes) or close or opens
-        self._operator.set(held, (axes[0], axes[1], axes[2], float(opens) - float(close)))
+        axes = {axis: _centred(getattr(state, name)) for axis, name in _STATES.items()}
+        buttons = [bool(button) for button in state.buttons]
+        axes[GRIPPER] = float(sum(buttons[1:2])) - float(sum(buttons[:1]))
+        axes = {axis: value for axis, value in axes.items() if axis in self._wanted}
+        squeezed = GRIPPER in self._wanted and any(buttons[:2])
+        self._operator.set(squeezed or any(axes.values()), axes)
 
 
 def open_spacemouse() -> Any:
@@ -64,7 +77,7 @@ def open_spacemouse() -> Any:
     except ImportError as error:
         raise MissingPackageError("pyspacemouse", "pip install 'robot-rl[teleop]'") from error
     try:
-        return pyspacemouse.open()
+        return pyspacemouse.open(axis_convention=pyspacemouse.AxisConvention.ROS)
     except Exception as error:
         raise HardwareError(
             f"no SpaceMouse answers ({error}). Plug one in; it needs the Debian package "

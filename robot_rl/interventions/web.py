@@ -10,13 +10,14 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
 from robot_rl.errors import HardwareError, MissingPackageError
-from robot_rl.interventions.operator import STILL, OperatorState
+from robot_rl.interventions.controls import Control, controls
+from robot_rl.interventions.operator import OperatorState
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,14 @@ _START_TIMEOUT_S = 10.0
 class TeleopPage:
     """Serves the page on a thread of its own.
 
-    `state` gives what the page shows, `frame` the newest JPEG; `actions` are buttons by name.
+    It has controls for `axes`. `state` gives what it shows, `frame` the newest JPEG; `actions` are
+    buttons by name.
     """
 
     def __init__(
         self,
         operator: OperatorState,
+        axes: Iterable[str],
         state: Callable[[], Mapping[str, Any]],
         frame: Callable[[], bytes | None],
         actions: Mapping[str, Callable[[], str]] | None = None,
@@ -49,6 +52,7 @@ class TeleopPage:
             raise MissingPackageError("aiohttp", "pip install 'robot-rl[teleop]'") from error
         self._web = aiohttp.web
         self._operator = operator
+        self.axes = tuple(axes)
         self._state, self._frame = state, frame
         self._actions = dict(actions or {})
         self._host, self._port = host, port
@@ -161,15 +165,22 @@ class TeleopPage:
                 answer = await asyncio.to_thread(self._actions[message["action"]])
                 await socket.send_json({"answer": answer})
                 return
-            axes = tuple(float(axis) for axis in message["axes"])
-            held = message["held"] is True
-        except (ValueError, KeyError, TypeError):
+            held, axes = self._wish(message)
+        except (ValueError, KeyError, TypeError, AttributeError):
             await socket.close(code=1007, message=b"malformed message")
             return
-        if len(axes) == len(STILL) and socket is self._driver:
-            self._operator.set(held, axes)  # type: ignore[arg-type]
+        if socket is self._driver:
+            self._operator.set(held, axes)
+
+    def _wish(self, message: Mapping[str, Any]) -> tuple[bool, dict[str, float]]:
+        """Raises `ValueError`, and what Python raises, for anything that the page does not say."""
+        axes = {name: float(value) for name, value in message["axes"].items()}
+        if not axes.keys() <= set(self.axes):
+            raise ValueError(f"the page has no control for one of {', '.join(axes)}")
+        return message["held"] is True, axes
 
     async def _send(self, socket: Any) -> None:
+        await socket.send_json({"controls": [_drawn(control) for control in controls(self.axes)]})
         last: bytes | None = None
         next_state_s = 0.0
         while not socket.closed:
@@ -181,3 +192,7 @@ class TeleopPage:
                 next_state_s = time.monotonic() + 1.0 / _STATE_HZ
                 await socket.send_json({**self._state(), "driver": socket is self._driver})
             await asyncio.sleep(1.0 / _FRAME_HZ)
+
+
+def _drawn(control: Control) -> dict[str, Any]:
+    return {"axis": control.axis, "words": control.words, "keys": control.keys}

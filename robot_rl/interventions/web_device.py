@@ -24,8 +24,9 @@ class WebDevice(OperatorDevice):
         self._jpeg: bytes | None = None
         self._state: Mapping[str, Any] = _page_state("nobody", [], [])
         actions = {event: partial(_say, operator, event) for event in EVENTS}
+        axes = [field.name for field in interface.actions]
         self.page = TeleopPage(
-            operator, lambda: self._state, lambda: self._jpeg, actions, port=port
+            operator, axes, lambda: self._state, lambda: self._jpeg, actions, port=port
         )
         super().__init__(operator, self.page, interface)
 

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from robot_rl.clocks import Pace
 from robot_rl.envs.vector import EnvStep, Opening
 from robot_rl.interventions.device import Moment
@@ -43,7 +41,6 @@ class DemonstrationRecorder:
     ) -> None:
         self._env, self._gate, self._journal = env, gate, journal
         self._source, self._pace, self._labelling = source, pace, labelling
-        self._still = np.zeros(env.interface.action_size, np.float32)
         self._marks = False  # labelling: the operator says that success is to be seen
         self.stop_wished = False
 
@@ -81,9 +78,9 @@ class DemonstrationRecorder:
     def _decide(self, now: Opening) -> Decision:
         if self._pace is not None:
             self._pace.wait()
-        moment = Moment(
-            obs=now.obs, policy_action=self._still, autonomous="nobody", scene=now.scene
-        )
+        measured = now.scene.measured if now.scene is not None else None
+        still = self._env.interface.hold_action(measured)
+        moment = Moment(obs=now.obs, policy_action=still, autonomous="nobody", scene=now.scene)
         decision = self._gate.decide(moment, self._journal.steps)
         if decision.source == "human":
             decision = dataclasses.replace(decision, source=self._source)

@@ -87,6 +87,7 @@ class ArmSimulation:
             progress=float(self.task.dense_reward(self.arm)),
             at_goal=self.task.at_goal(self.arm),
             risk=self.arm.nearness_to_border(),
+            measured=self.arm.measured(),
         )
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.interventions.device import Moment
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.web_device import WebDevice
-from robot_rl.types import PROPRIO
+from robot_rl.types import PROPRIO, proprio_place
 from tests.interventions.served import arm_interface, until
 from tests.training.tiny_run import REPOSITORY, command, run_cli
 
@@ -78,6 +78,34 @@ def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
     np.testing.assert_allclose(gaps_s, 0.1, atol=1e-6)
 
 
+def test_a_person_turns_the_tool_of_an_arm_that_can(tmp_path):
+    terminal = Terminal(
+        "teleop",
+        "task=arm/peg_insert",
+        "task.options.random_yaw=true",
+        "task.state=true",
+        "human.device=keyboard",
+        "--out",
+        str(tmp_path / "mine"),
+    )
+    assert terminal.wait_for("j/l: yaw"), terminal.text
+    end_s = time.monotonic() + 1.0
+    while time.monotonic() < end_s:
+        terminal.type("l")
+        time.sleep(0.03)
+    terminal.type("n")
+    assert terminal.wait_for("no success"), terminal.text
+    terminal.type("q")
+    assert terminal.process.wait(20) == 0
+    folder = EpisodesFolder(tmp_path / "mine")
+    (episode,) = list(folder.episodes())
+    driven = [step.action for step in episode.steps if step.source == "human"]
+    assert len(driven) >= 4
+    np.testing.assert_array_equal(driven, len(driven) * [[0.0, 0.0, 0.0, -1.0]])  # clockwise
+    sine = proprio_place(folder.interface(), "tcp_yaw")
+    assert episode.obs[-1][PROPRIO][sine] < -0.3
+
+
 def test_the_doctor_shows_live_input():
     terminal = Terminal("doctor", "teleop", "--device", "keyboard", "--seconds", "20")
     assert terminal.wait_for("let go"), terminal.text
@@ -86,6 +114,7 @@ def test_the_doctor_shows_live_input():
         terminal.type("a")
         terminal.wait_for("held", 0.05)
     assert "tcp_y" in terminal.text
+    assert "tcp_rz" in terminal.text
     assert "held" in terminal.text
     terminal.type("q")
     assert terminal.process.wait(10) == 0
@@ -134,7 +163,7 @@ def test_the_page_shows_what_the_device_sees():
         picture = cv2.imdecode(np.frombuffer(device._jpeg or b"", np.uint8), cv2.IMREAD_COLOR_RGB)
         assert picture.shape == (384, 768, 3)
         assert picture[100, 100, 0] > 150 > picture[100, 500, 0]
-        operator.set(True, (0.0, 0.0, 1.0, 1.0))
+        operator.set(True, {"tcp_z": 1.0, "gripper": 1.0})
         reading = device.read(moment)
         np.testing.assert_allclose(reading.action, [0.0, 0.0, 1.0, -1.0])  # opening is negative
         assert device._state["source"] == "human"

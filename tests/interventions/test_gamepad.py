@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robot_rl.errors import HardwareError
+from robot_rl.errors import HardwareError, InterfaceMismatchError
 from robot_rl.interventions import gamepad as gamepad_module
-from robot_rl.interventions.device import Moment
 from robot_rl.interventions.gamepad import (
+    ABS_HAT0X,
+    ABS_HAT0Y,
+    ABS_RX,
     ABS_RY,
     ABS_X,
     ABS_Y,
@@ -29,9 +31,17 @@ from robot_rl.interventions.gamepad import (
 )
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.operator_device import OperatorDevice
-from tests.interventions.served import arm_interface, until
+from robot_rl.types import ActionField
+from tests.interventions.served import arm_interface, interface_of, moment, until
 
 RANGES = {code: AxisRange(-32768, 32767) for code in (ABS_X, ABS_Y, ABS_RY)}
+CROSS = {code: AxisRange(-1, 1) for code in (ABS_HAT0X, ABS_HAT0Y)}
+ROTATIONS = interface_of(
+    *(
+        ActionField(name=name, unit="rad", kind="velocity", scale=1.0, hold=0.0)
+        for name in ("tcp_rx", "tcp_ry", "tcp_rz")
+    )
+)
 
 
 @pytest.fixture
@@ -52,7 +62,7 @@ def played():
 
 
 def read(device: OperatorDevice):
-    return device.read(Moment(obs={}, policy_action=np.zeros(4, np.float32)))
+    return device.read(moment(arm_interface()))
 
 
 def test_axes_count_while_the_deadman_is_held(played):
@@ -71,6 +81,34 @@ def test_axes_count_while_the_deadman_is_held(played):
     assert until(lambda: read(device).action[3] == -1.0)
     write(EV_KEY, DEADMAN, 0)
     assert until(lambda: not read(device).held)
+
+
+def test_the_right_stick_and_the_cross_turn_the_tool():
+    source, sink = os.pipe()
+    operator = OperatorState()
+    ranges = {**RANGES, ABS_RX: AxisRange(0, 255), **CROSS}
+    device = OperatorDevice(operator, Gamepad(operator, source, ranges, "a pad"), ROTATIONS)
+    device.start()
+    for kind, code, value in (
+        (EV_KEY, DEADMAN, 1),
+        (EV_ABS, ABS_RX, 255),  # right: clockwise
+        (EV_ABS, ABS_HAT0X, 1),
+        (EV_ABS, ABS_HAT0Y, -1),  # ahead
+    ):
+        os.write(sink, EVENT.pack(0, 0, kind, code, value))
+    wanted = [1.0, 1.0, -1.0]
+    assert until(lambda: np.array_equal(device.read(moment(ROTATIONS)).action, wanted))
+    device.close()
+    os.close(sink)
+
+
+def test_a_pad_without_the_sticks_is_refused_with_both_lists(played):
+    _, device = played
+    with pytest.raises(
+        InterfaceMismatchError,
+        match="acts on tcp_rx, tcp_ry, tcp_rz; the device moves tcp_x, tcp_y, tcp_z, gripper",
+    ):
+        OperatorDevice(OperatorState(), device._driver, ROTATIONS)
 
 
 def test_a_button_is_said_once(played):

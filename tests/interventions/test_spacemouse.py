@@ -7,11 +7,18 @@ import pyspacemouse
 import pytest
 
 from robot_rl.errors import HardwareError
-from robot_rl.interventions.device import Moment
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.operator_device import OperatorDevice
 from robot_rl.interventions.spacemouse import SpaceMouse, open_spacemouse
-from tests.interventions.served import arm_interface, until
+from robot_rl.types import ActionField, Interface
+from tests.interventions.served import arm_interface, interface_of, moment, until
+
+SIX = interface_of(
+    *(
+        ActionField(name=f"tcp_{axis}", unit=unit, kind="velocity", scale=1.0, hold=0.0)
+        for axis, unit in (("x", "m"), ("y", "m"), ("z", "m"), *((f"r{a}", "rad") for a in "xyz"))
+    )
+)
 
 
 class RecordedHid:
@@ -30,21 +37,27 @@ class RecordedHid:
         pass
 
 
+def opened(hid: RecordedHid, interface: Interface) -> OperatorDevice:
+    spec = pyspacemouse.get_device_specs()["SpaceMouseCompact"]
+    spec = pyspacemouse.apply_axis_convention(spec, pyspacemouse.AxisConvention.ROS)
+    mouse = pyspacemouse.SpaceMouseDevice(spec)
+    mouse._device = hid
+    operator, wanted = OperatorState(), [field.name for field in interface.actions]
+    device = OperatorDevice(operator, SpaceMouse(operator, wanted, lambda: mouse), interface)
+    device.start()
+    return device
+
+
 @pytest.fixture
 def played():
     hid = RecordedHid()
-    spec = pyspacemouse.get_device_specs()["SpaceMouseCompact"]
-    mouse = pyspacemouse.SpaceMouseDevice(spec)
-    mouse._device = hid
-    operator = OperatorState()
-    device = OperatorDevice(operator, SpaceMouse(operator, lambda: mouse), arm_interface())
-    device.start()
+    device = opened(hid, arm_interface())
     yield hid, device
     device.close()
 
 
-def read(device: OperatorDevice):
-    return device.read(Moment(obs={}, policy_action=np.zeros(4, np.float32)))
+def read(device: OperatorDevice, interface: Interface | None = None):
+    return device.read(moment(interface or arm_interface()))
 
 
 def translation(x: int, y: int, z: int) -> bytes:
@@ -61,6 +74,32 @@ def test_pushing_the_cap_takes_over_and_letting_go_hands_back(played):
     assert until(lambda: read(device).action is not None and read(device).action[1] == -1.0)
     hid.reports.append(translation(3, 0, 0))
     assert until(lambda: not read(device).held)
+
+
+def rotation(rx: int, ry: int, rz: int) -> bytes:
+    """About the device's axes: right, towards the operator, down."""
+    return struct.pack("<Bhhh", 2, rx, ry, rz) + bytes(6)
+
+
+def test_the_cap_turns_the_tool_about_the_same_axes():
+    hid = RecordedHid()
+    device = opened(hid, SIX)
+    for report, wanted in (
+        (rotation(0, 0, 350), [0, 0, 0, 0, 0, -1]),  # clockwise from above
+        (rotation(-350, 0, 0), [0, 0, 0, 0, 1, 0]),  # tipped ahead
+        (rotation(0, -350, 0), [0, 0, 0, 1, 0, 0]),  # tipped to the right
+    ):
+        hid.reports.append(report)
+        assert until(lambda wanted=wanted: np.array_equal(read(device, SIX).action, wanted))
+    device.close()
+
+
+def test_turning_what_the_robot_cannot_turn_takes_over_nothing(played):
+    hid, device = played
+    hid.reports.append(rotation(0, 0, 350))
+    hid.reports.append(translation(0, 0, 0))
+    assert until(lambda: not hid.reports)
+    assert not read(device).held
 
 
 def test_a_button_closes_the_gripper(played):

@@ -6,7 +6,9 @@ import time
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.interventions.served import until
+from robot_rl.interventions.operator import OperatorState, Wish
+from robot_rl.interventions.web import TeleopPage
+from tests.interventions.served import STATE, until
 
 FLAGS = [
     "--no-sandbox",
@@ -54,16 +56,49 @@ def test_axes_count_only_while_the_deadman_is_held(browser, served):
     page.keyboard.down("w")
     time.sleep(0.2)
     assert not served.operator.wish().held
-    assert served.operator.wish().axes == (0, 0, 0, 0)
+    assert served.operator.wish().axes == {}
     page.keyboard.up("w")
     page.keyboard.down("Shift")
     page.keyboard.down("w")
-    assert until(lambda: served.operator.wish().axes == (0.5, 0, 0, 0))
+    assert until(lambda: served.operator.wish().axes == {"tcp_x": 0.5})
     assert served.operator.wish().held
     page.keyboard.up("Shift")
     assert until(lambda: not served.operator.wish().held)
     assert not served.operator.lost
     page.close()
+
+
+def test_there_are_controls_for_the_axes_of_the_robot_alone(browser, served):
+    page = browser.new_page()
+    page.goto(served.page.url)
+    expect(page.locator("#pads button")).to_have_count(8)
+    words = page.locator("#pads button").all_inner_texts()
+    assert words[::2] == ["x + W", "y + A", "z + R", "open O"]
+    page.close()
+
+
+def test_what_turns_and_what_nobody_has_a_name_for_is_driven_too(browser):
+    operator = OperatorState(silence_s=0.5)
+    axes = ("thrust", "joint/elbow", "tcp_rz")
+    served = TeleopPage(operator, axes, lambda: STATE, lambda: None, port=0)
+    served.start()
+    page = browser.new_page()
+    page.goto(served.url)
+    expect(page.locator("#pads button")).to_have_count(6)
+    page.keyboard.down("Shift")
+    for key, axis, way in (("j", "tcp_rz", 0.5), ("2", "thrust", -0.5), ("3", "joint/elbow", 0.5)):
+        page.keyboard.down(key)
+        wanted = Wish(held=True, axes={axis: way})
+        assert until(lambda wanted=wanted: operator.wish() == wanted)
+        page.keyboard.up(key)
+    button = page.get_by_role("button", name="elbow \N{MINUS SIGN}").bounding_box()
+    page.mouse.move(button["x"] + 5, button["y"] + 5)
+    page.mouse.down()
+    assert until(lambda: operator.wish() == Wish(held=True, axes={"joint/elbow": -0.5}))
+    page.mouse.up()
+    assert until(lambda: operator.wish() == Wish(held=True))
+    page.close()
+    served.close()
 
 
 def test_the_deadman_button_is_held_with_the_pointer(browser, served):

@@ -53,14 +53,16 @@ async def _talk(served: Served, messages: list[str]) -> int | None:
 
 
 def test_size_rate_and_shape_of_messages_are_limited(served):
-    wish = json.dumps({"held": True, "axes": [0, 0, 0, 0]})
+    wish = json.dumps({"held": True, "axes": {"tcp_x": 0, "gripper": 0.5}})
     assert asyncio.run(_talk(served, [wish] * 3)) is None
     assert asyncio.run(_talk(served, ["x" * (MAX_MESSAGE_BYTES + 1)])) == 1009
     assert asyncio.run(_talk(served, [wish] * 300)) == 1008
     for wrong in (
         "not json",
         '{"held": true}',
-        '{"axes": ["a"], "held": true}',
+        '{"axes": [0, 0, 0, 0], "held": true}',
+        '{"axes": {"tcp_x": "far"}, "held": true}',
+        '{"axes": {"tcp_rz": 1}, "held": true}',  # which this arm has not
         '{"action": "format the disk"}',
         "[1]",
     ):
@@ -75,7 +77,7 @@ def test_only_the_first_to_come_drives(served):
             session.ws_connect(_socket_url(served), headers=headers),
             session.ws_connect(_socket_url(served), headers=headers) as second,
         ):
-            await second.send_json({"held": True, "axes": [1, 0, 0, 0]})
+            await second.send_json({"held": True, "axes": {"tcp_x": 1}})
             await asyncio.sleep(0.1)
             return served.operator.wish().held
 
@@ -83,13 +85,14 @@ def test_only_the_first_to_come_drives(served):
 
 
 def test_numbers_that_are_not_finite_let_go(served):
-    served.operator.set(True, (float("nan"), 0, 0, 0))
+    served.operator.set(True, {"tcp_x": float("nan"), "tcp_y": 1.0})
     assert not served.operator.wish().held
-    served.operator.set(True, (2.0, -9.0, 0, 0))
-    assert served.operator.wish().axes == (1.0, -1.0, 0, 0)
+    assert served.operator.wish().axes == {}
+    served.operator.set(True, {"tcp_x": 2.0, "tcp_rz": -9.0})
+    assert served.operator.wish().axes == {"tcp_x": 1.0, "tcp_rz": -1.0}
 
 
 def test_a_port_that_is_taken_is_said(served):
     port = int(served.page.url.split(":")[2].split("/")[0])
     with pytest.raises(HardwareError, match=f"127.0.0.1:{port}"):
-        TeleopPage(served.operator, dict, lambda: None, port=port).start()
+        TeleopPage(served.operator, (), dict, lambda: None, port=port).start()

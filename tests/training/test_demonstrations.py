@@ -27,7 +27,7 @@ class LateHand(TeleopDevice):
 def test_a_persons_clock_starts_with_the_first_move(tmp_path):
     env = open_env(TaskConfig(name="arm/reach", state=True, reward="sparse"), RenderConfig())
     hand, journal = LateHand(late=7), create(tmp_path, env.interface)
-    gate = Gate(hand, GateConfig(min_hold_s=0.0), control_rate_hz=10.0)
+    gate = Gate(hand, GateConfig(min_hold_s=0.0), env.interface)
     recorder = DemonstrationRecorder(env, gate, journal, "human", Pace(2000.0))
     attempt = next(recorder.record(0, only_successes=False, stop=lambda: False))
     journal.close()

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.crashes import crash
 from robot_rl.build.compose import compose
-from robot_rl.build.run import build_trainer
+from robot_rl.build.run import build_trainer, make_envs
 from robot_rl.cli import main
 from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.errors import HardwareError
@@ -75,6 +75,21 @@ def test_rlpd_learns_from_demonstrations_and_interventions(demos, tmp_path):
     # A segment is named after the step that opens it.
     for before, after in itertools.pairwise(stored):
         assert (after.segment == before.segment) <= (after.source == before.source)
+
+
+def test_expert_and_human_turn_the_tool_of_an_arm_that_can(tmp_path):
+    peg = [*STATE, "task=arm/peg_insert", "task.options.random_yaw=true"]
+    out, run_dir = tmp_path / "peg", tmp_path / "run"
+    made = run_cli("collect", *peg, "--out", str(out), "--episodes", "1")
+    assert made.returncode == 0, made.stderr
+    settings = ["agent=rlpd", "agent.ensemble_size=2", "replay_ratio=0.2", "steps=60"]
+    run = run_cli("train", *TINY, *peg, *HUMAN, *settings, f"demos=[{out}]", f"run_dir={run_dir}")
+    assert run.returncode == 0, run.stderr
+    for folder, source in ((out, "expert"), (run_dir, "human")):
+        steps = [s for e in EpisodesFolder(folder).episodes() for s in e.steps]
+        turns = [s.action[3] for s in steps if s.source == source]
+        assert {len(s.action) for s in steps} == {4}
+        assert np.abs(turns).max() > 0.5
 
 
 @pytest.mark.parametrize("agent", ["rlif", "iwr", "dagger", "drqv2"])
@@ -214,6 +229,15 @@ def test_offline_updates_come_before_the_first_step(demos, tmp_path):
     assert (state["offline_updates"], state["updates"]) == (20, 0)
 
 
+@pytest.mark.parametrize("device", ["keyboard", "simulated"])
+def test_whoever_takes_over_is_told_where_the_axes_stand(device):
+    envs = make_envs(compose([*TINY, *STATE, f"human.device={device}"]), first_episode=0)
+    (opening,) = envs.reset()
+    assert opening.scene is not None
+    np.testing.assert_allclose(opening.scene.measured["tcp_z"], opening.obs["proprio"][2])
+    envs.close()
+
+
 class Unplugged(TeleopDevice):
     """Held for a while, then gone."""
 
@@ -232,7 +256,7 @@ def test_a_device_unplugged_in_the_middle_loses_nothing(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.open()
     trainer = build_trainer(config, directory)
-    trainer.parts.gates = [Gate(Unplugged(37), GateConfig(), 10.0)]
+    trainer.parts.gates = [Gate(Unplugged(37), GateConfig(), trainer.parts.interface)]
     trainer.load_or_start()
     monitor = Monitor(tmp_path, 200, 0, "test", live=False)
     with pytest.raises(HardwareError, match="unplugged"):

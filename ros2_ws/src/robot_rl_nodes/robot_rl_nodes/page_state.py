@@ -24,9 +24,10 @@ _PREVIEW_PX = 384
 class PageState:
     """Fed by subscriptions, read by the web server's thread."""
 
-    def __init__(self, node: Node, camera: str) -> None:
+    def __init__(self, node: Node, camera: str, axes: Sequence[Axis], bounds: Vector) -> None:
+        """`bounds` are the rates at which the bars of the axes are full."""
         self._lock = threading.Lock()
-        self._bars: tuple[tuple[Axis, float], ...] = ()
+        self._bars = tuple(zip(axes, bounds, strict=True))
         self._jpeg: bytes | None = None
         self._joints: JointState | None = None
         self._step: dict[str, str] = {}
@@ -40,10 +41,6 @@ class PageState:
         node.create_subscription(DiagnosticArray, graph.SAFETY_STEP, self._take_step, graph.STATE)
         node.create_subscription(DiagnosticArray, graph.DIAGNOSTICS, self._take_health, graph.STATE)
         node.create_subscription(Header, graph.HEARTBEAT, self._take_heartbeat, graph.STATE)
-
-    def describe(self, axes: Sequence[Axis], bounds: Vector) -> None:
-        """The axes that there are, and at which rates their bars are full."""
-        self._bars = tuple(zip(axes, bounds, strict=True))
 
     def frame(self) -> bytes | None:
         return self._jpeg

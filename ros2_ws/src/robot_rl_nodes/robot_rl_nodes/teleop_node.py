@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rclpy.clock import Clock
@@ -15,8 +15,8 @@ from std_srvs.srv import Trigger
 from hardware.arm import ArmState
 from robot_rl.axes import GRIPPER, Axis, Vector
 from robot_rl.errors import ConfigError
-from robot_rl.interventions.keyboard import TerminalKeyboard
-from robot_rl.interventions.operator import Axes, OperatorState
+from robot_rl.interventions.keyboard import TerminalKeyboard, require_terminal
+from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.web import TeleopPage
 from robot_rl_nodes import graph
 from robot_rl_nodes.announced import await_robot
@@ -31,8 +31,9 @@ _ANSWER_S = 3.0
 # Full deflection by the unit of an axis, and of those where that is too much.
 _SPEEDS = {"m": 0.15, "rad": 0.5, "N": 1.0}
 _SPEED_OF = {GRIPPER: 0.1}
+# Of a gamepad's two sticks, by what they move.
+_STICKS = {"tcp_x": 1, "tcp_y": 0, "tcp_z": 4, "tcp_rz": 3}
 _BAR = 2.0  # full length of the page's bars, in speeds at full deflection
-_AXES = ("tcp_x", "tcp_y", "tcp_z", "gripper")
 
 
 class Device(Protocol):
@@ -55,21 +56,18 @@ class TeleopNode(Node):
             "stop": self.create_client(Trigger, graph.SAFETY_TRIGGER),
             "reset": self.create_client(Trigger, graph.SAFETY_RESET),
         }
-        self._page: PageState | None = None
-        device = self._make_device(kind, p)
+        if kind == "keyboard":
+            require_terminal()  # told before an arm is waited for
         robot = await_robot(self)
         self._arm, self._period_s = robot.arm, robot.period_s
         self._speeds = tuple(_speed(axis, p) for axis in robot.arm.axes)
-        if self._page is not None:
-            bounds = tuple(_BAR * speed for speed in self._speeds)
-            self._page.describe(robot.arm.axes, bounds)
         self._position: Vector | None = None
         self._commands = CommandPublisher(self, graph.TELEOP_TWIST, graph.TELEOP_JOINTS, robot)
         self._deadman = self.create_publisher(Header, graph.TELEOP_DEADMAN, graph.COMMAND)
         self._episode = self.create_client(Trigger, graph.POLICY_RESET)
         subscribe_state(self, robot.arm, self._take_state)
-        self._device = device
-        device.start()
+        self._device = self._make_device(kind, p)
+        self._device.start()
         self.create_timer(_TICK_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def leave(self) -> None:
@@ -83,12 +81,14 @@ class TeleopNode(Node):
     # ----------------------------------------------------------------- devices
 
     def _make_device(self, kind: str, p: Parameters) -> Device:
+        names = [axis.name for axis in self._arm.axes]
         if kind == "keyboard":
-            return TerminalKeyboard(self._operator)
+            return TerminalKeyboard(self._operator, names)
         if kind == "joy":
-            return JoyDevice(self, self._operator, p)
+            return JoyDevice(self, self._operator, names, p)
         camera = p.text("camera", "/camera", "namespace of the image shown")
-        self._page = page = PageState(self, camera)
+        bounds = tuple(_BAR * speed for speed in self._speeds)
+        page = PageState(self, camera, self._arm.axes, bounds)
         host = p.text("host", "127.0.0.1", "0.0.0.0 lets other machines in")
         port = p.count("port", 8090, "port of the page; 0 takes a free one", 0, 65535)
         token = p.text("token", "", "empty draws a new one at every start")
@@ -96,6 +96,7 @@ class TeleopNode(Node):
             self.get_logger().warning(f"the page listens on {host}: others can reach it.")
         web = TeleopPage(
             self._operator,
+            names,
             page.state,
             page.frame,
             {name: lambda n=name: self._call(n) for name in self._callers},
@@ -138,7 +139,7 @@ class TeleopNode(Node):
         if wish.held:
             self._beat("held")
             if time.monotonic() - self._sent_s >= self._period_s - 0.5 * _TICK_S:
-                self._send(dict(zip(_AXES, wish.axes, strict=True)))
+                self._send(wish.axes)
         elif self._was_held:
             self._commands.hold(time.time())
             self._beat("released")
@@ -185,13 +186,16 @@ class AnnouncedPage:
 class JoyDevice:
     """`sensor_msgs/Joy`, as `joy_node` sends it with autorepeat."""
 
-    def __init__(self, node: Node, operator: OperatorState, p: Parameters) -> None:
+    def __init__(
+        self, node: Node, operator: OperatorState, names: Sequence[str], p: Parameters
+    ) -> None:
         self._operator = operator
         self._deadman = p.count("deadman_button", 4, "button that is held to drive", 0, 63)
-        self._axes = tuple(
-            p.count(f"axis_{name}", default, f"joystick axis of {name}", 0, 63)
-            for name, default in (("x", 1), ("y", 0), ("z", 4))
-        )
+        self._axes = {
+            name: p.count(f"axis_{name.removeprefix('tcp_')}", place, f"moves {name}", 0, 63)
+            for name, place in _STICKS.items()
+            if name in names
+        }
         self._open = p.count("open_button", 0, "button that opens the gripper", 0, 63)
         self._close = p.count("close_button", 1, "button that closes the gripper", 0, 63)
         self._deadzone = p.number("deadzone", 0.08, "deflection that counts as none", 0.0, 0.5)
@@ -205,15 +209,14 @@ class JoyDevice:
 
     def _take(self, message: Joy) -> None:
         buttons, axes = message.buttons, message.axes
-        needed = max(self._deadman, self._open, self._close), max(self._axes)
+        needed = max(self._deadman, self._open, self._close), max(self._axes.values(), default=0)
         if len(buttons) <= needed[0] or len(axes) <= needed[1]:
             raise ConfigError(
                 f"the joystick has {len(buttons)} buttons and {len(axes)} axes; the parameters "
                 f"name button {needed[0]} and axis {needed[1]}."
             )
-        moves = [axes[i] if abs(axes[i]) > self._deadzone else 0.0 for i in self._axes]
-        grip = float(buttons[self._open] - buttons[self._close])
-        wish: Axes = (moves[0], moves[1], moves[2], grip)
+        wish = {name: axes[i] for name, i in self._axes.items() if abs(axes[i]) > self._deadzone}
+        wish[GRIPPER] = float(buttons[self._open] - buttons[self._close])  # if there is one
         self._operator.set(bool(buttons[self._deadman]), wish)
 
 
