@@ -90,6 +90,7 @@ class DemonstrationRecorder:
         return decision
 
     def _step(self, decision: Decision) -> EnvStep:
+        self._env.unwrapped.source = decision.source
         obs, reward, terminated, truncated, info = self._env.step(decision.action)
         success = bool(info["success"])
         scene = self._env.scene()
@@ -110,6 +111,7 @@ class DemonstrationRecorder:
             None,
             scene,
             info["stamp_s"],
+            info["source"],
         )
         self._journal.add(step_of(decision, result), obs)
         return result
