@@ -9,7 +9,7 @@ from hardware.camera import Camera, CroppedCamera
 from hardware.drivers import ARMS, CAMERAS, load_driver
 from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.homing import Homing
-from hardware.robot_env import RobotEnv
+from hardware.robot_env import RobotEnv, require_cameras
 from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
 from robot_rl.envs.registry import TaskConfig, camera_specs
 from robot_rl.envs.robot import RobotCamera, RobotConfig, SafetyConfig
@@ -25,20 +25,19 @@ def make_env(task: TaskConfig, robot: RobotConfig) -> RobotEnv:
     """
     _require_offered(task, robot)
     interface, episode_s = contract(task, robot)
+    require_cameras(interface, robot.cameras)
     _require_rate(interface, robot.safety)
     arm: Arm = load_driver(ARMS, robot.arm.driver, robot.arm.settings)
     own = arm if isinstance(arm, OwnScene) else None
     success = _judge(robot, own)
     cameras = {
-        field.name: _camera(arm, field, robot.cameras[field.name])
-        for field in interface.cameras
-        if field.name in robot.cameras
+        field.name: _camera(arm, field, robot.cameras[field.name]) for field in interface.cameras
     }
     period_s = 1.0 / interface.control_rate_hz
     guarded = GuardedArm(arm, robot.safety.watchdog_s, silence=ArmMode.HOLDING)
+    guarded.start()  # what an arm is may be known only then
     with contextlib.ExitStack() as undo:
         undo.callback(guarded.close)
-        guarded.start()  # what an arm is may be known only then
         limits = safety_limits(robot.safety, arm.features, period_s)
         safety = SafetyFilter(limits, StopLatch([]))
         env = RobotEnv(

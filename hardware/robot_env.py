@@ -1,7 +1,7 @@
 """A robot as the same Gymnasium environment as a simulated task."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,12 +76,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         max_episode_steps: int,
         scene: Callable[[], Scene] = Scene,
     ) -> None:
-        missing = [c.name for c in interface.cameras if c.name not in cameras]
-        if missing:
-            raise HardwareError(
-                f"the policy needs the cameras {', '.join(missing)}; this robot has "
-                f"{', '.join(cameras) or 'none'}."
-            )
+        require_cameras(interface, cameras)
         self._proprio = ProprioReader(interface.proprio)
         self.interface = interface
         self.observation_space = observation_space(interface)
@@ -235,6 +230,16 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         pace.misses += late_s > 0.5 * self._period_s
         pace.max_late_s = max(pace.max_late_s, late_s)
         return late_s
+
+
+def require_cameras(interface: Interface, names: Collection[str]) -> None:
+    """Raise `HardwareError` that names the cameras of `interface` that a robot lacks."""
+    missing = [camera.name for camera in interface.cameras if camera.name not in names]
+    if missing:
+        raise HardwareError(
+            f"the policy needs the cameras {', '.join(missing)}; this robot has "
+            f"{', '.join(names) or 'none'}."
+        )
 
 
 def _held(verdict: Verdict) -> bool:

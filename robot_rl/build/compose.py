@@ -85,8 +85,11 @@ def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
     return {**tree, "agent": kept}
 
 
-# Settings whose names are for a task, a reward model or a driver to say, not for Hydra.
-_FREE = re.compile(r"(task\.options|task\.reward_settings|robot\.(arm|cameras\.\w+)\.settings)\.")
+# Settings whose names are not Hydra's to know: a task's, a driver's, of cameras and axes by name.
+_FREE = re.compile(
+    r"(task\.(options|reward_settings)"
+    r"|robot\.(arm\.settings|cameras\.\w+(\.settings)?|safety\.axes\.\w+|home))\."
+)
 
 
 def _expand_task(override: str) -> list[str]:
