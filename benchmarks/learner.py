@@ -38,7 +38,7 @@ def _compact() -> list[Row]:
     envs.reset()
 
     def step() -> None:
-        envs.send(action, [None])
+        envs.send(action, [None], ["policy"])
         with timer("sample"):
             batch = replay.sample(128)
         agent.update(batch)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hardware.rotation import rotation_vector
 from robot_rl.axes import GRIPPER, JOINT_PREFIX, TCP_ANGULAR, TCP_LINEAR, Axis, Vector
 from robot_rl.deploy.safety import ArmReading
 from robot_rl.errors import HardwareError
+from robot_rl.types import Scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +109,16 @@ class Arm(Protocol):
         """Leave a fault of the arm's own, standing still."""
 
     def disconnect(self) -> None: ...
+
+
+@runtime_checkable
+class OwnScene(Protocol):
+    """An arm whose driver knows its scene: a simulated one, or a cell that sets itself up."""
+
+    def reset_scene(self, seed: int) -> None:
+        """Bring the scene to the start state of this seed, and the arm with it."""
+
+    def success(self) -> bool | None:
+        """Whether the task is done now; None where it cannot tell."""
+
+    def scene(self) -> Scene: ...

@@ -1,22 +1,39 @@
-"""Drivers by name: `package.module:Class`, so that any arm or camera can be plugged in."""
+"""Arms and cameras by name: the project's own, those that packages add, and any class by path."""
 
-import importlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from robot_rl.errors import ConfigError
+from robot_rl.plugins import Plugins, attribute
+
+# An entry point names a class, or a function, that returns an `hardware.arm.Arm`.
+ARMS = Plugins("arm", "robot_rl.arms", {"sim": "hardware.sim_driver:open_arm"})
+# The same for an `hardware.camera.Camera`.
+CAMERAS = Plugins("camera", "robot_rl.cameras", {"opencv": "hardware.opencv_camera:OpenCVCamera"})
 
 
-def load_driver(driver: str, settings: str) -> Any:
-    """The class called with `settings`, a JSON object of keyword arguments.
+def load_driver(kind: Plugins, driver: str, settings: Mapping[str, Any]) -> Any:
+    """The driver of this name, or the class `package.module:Class`, made with `settings`.
 
-    Raises `ConfigError` where the class cannot be found or does not take them.
+    Raises `UnknownNameError` for a name that is not on offer, `ConfigError` where the driver
+    cannot be imported or does not take the settings.
     """
-    module, _, name = driver.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)(**json.loads(settings))
+        make = attribute(driver) if ":" in driver else kind.load(driver)
+        return make(**settings)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"the driver '{driver}' cannot be made ({error}). Write package.module:Class, with "
-            "driver_settings as a JSON object."
+            f"the {kind.kind} driver '{driver}' cannot be made ({error}). Write a name of "
+            f"`robot-rl list {kind.kind}s` or package.module:Class, and the settings that it takes."
+        ) from error
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """Keyword arguments out of a JSON object. Raises `ConfigError` for anything else."""
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f'driver_settings are no JSON object ({error}), such as {{"address": "10.0.0.2"}}.'
         ) from error

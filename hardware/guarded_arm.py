@@ -26,7 +26,8 @@ class GuardedArm:
 
     The watchdog fires `timeout_s` after the last command that moved: the arm holds, and takes
     nothing more until `recover`. Silence after a hold is no fault. `on_mode` hears every change,
-    with the monotonic time at which the arm was told and the reason.
+    with the monotonic time at which the arm was told and the reason. `silence` HOLDING is for a
+    commander in this process, who may pause to learn: the arm then holds in time, without a fault.
     """
 
     def __init__(
@@ -34,12 +35,15 @@ class GuardedArm:
         arm: Arm,
         timeout_s: float,
         on_mode: Callable[[ArmMode, str, float], None] = lambda mode, reason, mono_s: None,
+        silence: ArmMode = ArmMode.FAULT,
     ) -> None:
         if not 0.1 <= timeout_s <= 0.2:
             raise ConfigError(f"the arm's watchdog is {timeout_s} s; it must lie in [0.1, 0.2] s.")
         self.arm = arm
         self.mode = ArmMode.DISABLED
+        self.reason = ""
         self.timeout_s = timeout_s
+        self._silence = silence
         self._on_mode = on_mode
         self._lock = threading.RLock()
         self._last_s = 0.0
@@ -47,8 +51,10 @@ class GuardedArm:
         self._thread = threading.Thread(target=self._watch, name="arm watchdog", daemon=True)
 
     def start(self) -> None:
-        self.arm.connect()
-        self._thread.start()
+        """Connect, once."""
+        if not self._thread.is_alive():
+            self.arm.connect()
+            self._thread.start()
 
     def enable(self) -> None:
         """Take commands, beginning from where the arm really stands."""
@@ -100,7 +106,7 @@ class GuardedArm:
                 taken = self._lock.acquire(timeout=0.02)
                 try:
                     if self._silent():
-                        self._stop(ArmMode.FAULT, "watchdog: commands ceased in motion")
+                        self._stop(self._silence, "watchdog: commands ceased in motion")
                 finally:
                     if taken:
                         self._lock.release()
@@ -114,6 +120,6 @@ class GuardedArm:
         self._set(mode, reason)
 
     def _set(self, mode: ArmMode, reason: str) -> None:
-        changed, self.mode = mode != self.mode, mode
+        changed, self.mode, self.reason = mode != self.mode, mode, reason
         if changed:
             self._on_mode(mode, reason, time.monotonic())

@@ -17,9 +17,22 @@ _EXAMPLES = """examples:
   robot-rl train run_dir=runs/a                   start, or continue where runs/a stands
   robot-rl train -m agent=drqv2,drm seed=1,2,3 run_dir=runs/sweep
   robot-rl eval runs/a --episodes 50 --video runs/a/film.mp4
+  robot-rl eval runs/a robot=sim_arm              the same policy on a robot
   robot-rl plot runs/sweep/* --out curves.png
   robot-rl list tasks
 """
+
+_LISTED = (
+    "tasks",
+    "agents",
+    "rewards",
+    "sizes",
+    "robots",
+    "arms",
+    "cameras",
+    "experiments",
+    "settings",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,8 +83,8 @@ def parser() -> argparse.ArgumentParser:
     _bench(commands)
     _episodes(commands)
     _launch(commands)
-    listing = _add(commands, "list", "list tasks, agents, sizes, experiments or settings")
-    listing.add_argument("what", choices=("tasks", "agents", "sizes", "experiments", "settings"))
+    listing = _add(commands, "list", "list what can be named: tasks, agents, robots, settings ...")
+    listing.add_argument("what", choices=_LISTED)
     _doctor(commands)
     return top
 
@@ -120,11 +133,16 @@ def _teleop(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def _evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    evaluate = _add(commands, "eval", "evaluate a run or policy folder on held-out seeds")
+    evaluate = _add(
+        commands, "eval", "evaluate a run or policy folder, in simulation or on robot=NAME"
+    )
     evaluate.add_argument("folder", help="run directory or policy folder")
     evaluate.add_argument("--episodes", type=int, default=50)
     evaluate.add_argument(
         "--video", type=_ending(".mp4"), metavar="FILE.mp4", help="film the first episodes"
+    )
+    evaluate.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="robot=NAME and its settings"
     )
 
 
@@ -193,7 +211,9 @@ def _doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         choices=("keyboard", "gamepad", "spacemouse", "web", "leader"),
     )
     doctor.add_argument("--path", default="", help="the gamepad's node, /dev/input/eventN")
-    doctor.add_argument("--driver", default="", help="the leader arm: package.module:Class")
+    doctor.add_argument(
+        "--driver", default="", help="the leader arm: a name or package.module:Class"
+    )
     doctor.add_argument("--driver-settings", default="{}", metavar="JSON")
     doctor.add_argument("--seconds", type=float, default=1e9, help="how long to show it")
 

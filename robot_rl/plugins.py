@@ -28,7 +28,7 @@ class Plugins:
         if name not in self._own and name not in self._found:
             raise UnknownNameError(self.kind, name, self.names())
         if name in self._own:
-            return _attribute(self._own[name])
+            return attribute(self._own[name])
         try:
             return self._found[name].load()
         except (ImportError, AttributeError) as error:
@@ -50,7 +50,8 @@ class Plugins:
         return found
 
 
-def _attribute(path: str) -> Any:
+def attribute(path: str) -> Any:
+    """What `package.module:attribute` names, or the module. Raises as importing it does."""
     module, colon, name = path.partition(":")
     found = importlib.import_module(module)
     return getattr(found, name) if colon else found

@@ -10,7 +10,15 @@ import numpy as np
 
 from robot_rl.envs.spaces import action_space, observation_space
 from robot_rl.errors import ConfigError
-from robot_rl.types import PROPRIO, ActionField, Interface, Observation, ProprioField, Scene
+from robot_rl.types import (
+    PROPRIO,
+    ActionField,
+    CameraField,
+    Interface,
+    Observation,
+    ProprioField,
+    Scene,
+)
 from sim.rig import CameraRig
 
 
@@ -49,7 +57,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
 
     The rig is rebuilt when the simulation replaces its model. `action_repeat` steps share one
     action and sum their rewards; `interface` has the rate of the actions, and displaces by what an
-    action does in all its steps.
+    action does in all its steps. `source` is who chooses the next action, the policy unless set.
     """
 
     def __init__(
@@ -59,25 +67,18 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         action_repeat: int = 1,
         use_proprio: bool = True,
     ) -> None:
-        if action_repeat < 1:
-            raise ConfigError(f"action_repeat is {action_repeat}; it must be at least 1.")
         self.simulation = simulation
         self._make_rig = make_rig
         self._action_repeat = action_repeat
         self._rig = make_rig(simulation)
         self._rig_model = simulation.model
-        rate_hz = simulation.control_rate_hz / action_repeat
-        self.interface = Interface(
-            task=simulation.name,
-            control_rate_hz=rate_hz,
-            cameras=self._rig.fields,
-            proprio=simulation.proprio_fields if use_proprio else (),
-            actions=tuple(_repeated(field, action_repeat) for field in simulation.action_fields),
-        )
+        self.interface = interface_of(simulation, self._rig.fields, action_repeat, use_proprio)
         self.observation_space = observation_space(self.interface)
         self.action_space = action_space(self.interface)
         self.render_mode = "rgb_array"
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": max(1, round(rate_hz))}
+        rate_hz = max(1, round(self.interface.control_rate_hz))
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": rate_hz}
+        self.source = "policy"
         self._steps = 0
 
     def reset(
@@ -102,9 +103,10 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         info = {
             "success": outcome.success,
             "applied_action": applied,
-            "source": "policy",
+            "source": self.source,
             "stamp_s": float(self.simulation.data.time),
         }
+        self.source = "policy"
         obs = self._observe(self._rig.read(self.np_random))
         return obs, reward, outcome.terminated, truncated, info
 
@@ -141,6 +143,21 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             self._rig.close()
             self._rig = self._make_rig(self.simulation)
             self._rig_model = self.simulation.model
+
+
+def interface_of(
+    simulation: Simulation, cameras: tuple[CameraField, ...], action_repeat: int, use_proprio: bool
+) -> Interface:
+    """What a policy sees and does in `simulation`. Raises `ConfigError` for a repeat below 1."""
+    if action_repeat < 1:
+        raise ConfigError(f"action_repeat is {action_repeat}; it must be at least 1.")
+    return Interface(
+        task=simulation.name,
+        control_rate_hz=simulation.control_rate_hz / action_repeat,
+        cameras=cameras,
+        proprio=simulation.proprio_fields if use_proprio else (),
+        actions=tuple(_repeated(field, action_repeat) for field in simulation.action_fields),
+    )
 
 
 def _repeated(field: ActionField, times: int) -> ActionField:

@@ -77,13 +77,9 @@ def make_env(
     `options` are the task's own. Raises `UnknownNameError` with the closest names first,
     `ConfigError` where the task's suite has neither this reward nor a state.
     """
-    chosen = task_options(task, options or {})
+    simulation = make_simulation(task, reward, state, options)
     place, _, name = task.partition("/")
     suite: Suite = SUITES.load(place)
-    _require_offered(task, suite, reward, state)
-    extras: dict[str, Any] = {"state": True} if state else {}
-    extras |= {"options": chosen} if options else {}
-    simulation = suite.make(name, reward, **extras)
 
     def make_rig(simulation: Simulation) -> CameraRig:
         return CameraRig(
@@ -97,6 +93,19 @@ def make_env(
         )
 
     return SimEnv(simulation, make_rig, action_repeat, use_proprio)
+
+
+def make_simulation(
+    task: str, reward: str, state: bool = False, options: Mapping[str, Any] | None = None
+) -> Simulation:
+    """The task in its simulator, without cameras. Raises as `make_env` does."""
+    chosen = task_options(task, options or {})
+    place, _, name = task.partition("/")
+    suite: Suite = SUITES.load(place)
+    _require_offered(task, suite, reward, state)
+    extras: dict[str, Any] = {"state": True} if state else {}
+    extras |= {"options": chosen} if options else {}
+    return suite.make(name, reward, **extras)
 
 
 def _require_offered(task: str, suite: Suite, reward: str, state: bool) -> None:

@@ -3,14 +3,16 @@
 import dataclasses
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from robot_rl.agents.base import AGENTS
 from robot_rl.build.config import RESUMABLE, TrainConfig, train_config
-from robot_rl.config.files import config_dir, options
+from robot_rl.config.files import config_dir, options, own_config_dir
 from robot_rl.config.schema import flatten
+from robot_rl.envs.registry import TaskConfig
+from robot_rl.envs.robot import RobotConfig
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
 
 
@@ -27,14 +29,17 @@ def compose(overrides: Sequence[str]) -> TrainConfig:
 
 def _require_options(config: TrainConfig) -> None:
     """Raise `UnknownNameError` for an option that the task has not."""
-    if config.task.options:
+    if config.task.options and not config.robot.present:
         from sim.registry import task_options
 
         task_options(config.task.name, config.task.options)
 
 
-def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
-    """The same as plain data. Raises `ConfigError` or `UnknownNameError` for a bad override."""
+def compose_tree(overrides: Sequence[str], task: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The same as plain data. `task` has settings that take the place of the composed task's.
+
+    Raises `ConfigError` or `UnknownNameError` for a bad override.
+    """
     import hydra
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
@@ -49,9 +54,15 @@ def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
         defaults = dataclasses.asdict(AGENTS.load(name).config)
         store.store(group="agent", name=name, node=defaults)
     expanded = [text for override in overrides for text in _expand_task(override)]
+    own = own_config_dir()
+    if own is not None:
+        expanded.append(f"hydra.searchpath=['file://{own}']")
     try:
         with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-            tree = OmegaConf.to_container(hydra.compose("train", expanded), resolve=True)
+            composed = hydra.compose("train", expanded)
+        OmegaConf.set_struct(composed, False)
+        composed.task = {**composed.task, **(task or {})}
+        tree = OmegaConf.to_container(composed, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise _reworded(error, overrides) from error
     assert isinstance(tree, dict)
@@ -74,13 +85,17 @@ def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
     return {**tree, "agent": kept}
 
 
-def _expand_task(override: str) -> list[str]:
-    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file.
+# Settings whose names are not Hydra's to know: a task's, a driver's, of cameras and axes by name.
+_FREE = re.compile(
+    r"(task\.(options|reward_settings)"
+    r"|robot\.(arm\.settings|cameras\.\w+(\.settings)?|safety\.axes\.\w+|home))\."
+)
 
-    Which options there are is the task's to say, not Hydra's.
-    """
+
+def _expand_task(override: str) -> list[str]:
+    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file."""
     key, _, value = override.partition("=")
-    if key.startswith("task.options."):
+    if _FREE.match(key):
         return [f"++{override}"]
     if key != "task" or value in options("task") or "," in value:
         return [override]
@@ -90,7 +105,7 @@ def _expand_task(override: str) -> list[str]:
     return [f"task={value.partition('/')[0]}", f"task.name={value}"]
 
 
-_GROUPS = ("task", "agent", "size", "experiment")
+_GROUPS = ("task", "agent", "size", "robot", "experiment")
 
 
 def _on_offer(group: str) -> list[str]:
@@ -109,6 +124,25 @@ def _reworded(error: Exception, overrides: Sequence[str]) -> RobotRLError:
     if "Ambiguous value" in text:
         return ConfigError(f"{text.splitlines()[0]}: a list of values is a sweep; add -m.")
     return ConfigError(" ".join(text.split()))
+
+
+def for_robot(task: Mapping[str, Any], overrides: Sequence[str]) -> tuple[TaskConfig, RobotConfig]:
+    """The saved `task` of a policy on the robot that `overrides` name, paid as that robot pays.
+
+    Raises `ConfigError` for an override of anything else.
+    """
+    others = [text for text in overrides if not _ROBOT.match(text.lstrip("+"))]
+    if others:
+        raise ConfigError(
+            f"{', '.join(others)} cannot be set here: a policy is evaluated on the task that it "
+            "was made for. Choose where, and what pays: robot=NAME, robot.KEY=, task.reward_model=."
+        )
+    kept = {key: value for key, value in task.items() if not key.startswith("reward")}
+    config = train_config(compose_tree(overrides, kept))
+    return config.task, config.robot
+
+
+_ROBOT = re.compile(r"robot[=.]|task\.reward_")
 
 
 # ----------------------------------------------------------------------------- resume

@@ -13,6 +13,7 @@ from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.config.resume import resumable, resumable_settings
 from robot_rl.config.schema import from_tree
 from robot_rl.envs.registry import RenderConfig, TaskConfig
+from robot_rl.envs.robot import RobotConfig
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.gate import GateConfig
 from robot_rl.interventions.simulated_human import SimulatedHumanConfig
@@ -77,6 +78,7 @@ class TrainConfig(LoopConfig):
     threads: int = resumable(0)  # of torch on the CPU; 0 takes all cores
     compile: Literal["auto", "on", "off"] = resumable("auto")  # auto: on CUDA, where it pays
     task: TaskConfig = field(default_factory=TaskConfig)
+    robot: RobotConfig = field(default_factory=RobotConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     replay: ReplaySizeConfig = field(default_factory=ReplaySizeConfig)
     # Folders of episodes that learning starts with, and how many of them (0: all).
@@ -99,6 +101,8 @@ class TrainConfig(LoopConfig):
         for name, least in _LEAST.items():
             if counts[name] < least:
                 raise ConfigError(f"{name} is {counts[name]}; it must be at least {least}.")
+        if self.robot.present and self.num_envs:
+            raise ConfigError("there is one robot, and it is moved from this process: num_envs=0.")
 
 
 RESUMABLE = resumable_settings(TrainConfig)

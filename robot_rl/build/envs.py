@@ -1,25 +1,38 @@
-"""The environment of a run, with what pays in it. Without a classifier this imports no torch."""
+"""The environment of a run, with what pays in it. Without a reward model this imports no torch."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
+from robot_rl.envs.asked import AskedSuccess
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
+from robot_rl.envs.robot import RobotConfig
 from robot_rl.envs.wrappers import RelativeFrame
+from robot_rl.rewards.registry import paid
 
 
-def build_env(task: TaskConfig, render: RenderConfig) -> Any:
-    """A Gymnasium environment for `task`, paid by its classifier where it has one."""
-    if not task.classifier:
-        return open_env(task, render)
-    from robot_rl.rewards.classifier_env import ClassifierReward
-
-    # What the simulator knows must not end an episode that the classifier shall judge.
+def build_env(task: TaskConfig, render: RenderConfig, robot: RobotConfig | None = None) -> Any:
+    """A Gymnasium environment for `task`, paid by its reward model where it has one."""
+    if not task.reward_model:
+        return open_env(task, render, robot)
+    # What the simulator knows must not end an episode that the reward model shall judge.
     plain = dataclasses.replace(task, reward="dense", relative_frame=False)
-    env = ClassifierReward(open_env(plain, render), Path(task.classifier))
+    env = open_env(plain, render, robot)
+    try:
+        env = paid(env, task.reward_model, task.reward_settings)
+    except Exception:
+        env.close()
+        raise
     return RelativeFrame(env) if task.relative_frame else env
 
 
-def build_evaluation_env(task: TaskConfig, render: RenderConfig) -> Any:
-    """Judged by the task's own success, whatever pays while learning."""
-    return open_env(task, render)
+def build_evaluation_env(
+    task: TaskConfig, render: RenderConfig, robot: RobotConfig | None = None
+) -> Any:
+    """Judged by the task's own success, whatever pays while learning.
+
+    A robot does not know it: there it is `robot.success` that judges.
+    """
+    if robot is None or not robot.present:
+        return open_env(task, render)
+    env = build_env(task, render, robot)
+    return AskedSuccess(env) if robot.success == "person" else env

@@ -78,12 +78,12 @@ def open_driver(human: HumanConfig, operator: OperatorState, axes: Sequence[str]
 
 
 def _follow(human: HumanConfig, operator: OperatorState, interface: Interface) -> LeaderArm:
-    from hardware.drivers import load_driver
+    from hardware.drivers import ARMS, load_driver, settings_of
 
     if not human.driver:
         raise ConfigError(
-            "a leader arm needs its class: human.driver=package.module:Class "
-            "(doctor teleop: --driver)."
+            "a leader arm needs its driver: human.driver=NAME of `robot-rl list arms`, or "
+            "package.module:Class (doctor teleop: --driver)."
         )
-    arm = load_driver(human.driver, human.driver_settings)
+    arm = load_driver(ARMS, human.driver, settings_of(human.driver_settings))
     return LeaderArm(arm, operator, TerminalKeyboard(operator, ()), interface)

@@ -1,8 +1,10 @@
 """A run: environments, agent, replay and trainer put together."""
 
+import contextlib
 import logging
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,14 +14,15 @@ from robot_rl.build.demos import Demonstrations
 from robot_rl.build.envs import build_env, build_evaluation_env
 from robot_rl.build.people import build_gates, by_person
 from robot_rl.clocks import Pace
-from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs
+from robot_rl.envs.shared import SharedEnv, share
+from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs, RealTimeEnvs
 from robot_rl.errors import ConfigError
 from robot_rl.networks.compute import Compute
 from robot_rl.replay import Replay
 from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
-from robot_rl.rewards.classifier import load as load_classifier
+from robot_rl.rewards.registry import paid
 from robot_rl.training.collector import Envs
 from robot_rl.training.loop import Parts, Trainer
 from robot_rl.training.run import RunDirectory
@@ -33,11 +36,29 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    eval_env = build_evaluation_env(config.task, config.render)
+    if config.robot.present:
+        robot, eval_env = share(build_env(config.task, config.render, config.robot))
+    else:
+        robot, eval_env = None, build_evaluation_env(config.task, config.render)
+    with contextlib.ExitStack() as undo:
+        undo.callback(close_env, eval_env)
+        trainer = _trainer(config, run, eval_env, robot)
+        undo.pop_all()
+    return trainer
+
+
+def close_env(env: Any) -> None:
+    """The evaluation's environment; a robot is then free for others."""
+    env.release() if isinstance(env, SharedEnv) else env.close()
+
+
+def _trainer(
+    config: TrainConfig, run: RunDirectory, eval_env: Any, robot: SharedEnv | None
+) -> Trainer:
     interface = eval_env.interface
     run.check_interface(interface)
-    if config.task.classifier:  # told here, and not by a process that cannot start
-        load_classifier(Path(config.task.classifier)).require_fit(interface, config.task.classifier)
+    if config.task.reward_model:  # told here, and not by a process that cannot start
+        paid(eval_env, config.task.reward_model, config.task.reward_settings)
     compute = Compute.choose(config.device, config.precision)
     agent = build_agent(config.agent.for_run(config.steps), interface, compute)
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
@@ -57,7 +78,7 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
         agent=agent,
         replay=replay,
         journals=[Journal(run.replay, lane, interface, lane_rows) for lane in range(lanes)],
-        make_envs=partial(make_envs, config),
+        make_envs=partial(make_envs, config, robot=robot),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
         gates=build_gates(config, interface, agent),
@@ -92,10 +113,12 @@ def build_replay(
     return Replay(capacity, draws, interface, lanes, config.seed, store, demo_rows)
 
 
-def make_envs(config: TrainConfig, first_episode: int) -> Envs:
+def make_envs(config: TrainConfig, first_episode: int, robot: SharedEnv | None = None) -> Envs:
     """The environments of a run, their episodes numbered from `first_episode`."""
-    make_env = partial(build_env, config.task, config.render)
     watched = config.human.device != "none"
+    if robot is not None:
+        return RealTimeEnvs([EnvLane(lambda: robot, config.seed, 0, first_episode, watched)])
+    make_env = partial(build_env, config.task, config.render)
     if config.num_envs == 0:
         return InlineEnvs([EnvLane(make_env, config.seed, 0, first_episode, watched)])
     return EnvProcesses(make_env, config.seed, config.num_envs, first_episode, watched)

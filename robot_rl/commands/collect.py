@@ -1,9 +1,11 @@
 """`robot-rl collect`: demonstrations of a task, by a person, a simulated human or the expert."""
 
 import argparse
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from robot_rl.build.compose import compose
 from robot_rl.build.config import TrainConfig
@@ -24,8 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.episodes < 1:
         raise ConfigError(f"--episodes is {arguments.episodes}; it must be at least 1.")
     config = _config(arguments.overrides)
-    if arguments.label:  # only a dense task goes on after its success
-        config = dataclasses.replace(config, task=dataclasses.replace(config.task, reward="dense"))
+    if arguments.label:
+        config = _endless(config)
     keep_failures = arguments.keep_failures or arguments.label
     out = Path(arguments.out)
     kept = collect(config, out, arguments.episodes, keep_failures, arguments.label)
@@ -40,7 +42,14 @@ def collect(
 
     The same command goes on where it was stopped.
     """
-    env = build_env(config.task, config.render)
+    env = build_env(config.task, config.render, config.robot)
+    with contextlib.closing(env):
+        return _record(config, env, out, episodes, keep_failures, labelling)
+
+
+def _record(
+    config: TrainConfig, env: Any, out: Path, episodes: int, keep_failures: bool, labelling: bool
+) -> int:
     always = config.human.device == "simulated" and config.human.simulated.gate == "always"
     gate = Gate(build_device(config, env.interface, None, 0), config.human.gate, env.interface)
     journal = create(out, env.interface)
@@ -68,8 +77,17 @@ def collect(
     finally:
         gate.device.close()
         journal.close()
-        env.close()
     return kept
+
+
+def _endless(config: TrainConfig) -> TrainConfig:
+    """A success ends nothing: a dense task goes on after it, and so does an unjudged robot."""
+    reward = config.task.reward if config.robot.present else "dense"
+    return dataclasses.replace(
+        config,
+        task=dataclasses.replace(config.task, reward=reward, reward_model=""),
+        robot=dataclasses.replace(config.robot, success="person"),
+    )
 
 
 def _config(overrides: Sequence[str]) -> TrainConfig:

@@ -1,10 +1,14 @@
-"""`robot-rl eval`: a policy folder on held-out seeds of its task."""
+"""`robot-rl eval`: a policy folder on held-out seeds of its task, simulated or on a robot."""
 
 import argparse
+import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from robot_rl.analysis.video import write_mp4
+from robot_rl.build.compose import for_robot
 from robot_rl.build.envs import build_evaluation_env
 from robot_rl.config.schema import from_tree
 from robot_rl.deploy.artefact import PolicyFolder
@@ -19,7 +23,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.episodes < 1:
         raise ConfigError(f"--episodes is {arguments.episodes}; it must be at least 1.")
     result, rate_hz = evaluate_folder(
-        policy_folder(Path(arguments.folder)), arguments.episodes, film=bool(arguments.video)
+        policy_folder(Path(arguments.folder)),
+        arguments.episodes,
+        bool(arguments.video),
+        arguments.overrides,
     )
     for name, value in result.metrics().items():
         print(f"{name:20s} {value:.4g}")
@@ -39,14 +46,23 @@ def policy_folder(path: Path) -> PolicyFolder:
     )
 
 
-def evaluate_folder(folder: PolicyFolder, episodes: int, film: bool) -> tuple[Evaluation, float]:
-    """The evaluation and the control rate. Refuses a task whose interface has changed."""
-    training = folder.config()["training"]
-    env = build_evaluation_env(
-        from_tree(TaskConfig, training["task"], "task"),
-        from_tree(RenderConfig, training["render"], "render"),
-    )
-    env.interface.require_equal(folder.interface(), f"the policy in {folder.root}")
-    result = evaluate(folder.load(), env, episodes, film)
-    env.close()
+def evaluate_folder(
+    folder: PolicyFolder, episodes: int, film: bool, overrides: Sequence[str] = ()
+) -> tuple[Evaluation, float]:
+    """The evaluation and the control rate; on a robot where `overrides` name one.
+
+    Refuses a task or a robot of another interface, field by field, before anything moves.
+    """
+    with contextlib.closing(_open(folder, overrides)) as env:
+        env.interface.require_equal(folder.interface(), f"the policy in {folder.root}")
+        result = evaluate(folder.load(), env, episodes, film)
     return result, env.interface.control_rate_hz
+
+
+def _open(folder: PolicyFolder, overrides: Sequence[str]) -> Any:
+    training = folder.config()["training"]
+    render = from_tree(RenderConfig, training["render"], "render")
+    if overrides:
+        task, robot = for_robot(training["task"], overrides)
+        return build_evaluation_env(task, render, robot)
+    return build_evaluation_env(from_tree(TaskConfig, training["task"], "task"), render)

@@ -18,8 +18,9 @@ from robot_rl.build.compose import (
 )
 from robot_rl.build.config import TrainConfig, train_config
 from robot_rl.build.finish import finish
-from robot_rl.build.run import build_trainer, default_run_dir
+from robot_rl.build.run import build_trainer, close_env, default_run_dir
 from robot_rl.errors import ConfigError, CorruptFileError
+from robot_rl.training.loop import Trainer
 from robot_rl.training.monitor import Monitor
 from robot_rl.training.run import RunDirectory, StopSignals, read_yaml, write_text
 
@@ -80,6 +81,13 @@ def _typed_before(path: Path) -> list[str]:
 
 def _train(config: TrainConfig, directory: RunDirectory) -> int:
     trainer = build_trainer(config, directory)
+    try:
+        return _run(trainer, config, directory)
+    finally:
+        close_env(trainer.parts.eval_env)
+
+
+def _run(trainer: Trainer, config: TrainConfig, directory: RunDirectory) -> int:
     title = f"{config.task.name}  {config.agent.name}  seed {config.seed}  {directory.root}"
     with StopSignals() as stop:
         resumed = trainer.load_or_start()

@@ -1,4 +1,4 @@
-"""The configuration files that come with the project."""
+"""The configuration files that come with the project, and those of the user."""
 
 from pathlib import Path
 
@@ -10,7 +10,22 @@ def config_dir() -> Path:
     return inside if inside.is_dir() else package.parent / "configs"
 
 
+def own_config_dir() -> Path | None:
+    """The folder `configs/` where the command was started, where there is one besides ours."""
+    here = Path.cwd() / "configs"
+    return here if here.is_dir() and here.resolve() != config_dir().resolve() else None
+
+
+def option_files(group: str) -> dict[str, Path]:
+    """Files on offer in a config group, such as `robot` or `experiment`, by name; ours first."""
+    found: dict[str, Path] = {}
+    for folder in (own_config_dir(), config_dir()):
+        root = (folder or config_dir()) / group
+        paths = sorted(root.rglob("*.yaml"))
+        found |= {str(path.relative_to(root).with_suffix("")): path for path in paths}
+    return dict(sorted(found.items()))
+
+
 def options(group: str) -> list[str]:
-    """Names on offer in a config group, such as `agent` or `experiment`."""
-    root = config_dir() / group
-    return sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))
+    """Names on offer in a config group."""
+    return list(option_files(group))

@@ -1,15 +1,20 @@
-"""Environments by name. Environment processes import this: no torch."""
+"""Environments by name, simulated and real. Environment processes import this: no torch."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.robot import RobotConfig
 from robot_rl.envs.wrappers import RelativeFrame
 from robot_rl.errors import ConfigError
 from robot_rl.plugins import Plugins
 
 # What opens an environment of each kind.
-KINDS = Plugins("kind of environment", "robot_rl.environments", {"sim": "sim.registry:make_env"})
+KINDS = Plugins(
+    "kind of environment",
+    "robot_rl.environments",
+    {"sim": "sim.registry:make_env", "robot": "hardware.robot:make_env"},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +30,9 @@ class TaskConfig:
     # No cameras: proprio tells where the task's objects are. For quick studies of what is not
     # about seeing.
     state: bool = False
-    # Reward and end of the episode by a success classifier (a folder of `robot-rl classifier`).
-    classifier: str = ""
+    # What pays and ends the episode in the task's place: `robot-rl list rewards`.
+    reward_model: str = ""
+    reward_settings: dict[str, Any] = field(default_factory=dict)
     relative_frame: bool = False  # tcp_pos counts from the start of the episode
 
 
@@ -35,8 +41,21 @@ class RenderConfig:
     quality: Literal["lean", "default"] = "lean"
 
 
-def open_env(task: TaskConfig, render: RenderConfig) -> Any:
-    """A Gymnasium environment for `task`. Raises `ConfigError` where it would observe nothing."""
+def open_env(task: TaskConfig, render: RenderConfig, robot: RobotConfig | None = None) -> Any:
+    """A Gymnasium environment for `task`: on `robot`, or simulated where there is none.
+
+    A robot is connected and stands still until the first reset. Raises `ConfigError` where nothing
+    would be observed.
+    """
+    _require_sight(task)
+    if robot is not None and robot.present:
+        env = KINDS.load("robot")(task, robot)
+    else:
+        env = _simulated(task, render)
+    return RelativeFrame(env) if task.relative_frame else env
+
+
+def _require_sight(task: TaskConfig) -> None:
     if not task.cameras and not task.state:
         raise ConfigError(f"task {task.name} has no camera. Add one: '+task.cameras.NAME={{}}'.")
     if task.state and not task.use_proprio:
@@ -44,10 +63,12 @@ def open_env(task: TaskConfig, render: RenderConfig) -> Any:
             f"task {task.name} observes nothing: state=true leaves the cameras out, and "
             "use_proprio=false the rest. Set task.use_proprio=true."
         )
-    cameras = {} if task.state else task.cameras
-    env = KINDS.load("sim")(
+
+
+def _simulated(task: TaskConfig, render: RenderConfig) -> Any:
+    return KINDS.load("sim")(
         task.name,
-        tuple(camera.named(name, task.image_size) for name, camera in cameras.items()),
+        () if task.state else camera_specs(task),
         reward=task.reward,
         quality=render.quality,
         action_repeat=task.action_repeat,
@@ -55,4 +76,8 @@ def open_env(task: TaskConfig, render: RenderConfig) -> Any:
         state=task.state,
         options=task.options,
     )
-    return RelativeFrame(env) if task.relative_frame else env
+
+
+def camera_specs(task: TaskConfig) -> tuple[CameraSpec, ...]:
+    """The task's cameras with their names and sizes."""
+    return tuple(camera.named(name, task.image_size) for name, camera in task.cameras.items())

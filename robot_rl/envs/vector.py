@@ -5,13 +5,14 @@ import multiprocessing
 import signal
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from robot_rl.errors import EnvWorkerError
+from robot_rl.errors import EnvWorkerError, HardwareError
 from robot_rl.types import Observation, Scene
 
 MakeEnv = Callable[[], Any]
@@ -21,6 +22,7 @@ MakeEnv = Callable[[], Any]
 class EnvStep:
     """One step of one environment. `opening` is there where the episode ended with it.
 
+    `source` tells by whom `applied_action` was: nobody, where a robot held whatever was asked.
     `scene` belongs to `obs`; it is None where nobody asked for it.
     """
 
@@ -33,6 +35,7 @@ class EnvStep:
     opening: "Opening | None"
     scene: Scene | None = None
     stamp_s: float = math.nan
+    source: str = "policy"
 
 
 class Opening(NamedTuple):
@@ -48,7 +51,11 @@ def episode_seed(seed: int, lane: int, episode: int) -> int:
 
 
 class EnvLane:
-    """One environment and its episode count. `watched` delivers the scene with every step."""
+    """One environment and its episode count. `watched` delivers the scene with every step.
+
+    A robot that cannot begin another episode says so at the step after, so that the last one of
+    the episode is not lost.
+    """
 
     def __init__(
         self, make_env: MakeEnv, seed: int, lane: int, first_episode: int, watched: bool = False
@@ -57,19 +64,26 @@ class EnvLane:
         self._watched = watched
         self._seed, self._lane = seed, lane
         self._episode = first_episode
+        self._stopped: HardwareError | None = None
 
     def reset(self) -> Opening:
         seed = episode_seed(self._seed, self._lane, self._episode)
         self._episode += 1
         return Opening(self._env.reset(seed=seed)[0], self._scene())
 
-    def step(self, action: np.ndarray, verdict: bool | None = None) -> EnvStep:
-        """`verdict` is an operator's, who ends the episode as a success or a failure."""
+    def step(
+        self, action: np.ndarray, verdict: bool | None = None, source: str = "policy"
+    ) -> EnvStep:
+        """`source` chose `action`. `verdict` is an operator's, who ends the episode as a success
+        or a failure."""
+        if self._stopped is not None:
+            raise self._stopped
+        self._env.unwrapped.source = source
         obs, reward, terminated, truncated, info = self._env.step(action)
         success, scene = info["success"], self._scene()
         if verdict is not None:
             reward, terminated, truncated, success = float(verdict), True, False, verdict
-        opening = self.reset() if terminated or truncated else None
+        opening = self._next() if terminated or truncated else None
         return EnvStep(
             obs,
             float(reward),
@@ -80,7 +94,15 @@ class EnvLane:
             opening,
             scene,
             info.get("stamp_s", math.nan),
+            info["source"],
         )
+
+    def _next(self) -> Opening | None:
+        try:
+            return self.reset()
+        except HardwareError as error:
+            self._stopped = error
+            return None
 
     def _scene(self) -> Scene | None:
         return self._env.scene() if self._watched else None
@@ -90,7 +112,7 @@ class EnvLane:
 
 
 class InlineEnvs:
-    """All environments in this process (`num_envs: 0` and tests)."""
+    """All environments in this process, one after the other (`num_envs: 0` and tests)."""
 
     def __init__(self, lanes: Sequence[EnvLane]) -> None:
         self._lanes = lanes
@@ -99,9 +121,11 @@ class InlineEnvs:
     def reset(self) -> list[Opening]:
         return [lane.reset() for lane in self._lanes]
 
-    def send(self, actions: np.ndarray, verdicts: Sequence[bool | None]) -> None:
-        steps = zip(self._lanes, actions, verdicts, strict=True)
-        self._results = [lane.step(action, verdict) for lane, action, verdict in steps]
+    def send(
+        self, actions: np.ndarray, verdicts: Sequence[bool | None], sources: Sequence[str]
+    ) -> None:
+        steps = zip(self._lanes, actions, verdicts, sources, strict=True)
+        self._results = [lane.step(a, verdict, source) for lane, a, verdict, source in steps]
 
     def receive(self) -> list[EnvStep]:
         return self._results
@@ -109,6 +133,29 @@ class InlineEnvs:
     def close(self) -> None:
         for lane in self._lanes:
             lane.close()
+
+
+class RealTimeEnvs(InlineEnvs):
+    """Lanes in this process that step on a thread: a robot moves on while its learner learns."""
+
+    def __init__(self, lanes: Sequence[EnvLane]) -> None:
+        super().__init__(lanes)
+        self._thread = ThreadPoolExecutor(1, "environment")
+        self._stepping: Future[None] | None = None
+
+    def send(
+        self, actions: np.ndarray, verdicts: Sequence[bool | None], sources: Sequence[str]
+    ) -> None:
+        self._stepping = self._thread.submit(super().send, actions, verdicts, sources)
+
+    def receive(self) -> list[EnvStep]:
+        if self._stepping is not None:
+            self._stepping.result()
+        return super().receive()
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        super().close()
 
 
 class EnvProcesses:
@@ -142,9 +189,11 @@ class EnvProcesses:
             self._write(pipe, None)
         return [self._read(pipe) for pipe in self._pipes]
 
-    def send(self, actions: np.ndarray, verdicts: Sequence[bool | None]) -> None:
-        for pipe, action, verdict in zip(self._pipes, actions, verdicts, strict=True):
-            self._write(pipe, (action, verdict))
+    def send(
+        self, actions: np.ndarray, verdicts: Sequence[bool | None], sources: Sequence[str]
+    ) -> None:
+        for pipe, *order in zip(self._pipes, actions, verdicts, sources, strict=True):
+            self._write(pipe, tuple(order))
 
     def receive(self) -> list[EnvStep]:
         return [self._read(pipe) for pipe in self._pipes]
@@ -156,7 +205,7 @@ class EnvProcesses:
             process.join(timeout=5)
             process.terminate()
 
-    def _write(self, pipe: Connection, order: tuple[np.ndarray, bool | None] | None) -> None:
+    def _write(self, pipe: Connection, order: tuple[Any, ...] | None) -> None:
         try:
             pipe.send(order)
         except ConnectionError as error:

@@ -11,15 +11,16 @@ from robot_rl.types import Observation
 
 
 class ClassifierReward(TaskWrapper):
-    """1 and the end once the classifier has said success in `hold` frames in a row, else 0.
+    """Pays 1 and ends once a classifier has seen success in `hold` frames in a row, else 0.
 
-    `info["success"]` is its verdict, `info["task_success"]` the task's own where it knows it.
+    `folder` is one of `robot-rl classifier`. `info["success"]` is its verdict, and
+    `info["task_success"]` the task's own where it knows it.
     """
 
-    def __init__(self, env: Any, folder: Path, hold: int = 2) -> None:
+    def __init__(self, env: Any, folder: str, hold: int = 2) -> None:
         super().__init__(env)
-        self._classifier = load(folder)
-        self._classifier.require_fit(env.interface, str(folder))
+        self._classifier = load(Path(folder))
+        self._classifier.require_fit(env.interface, folder)
         self._hold = hold
         self._held = 0
 

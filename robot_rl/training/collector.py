@@ -24,7 +24,9 @@ class Envs(Protocol):
     """Environments that step between `send` and `receive`."""
 
     def reset(self) -> list[Opening]: ...
-    def send(self, actions: np.ndarray, verdicts: Sequence[bool | None]) -> None: ...
+    def send(
+        self, actions: np.ndarray, verdicts: Sequence[bool | None], sources: Sequence[str]
+    ) -> None: ...
     def receive(self) -> list[EnvStep]: ...
     def close(self) -> None: ...
 
@@ -40,13 +42,13 @@ class Episode:
     takeovers: int = 0
     autonomous: bool = True  # until the step before
 
-    def count(self, result: EnvStep, decision: Decision) -> None:
+    def count(self, result: EnvStep) -> None:
         self.episode_return += result.reward
         self.length += 1
         self.success = None if result.success is None else bool(self.success or result.success)
-        self.steps_by[decision.source] = self.steps_by.get(decision.source, 0) + 1
-        self.takeovers += decision.source == "human" and self.autonomous
-        self.autonomous = decision.source in AUTONOMOUS
+        self.steps_by[result.source] = self.steps_by.get(result.source, 0) + 1
+        self.takeovers += result.source == "human" and self.autonomous
+        self.autonomous = result.source in AUTONOMOUS
 
 
 class Collector:
@@ -100,7 +102,9 @@ class Collector:
         source = "random" if random else "policy"
         self._decisions = [self._decide(lane, a, source) for lane, a in enumerate(actions)]
         self._envs.send(
-            np.stack([d.action for d in self._decisions]), [d.verdict for d in self._decisions]
+            np.stack([d.action for d in self._decisions]),
+            [d.verdict for d in self._decisions],
+            [d.source for d in self._decisions],
         )
 
     def receive(self) -> list[Episode]:
@@ -125,12 +129,12 @@ class Collector:
 
     def _store(self, lane: int, result: EnvStep) -> Episode | None:
         decision, episode = self._decisions[lane], self._episodes[lane]
-        episode.count(result, decision)
+        episode.count(result)
         step = step_of(decision, result)
         # To disk first: what the learner has seen is then never lost.
         self._journals[lane].add(step, result.obs)
         self._replay.add(lane, step, result.obs)
-        self._memory.applied(lane, result.applied_action, decision.source == "policy")
+        self._memory.applied(lane, result.applied_action, result.source == "policy")
         self._now[lane] = Opening(result.obs, result.scene)
         if result.opening is None:
             return None
@@ -148,13 +152,13 @@ class Collector:
 
 
 def step_of(decision: Decision, result: EnvStep) -> Step:
-    """What is stored: the action that was applied, and both wishes."""
+    """What is stored: the action that was applied and by whom, and both wishes."""
     return Step(
         action=result.applied_action,
         reward=result.reward,
         terminated=result.terminated,
         truncated=result.truncated,
-        source=decision.source,
+        source=result.source,
         policy_action=decision.policy_action,
         human_action=decision.human_action,
         segment=decision.segment,

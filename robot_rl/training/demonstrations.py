@@ -87,6 +87,7 @@ class DemonstrationRecorder:
         return decision
 
     def _step(self, decision: Decision) -> EnvStep:
+        self._env.unwrapped.source = decision.source
         obs, reward, terminated, truncated, info = self._env.step(decision.action)
         success = bool(info["success"])
         scene = self._env.scene()
@@ -107,6 +108,7 @@ class DemonstrationRecorder:
             None,
             scene,
             info["stamp_s"],
+            info["source"],
         )
         self._journal.add(step_of(decision, result), obs)
         return result

@@ -7,10 +7,10 @@ import pytest
 
 from hardware.camera import CameraFeatures, CroppedCamera, Frame
 from hardware.camera_reader import CameraReader
-from hardware.drivers import load_driver
+from hardware.drivers import ARMS, CAMERAS, load_driver, settings_of
 from hardware.opencv_camera import OpenCVCamera
 from robot_rl.analysis.video import write_mp4
-from robot_rl.errors import ConfigError, HardwareError
+from robot_rl.errors import ConfigError, HardwareError, UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +100,19 @@ def test_a_camera_that_falls_silent_is_named():
     reader.close()
 
 
-def test_drivers_are_found_by_name():
-    camera = load_driver("hardware.opencv_camera:OpenCVCamera", '{"source": "3", "width": 320}')
-    assert camera.features.width == 320
+def test_drivers_are_found_by_name_and_by_path():
+    for driver in ("opencv", "hardware.opencv_camera:OpenCVCamera"):
+        settings = settings_of('{"source": "3", "width": 320}')
+        assert load_driver(CAMERAS, driver, settings).features.width == 320
     for driver, settings in (
-        ("hardware.nothing:Camera", "{}"),
-        ("hardware.opencv_camera:Nothing", "{}"),
-        ("hardware.opencv_camera:OpenCVCamera", '{"colour": 1}'),
-        ("hardware.opencv_camera:OpenCVCamera", "not json"),
-        ("nonsense", "{}"),
+        ("hardware.nothing:Camera", {}),
+        ("hardware.opencv_camera:Nothing", {}),
+        ("hardware.opencv_camera:OpenCVCamera", {"colour": 1}),
+        ("opencv", {"colour": 1}),
     ):
         with pytest.raises(ConfigError, match=r"cannot be made .*package\.module:Class"):
-            load_driver(driver, settings)
+            load_driver(CAMERAS, driver, settings)
+    with pytest.raises(UnknownNameError, match=r"unknown arm 'simm'\. Choose one of: sim"):
+        load_driver(ARMS, "simm", {})
+    with pytest.raises(ConfigError, match="no JSON object"):
+        settings_of("not json")

@@ -90,7 +90,7 @@ def test_a_run_that_fooled_it_teaches_it(tmp_path, capsys):
     for name, negatives, wanted in (("naive", [], 1.0), ("taught", ["--negatives", fooled], 0.0)):
         out = tmp_path / name
         assert main(["classifier", labelled, *negatives, "--out", str(out)]) == 0
-        assert f"task.classifier={out}" in capsys.readouterr().out
+        assert f"task.reward_settings.folder={out}" in capsys.readouterr().out
         classifier = load(out)
         said = classifier.probability(tricks) >= classifier.threshold
         assert float(said.float().mean()) == wanted
@@ -118,6 +118,9 @@ def test_demonstrations_that_end_at_success_are_no_labels():
 def test_as_reward_it_pays_once_and_ends_the_episode(tmp_path):
     task = TaskConfig(name="arm/reach", cameras={"front": CameraSpec()}, image_size=36)
     plain = build_env(task, RenderConfig())
+    by_classifier = dataclasses.replace(
+        task, reward_model="classifier", reward_settings={"folder": str(tmp_path)}
+    )
     untrained = train_classifier(
         [episode(seed) for seed in range(15)],
         dataclasses.replace(
@@ -127,16 +130,16 @@ def test_as_reward_it_pays_once_and_ends_the_episode(tmp_path):
     )[0]
     save(untrained, QUICK.encoder, tmp_path, {})
     with pytest.raises(InterfaceMismatchError, match="cam0 36x36; the task has front"):
-        build_env(dataclasses.replace(task, classifier=str(tmp_path)), RenderConfig())
+        build_env(by_classifier, RenderConfig())
     untrained.interface = dataclasses.replace(plain.interface, proprio=(), task="arm/lift")
     save(untrained, QUICK.encoder, tmp_path, {})
     with pytest.raises(InterfaceMismatchError, match="success at arm/lift, not at arm/reach"):
-        build_env(dataclasses.replace(task, classifier=str(tmp_path)), RenderConfig())
+        build_env(by_classifier, RenderConfig())
     untrained.interface = dataclasses.replace(plain.interface, proprio=())
     untrained.encoder.keys = ("image/front",)
     untrained.threshold = 0.0  # everything is a success
     save(untrained, QUICK.encoder, tmp_path, {})
-    env = build_env(dataclasses.replace(task, classifier=str(tmp_path)), RenderConfig())
+    env = build_env(by_classifier, RenderConfig())
     env.reset(seed=0)
     first, second = (env.step(np.zeros(3, np.float32)) for _ in range(2))
     assert (first[1], first[2]) == (0.0, False)  # one frame might be an accident

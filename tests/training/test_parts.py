@@ -108,7 +108,7 @@ def test_environments_reset_themselves_with_known_seeds(processes):
     seeds = [opening.obs["proprio"][0] for opening in first]
     assert seeds == [episode_seed(5, lane, 0) for lane in (0, 1)]
     for t in (1, 2, 3):
-        envs.send(np.zeros((2, 1), np.float32), [None, None])
+        envs.send(np.zeros((2, 1), np.float32), [None, None], ["policy"] * 2)
         steps = envs.receive()
         assert [s.obs["proprio"][1] for s in steps] == [t, t]
     assert all(s.truncated and s.success and s.opening is not None for s in steps)
@@ -120,7 +120,7 @@ def test_environments_reset_themselves_with_known_seeds(processes):
 def test_an_error_in_an_environment_process_is_told():
     envs = EnvProcesses(CountingEnv, seed=0, num_envs=1)
     envs.reset()
-    envs.send(np.full((1, 1), 9, np.float32), [None])
+    envs.send(np.full((1, 1), 9, np.float32), [None], ["policy"])
     with pytest.raises(EnvWorkerError, match="ValueError: the arm fell off"):
         envs.receive()
     envs.close()
@@ -132,14 +132,14 @@ def test_a_killed_environment_process_is_told():
     envs._processes[0].kill()
     envs._processes[0].join()
     with pytest.raises(EnvWorkerError, match="environment process 0 ended"):
-        envs.send(np.zeros((1, 1), np.float32), [None])
+        envs.send(np.zeros((1, 1), np.float32), [None], ["policy"])
     envs.close()
 
 
 def test_an_environment_process_ends_in_silence_with_its_learner(capfd):
     envs = EnvProcesses(CountingEnv, seed=0, num_envs=1)
     envs.reset()
-    envs.send(np.zeros((1, 1), np.float32), [None])
+    envs.send(np.zeros((1, 1), np.float32), [None], ["policy"])
     assert envs._pipes[0].poll(5.0)
     envs.close()  # with a result unread, which resets the connection
     assert envs._processes[0].exitcode == 0

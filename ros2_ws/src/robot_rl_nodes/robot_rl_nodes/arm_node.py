@@ -1,17 +1,11 @@
-"""Any arm on ROS 2: `driver` is `sim`, or `package.module:Class` of an `hardware.arm.Arm`."""
+"""Any arm on ROS 2: `driver` is a name of `robot-rl list arms`, or `package.module:Class`."""
 
-import json
 import sys
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
-from hardware.arm import Arm
-from hardware.drivers import load_driver
-from hardware.sim import SimulatedArm, SimWorld
-from robot_rl.envs.cameras import CameraSpec
-from robot_rl.envs.registry import TaskConfig
-from robot_rl.errors import ConfigError
+from hardware.drivers import ARMS, load_driver, settings_of
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.parameters import Parameters
@@ -24,25 +18,15 @@ class ArmNode(Node):
     def __init__(self) -> None:
         super().__init__("arm_node")
         parameters = Parameters(self)
-        driver = parameters.text("driver", "sim", "sim, or package.module:Class")
+        driver = parameters.text("driver", "sim", "an arm's name, or package.module:Class")
         settings = parameters.text("driver_settings", "{}", "JSON passed to the driver's class")
-        self.server = ArmServer(self, make_arm(driver, settings), parameters)
+        arm = load_driver(ARMS, driver, settings_of(settings))
+        self.server = ArmServer(self, arm, parameters)
         diagnostics = self.create_publisher(DiagnosticArray, graph.DIAGNOSTICS, graph.STATE)
         self.create_timer(1.0, lambda: diagnostics.publish(self.server.diagnostics()))
 
     def leave(self) -> None:
         self.server.leave()
-
-
-def make_arm(driver: str, settings: str) -> Arm:
-    """Raises `ConfigError` where the driver cannot be found or does not take the settings."""
-    if driver != "sim":
-        return load_driver(driver, settings)
-    try:
-        task = TaskConfig(cameras={"front": CameraSpec()}, **json.loads(settings))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"driver_settings of the simulated arm: {error}.") from error
-    return SimulatedArm(SimWorld(task))
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from std_msgs.msg import String
 
 from hardware.announced import camera_to_json
 from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
-from hardware.drivers import load_driver
+from hardware.drivers import CAMERAS, load_driver, settings_of
 from hardware.opencv_camera import OpenCVCamera
 from robot_rl.errors import ConfigError
 from robot_rl_nodes import graph, urgency
@@ -49,7 +49,7 @@ class CameraNode(Node):
         self._thread.start()
 
     def _make_camera(self, parameters: Parameters) -> Camera:
-        driver = parameters.text("driver", "opencv", "opencv, topic, or package.module:Class")
+        driver = parameters.text("driver", "opencv", "topic, a name, or package.module:Class")
         settings = parameters.text("driver_settings", "{}", "JSON passed to the driver's class")
         source = parameters.text("source", "0", "device number, stream, file, or image topic")
         rate_hz = parameters.number("rate_hz", 30.0, "frames per second", 1.0, 240.0)
@@ -69,7 +69,7 @@ class CameraNode(Node):
         elif driver == "opencv":
             inner = OpenCVCamera(source, name, rate_hz=rate_hz)
         else:
-            inner = load_driver(driver, settings)
+            inner = load_driver(CAMERAS, driver, settings_of(settings))
         return CroppedCamera(inner, name, height, width, _crop(crop))
 
     def leave(self) -> None:

@@ -1,0 +1,189 @@
+"""A robot's environment put together from its configuration."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from hardware.arm import Arm, ArmFeatures, OwnScene
+from hardware.camera import Camera, CroppedCamera
+from hardware.drivers import ARMS, CAMERAS, load_driver
+from hardware.guarded_arm import ArmMode, GuardedArm
+from hardware.homing import Homing
+from hardware.robot_env import RobotEnv, require_cameras
+from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
+from robot_rl.envs.registry import TaskConfig, camera_specs
+from robot_rl.envs.robot import RobotCamera, RobotConfig, SafetyConfig
+from robot_rl.errors import ConfigError
+from robot_rl.types import CameraField, Interface, Scene
+
+
+def make_env(task: TaskConfig, robot: RobotConfig) -> RobotEnv:
+    """`task` on `robot`, connected and standing still.
+
+    To open it is the explicit word that arms it: safety starts unlatched, and a reset moves it.
+    Raises `ConfigError`, `UnknownNameError` or `HardwareError` before anything moves.
+    """
+    _require_offered(task, robot)
+    interface, episode_s = contract(task, robot)
+    require_cameras(interface, robot.cameras)
+    _require_rate(interface, robot.safety)
+    arm: Arm = load_driver(ARMS, robot.arm.driver, robot.arm.settings)
+    own = arm if isinstance(arm, OwnScene) else None
+    success = _judge(robot, own)
+    cameras = {
+        field.name: _camera(arm, field, robot.cameras[field.name]) for field in interface.cameras
+    }
+    period_s = 1.0 / interface.control_rate_hz
+    guarded = GuardedArm(arm, robot.safety.watchdog_s, silence=ArmMode.HOLDING)
+    guarded.start()  # what an arm is may be known only then
+    with contextlib.ExitStack() as undo:
+        undo.callback(guarded.close)
+        limits = safety_limits(robot.safety, arm.features, period_s)
+        safety = SafetyFilter(limits, StopLatch([]))
+        env = RobotEnv(
+            interface,
+            guarded,
+            cameras,
+            safety,
+            reset_routine=own.reset_scene if own else Homing(guarded, safety, robot.home, period_s),
+            success=success,
+            max_episode_steps=round(episode_s * interface.control_rate_hz),
+            scene=own.scene if own else Scene,
+        )
+        undo.pop_all()
+    return env
+
+
+def contract(task: TaskConfig, robot: RobotConfig) -> tuple[Interface, float]:
+    """The interface of `task` on `robot` and its episodes' length in s; nothing is connected.
+
+    Raises `ConfigError` where neither the robot nor a simulated task tells them.
+    """
+    declared = robot.actions and robot.control_rate_hz and robot.episode_s
+    if declared:
+        rate_hz, episode_s, actions = robot.control_rate_hz, robot.episode_s, robot.actions
+        proprio = robot.proprio
+    else:
+        simulated, simulated_s = _simulated(task)
+        rate_hz = simulated.control_rate_hz
+        episode_s = robot.episode_s or simulated_s
+        actions = robot.actions or simulated.actions
+        proprio = robot.proprio or simulated.proprio
+        _require_same_rate(robot, rate_hz, task)
+    cameras = tuple(spec.field(rate_hz) for spec in camera_specs(task))
+    interface = Interface(
+        task=task.name,
+        control_rate_hz=rate_hz,
+        cameras=cameras,
+        proprio=proprio if task.use_proprio else (),
+        actions=actions,
+    )
+    return interface, episode_s
+
+
+def safety_limits(config: SafetyConfig, features: ArmFeatures, period_s: float) -> SafetyLimits:
+    """Raises `ConfigError` for an axis of the arm that has no limits."""
+    names = [axis.name for axis in features.axes]
+    missing = [name for name in names if name not in config.axes]
+    if missing:
+        raise ConfigError(
+            f"the axes {', '.join(missing)} of the arm {features.name} have no limits. Measure "
+            "them, and write robot.safety.axes.NAME: {low, high, max_velocity, max_acceleration}."
+        )
+    axes = [config.axes[name] for name in names]
+    velocity = tuple(axis.max_velocity for axis in axes)
+    guarded = config.joint_margin_rad is not None
+    return SafetyLimits(
+        axes=features.axes,
+        position_low=tuple(axis.low for axis in axes),
+        position_high=tuple(axis.high for axis in axes),
+        action_bound=velocity,
+        max_step=tuple(v * period_s for v in velocity),
+        max_velocity=velocity,
+        max_acceleration=tuple(axis.max_acceleration for axis in axes),
+        period_s=period_s,
+        joint_low_rad=features.joint_low_rad if guarded else (),
+        joint_high_rad=features.joint_high_rad if guarded else (),
+        joint_margin_rad=config.joint_margin_rad or 0.0,
+        max_force_n=config.max_force_n,
+    )
+
+
+def _simulated(task: TaskConfig) -> tuple[Interface, float]:
+    """Interface, without cameras, and length of the simulated task; nothing is drawn."""
+    from sim.env import interface_of
+    from sim.registry import SUITES, make_simulation
+
+    if task.name.partition("/")[0] not in SUITES.names():
+        raise ConfigError(
+            f"no simulated task is called {task.name}, so the robot must say what it measures and "
+            "does: robot.actions, robot.proprio, robot.control_rate_hz and robot.episode_s."
+        )
+    simulation = make_simulation(task.name, task.reward, options=task.options)
+    interface = interface_of(simulation, (), task.action_repeat, task.use_proprio)
+    episode_s = simulation.max_episode_steps / simulation.control_rate_hz
+    simulation.close()
+    return interface, episode_s
+
+
+def _camera(arm: Any, field: CameraField, config: RobotCamera) -> Camera:
+    """Sends what the policy's camera is made of, whatever the driver's own size is."""
+    if config.driver == "arm":
+        inner: Camera = _arms_camera(arm, field.name, config.settings)
+    else:
+        inner = load_driver(CAMERAS, config.driver, config.settings)
+    rate_hz = config.rate_hz or field.rate_hz
+    if rate_hz < field.rate_hz:
+        raise ConfigError(
+            f"camera '{field.name}' gives {rate_hz:g} frames per second; the policy looks "
+            f"{field.rate_hz:g} times. Raise robot.cameras.{field.name}.rate_hz."
+        )
+    return CroppedCamera(inner, field.name, *field.source_size, config.crop)
+
+
+def _arms_camera(arm: Any, name: str, settings: dict[str, Any]) -> Camera:
+    if not hasattr(arm, "camera"):
+        raise ConfigError(
+            f"camera '{name}' has the driver 'arm', and that arm brings no camera. Name a driver "
+            "of `robot-rl list cameras`."
+        )
+    return arm.camera(name, **settings)
+
+
+def _judge(robot: RobotConfig, own: OwnScene | None) -> Callable[[], bool | None]:
+    if robot.success != "driver":
+        return lambda: None
+    if own is None:
+        raise ConfigError(
+            f"the driver '{robot.arm.driver}' does not judge success. Set robot.success=person, "
+            "or reward_model with a task.reward_model."
+        )
+    return own.success
+
+
+def _require_offered(task: TaskConfig, robot: RobotConfig) -> None:
+    if task.state:
+        raise ConfigError("a robot does not tell where its objects are: task.state=false.")
+    if task.reward != "sparse" and not task.reward_model:
+        raise ConfigError(f"a robot pays success alone, not task.reward={task.reward}: sparse.")
+    if (robot.success == "reward_model") != bool(task.reward_model):
+        raise ConfigError(
+            f"robot.success={robot.success} and task.reward_model='{task.reward_model}' do not go "
+            "together: success is judged by reward_model exactly where there is one."
+        )
+
+
+def _require_rate(interface: Interface, safety: SafetyConfig) -> None:
+    if interface.control_rate_hz * safety.watchdog_s < 1.0:
+        raise ConfigError(
+            f"at {interface.control_rate_hz:g} Hz the arm's watchdog ({safety.watchdog_s} s) would "
+            "stop it within a step. Raise the control rate, or robot.safety.watchdog_s up to 0.2."
+        )
+
+
+def _require_same_rate(robot: RobotConfig, rate_hz: float, task: TaskConfig) -> None:
+    if robot.control_rate_hz not in (0.0, rate_hz):
+        raise ConfigError(
+            f"robot.control_rate_hz is {robot.control_rate_hz:g} and the actions are those of "
+            f"{task.name} at {rate_hz:g} Hz. Leave it out, or write robot.actions too."
+        )
