@@ -34,9 +34,10 @@ class SimulatedRobot(SimulatedArm):
 
 
 def open_arm(cameras: Mapping[str, Any] | None = None, **task: Any) -> SimulatedRobot:
-    """Settings are those of a task (`TaskConfig`); its cameras send whole frames, uncropped.
+    """The arm suite's arm in real time; its settings are those of `task`.
 
-    Raises `ConfigError` for what is no setting of a task.
+    Its cameras send whole frames, which are cropped as a real camera's are. Raises `ConfigError`
+    or `UnknownNameError` for what is no setting of a task.
     """
     chosen: TaskConfig = from_tree(TaskConfig, {"cameras": cameras or {"front": {}}, **task})
     whole = {name: _uncropped(camera) for name, camera in chosen.cameras.items()}

@@ -99,10 +99,14 @@ def _expand_task(override: str) -> list[str]:
         return [f"++{override}"]
     if key != "task" or value in options("task") or "," in value:
         return [override]
-    from sim.registry import require_task
+    from sim.registry import SUITES, require_task
 
     require_task(value)
-    return [f"task={value.partition('/')[0]}", f"task.name={value}"]
+    suite, _, task = value.partition("/")
+    if suite in options("task"):
+        return [f"task={suite}", f"task.name={value}"]
+    film = SUITES.load(suite).film_camera(task)
+    return ["task=other", f"task.name={value}", f"+task.cameras.{film}={{}}"]
 
 
 _GROUPS = ("task", "agent", "size", "robot", "experiment")
