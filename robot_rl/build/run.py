@@ -1,8 +1,10 @@
 """A run: environments, agent, replay and trainer put together."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,21 +23,25 @@ from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
 from robot_rl.rewards.classifier import load as load_classifier
 from robot_rl.training.collector import Envs
-from robot_rl.training.loop import Parts, Trainer
+from robot_rl.training.hooks import Hook
+from robot_rl.training.loop import Trainer
+from robot_rl.training.parts import Parts
 from robot_rl.training.run import RunDirectory
 from robot_rl.types import Interface
 
 log = logging.getLogger(__name__)
 
 
-def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
+def build_trainer(config: TrainConfig, run: RunDirectory, hooks: Sequence[Hook] = ()) -> Trainer:
     """A trainer on an open run directory, before `load_or_start`."""
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    eval_env = build_evaluation_env(config.task, config.render)
-    interface = eval_env.interface
+    demos = Demonstrations(config)
+    eval_env = _evaluation_env(config)
+    interface = demos.interface() if eval_env is None else eval_env.interface
     run.check_interface(interface)
+    demos.require_fit(interface)
     if config.task.classifier:  # told here, and not by a process that cannot start
         load_classifier(Path(config.task.classifier)).require_fit(interface, config.task.classifier)
     compute = Compute.choose(config.device, config.precision)
@@ -43,7 +49,6 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
         agent.compile()
     lanes = config.lanes
-    demos = Demonstrations(config, interface)
     replay = build_replay(config, interface, compute.device, demos.rows)
     if config.demos:
         log.info("%s steps of demonstrations", demos.load(replay))
@@ -60,11 +65,19 @@ def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
         make_envs=partial(make_envs, config),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
-        gates=build_gates(config, interface, agent),
+        gates=[] if config.offline else build_gates(config, interface, agent),
         pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
         prefetch=compute.device.type == "cuda",
+        hooks=list(hooks),
     )
     return Trainer(config, parts, config.seed)
+
+
+def _evaluation_env(config: TrainConfig) -> Any | None:
+    """None where none is stepped: the data may be of a robot that nobody has here."""
+    if config.offline and not config.evaluates:
+        return None
+    return build_evaluation_env(config.task, config.render)
 
 
 def _require_teacher(config: TrainConfig) -> None:
@@ -84,11 +97,12 @@ def build_replay(
     config: TrainConfig, interface: Interface, device: torch.device, demo_rows: int
 ) -> Replay:
     """As large as was asked for; demonstrations come on top, after the environments' lanes."""
-    capacity = config.replay.capacity
+    draws, lanes = config.agent.draws, config.lanes
+    least = lanes * (draws.window + draws.frame_stack + 1)
+    capacity = least if config.offline else config.replay.capacity
     store = HostFrames
     if frames_fit(interface, capacity + demo_rows, device):
         store = partial(DeviceFrames, device=device)
-    draws, lanes = config.agent.draws, config.lanes
     return Replay(capacity, draws, interface, lanes, config.seed, store, demo_rows)
 
 
