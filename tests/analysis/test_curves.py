@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
-from robot_rl.analysis.curves import Curve, group_by_label, plot_runs, read_curve
+from robot_rl.analysis.curves import (
+    Curve,
+    axis_of,
+    group_by_label,
+    plot_runs,
+    points,
+    read_curve,
+)
 from robot_rl.analysis.video import write_mp4
 from robot_rl.errors import RunDirectoryError
 
@@ -89,6 +96,18 @@ def test_seeds_are_joined_in_one_picture(tmp_path, axis):
     runs = [write_run(tmp_path / str(s), s, [0.1 * s, 0.5, 0.6 + 0.1 * s]) for s in range(3)]
     plot_runs(runs, tmp_path / "out" / "curves.png", axis)
     assert (tmp_path / "out" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_run_without_steps_is_drawn_along_its_updates(tmp_path):
+    offline = read_curve(write_run(tmp_path / "a", 0, [0.2, 0.9, 0.7], step_every=0))
+    online = read_curve(write_run(tmp_path / "b", 0, [0.2, 0.9, 0.7]))
+    assert axis_of([offline], "step") == "updates"
+    at, scores = points(offline, "updates")
+    assert (at.tolist(), scores.tolist()) == ([200, 400, 600], [0.2, 0.9, 0.7])
+    # Beside one that takes steps it is a point: what it had learned before the first.
+    assert axis_of([offline, online], "step") == "step"
+    assert [x.tolist() for x in points(offline, "step")] == [[0], [0.7]]
+    plot_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "both.png", "step")
 
 
 def test_what_is_no_run_is_refused(tmp_path):
