@@ -159,7 +159,7 @@ def _plot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     plot.add_argument(
         "--out", default="curves.png", type=_ending(".png", ".svg", ".pdf"), metavar="FILE.png"
     )
-    plot.add_argument("--x", choices=("step", "minutes"), default="step")
+    plot.add_argument("--x", choices=("step", "updates", "minutes"), default="step")
 
 
 def _bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

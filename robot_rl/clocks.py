@@ -20,19 +20,18 @@ class Every:
 
 
 class Ratio:
-    """How many updates are owed at `ratio` updates per environment step.
+    """How many updates are owed: `first` before any step, then `ratio` per environment step.
 
-    Counts what was done, so a run that resumes from an older checkpoint catches up. `offline`
-    counts updates that no step owed.
+    Counts what was done, so a run that resumes from an older checkpoint catches up.
     """
 
-    def __init__(self, ratio: float, done: int = 0) -> None:
-        self.ratio = ratio
-        self.done = done
-        self.offline = 0
+    def __init__(self, ratio: float, first: int = 0) -> None:
+        self.ratio, self.first = ratio, first
+        self.done = 0
 
     def owed(self, steps: int) -> int:
-        return max(0, int(steps * self.ratio + 1e-9) - self.done)
+        """`steps` below 0 owe nothing."""
+        return max(0, self.first + max(0, int(steps * self.ratio + 1e-9)) - self.done)
 
 
 class Stopwatch:

@@ -1,12 +1,13 @@
-"""What the training loop and the exporter need of an agent, and how agents are found by name."""
+"""What training and the exporter need of an agent, and how agents are found by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
+from robot_rl.measures import Shown
 from robot_rl.networks.compute import Compute, Split
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous
 from robot_rl.plugins import Plugins
@@ -64,8 +65,12 @@ class Actor(Protocol):
 
 
 class Agent(Protocol):
-    """`step` is the number of environment steps so far; schedules read it, the loop sets it."""
+    """`step` is the number of environment steps so far; schedules read it, the learner sets it.
 
+    `shown` names those of its metrics that a person sees.
+    """
+
+    shown: ClassVar[Shown]
     step: int
     split: Split
     compute: Compute

@@ -10,7 +10,7 @@ al. 2021, arXiv:2108.03298).
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -24,12 +24,15 @@ from robot_rl.agents.pixel_agent import (
     stacked_policy,
 )
 from robot_rl.augment import random_shift
+from robot_rl.measures import Measure, Shown
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.policy import Previous
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import StackedPolicy
 from robot_rl.replay.draws import Draws, Segments
 from robot_rl.types import Batch, Interface, Segment
+
+SHOWN: Shown = {"bc_loss": Measure("error of the imitated action (mean square)")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,7 @@ class BC(PixelAgent):
     """A deterministic policy, mean square error of actions in [-1, 1]."""
 
     config: BCConfig
+    shown: ClassVar[Shown] = SHOWN
     _policy: StackedPolicy
 
     def __init__(self, config: BCConfig, policy: StackedPolicy, compute: Compute) -> None:
@@ -95,6 +99,7 @@ class RecurrentBC(PixelAgent):
     """
 
     config: BCConfig
+    shown: ClassVar[Shown] = SHOWN
     _policy: RecurrentPolicy
 
     def __init__(self, config: BCConfig, policy: RecurrentPolicy, compute: Compute) -> None:

@@ -9,7 +9,7 @@ receives the critic's own noise.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from robot_rl.agents.base import AgentEntry
 from robot_rl.agents.dormant import DormantMeter, forget_, perturb_, perturbation_factor
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config, drqv2_parts
 from robot_rl.agents.taco import TacoLoss
+from robot_rl.measures import Measure, Shown
 from robot_rl.networks.actor_critic import Critic, Value
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
@@ -47,6 +48,10 @@ class DrM(DrQV2):
     """`beta` is the dormant ratio of the actor's last training pass."""
 
     config: DrMConfig
+    shown: ClassVar[Shown] = {
+        **DrQV2.shown,
+        "dormant_ratio": Measure("dormant neurons", "share"),
+    }
 
     def __init__(
         self,

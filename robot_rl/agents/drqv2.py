@@ -7,7 +7,7 @@ plugs into any of them.
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from robot_rl.agents.pixel_agent import PixelActor, PixelAgent, PixelConfig, sta
 from robot_rl.agents.schedules import LinearSchedule
 from robot_rl.agents.taco import TacoConfig, TacoLoss
 from robot_rl.errors import ConfigError
+from robot_rl.measures import Measure, Shown
 from robot_rl.networks.actor_critic import Actor, ActorOutput, Critic
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
@@ -56,6 +57,10 @@ class DrQV2(PixelAgent):
 
     config: DrQV2Config
     pi: Actor
+    shown: ClassVar[Shown] = {
+        "critic_loss": Measure("critic loss"),
+        "exploration_std": Measure("exploration noise (std)"),
+    }
     _policy: StackedPolicy
 
     def __init__(

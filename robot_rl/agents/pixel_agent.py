@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from robot_rl.agents.base import AgentConfig
 from robot_rl.augment import random_shift
 from robot_rl.errors import ConfigError
+from robot_rl.measures import Shown
 from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute, Split, no_split
 from robot_rl.networks.layers import polyak_
@@ -97,6 +98,8 @@ class PixelActor:
 
 class PixelAgent:
     """A policy that learns; a subclass is its `_update` and what that needs."""
+
+    shown: ClassVar[Shown] = {}
 
     def __init__(
         self, config: PixelConfig, policy: StackedPolicy | RecurrentPolicy, compute: Compute

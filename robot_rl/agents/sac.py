@@ -8,7 +8,7 @@ override what they change.
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from robot_rl.agents.base import AgentEntry
 from robot_rl.agents.pixel_agent import PixelActor, PixelAgent, PixelConfig, stacked_policy
 from robot_rl.errors import ConfigError
+from robot_rl.measures import Measure, Shown
 from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
@@ -68,6 +69,10 @@ class SAC(PixelAgent):
 
     config: SACConfig
     _policy: StackedPolicy
+    shown: ClassVar[Shown] = {
+        "critic_loss": Measure("critic loss"),
+        "temperature": Measure("temperature (alpha)"),
+    }
 
     def __init__(
         self,

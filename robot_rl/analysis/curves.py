@@ -16,8 +16,14 @@ from robot_rl.analysis.stats import bootstrap_interval
 from robot_rl.config.schema import flatten
 from robot_rl.errors import RunDirectoryError
 
-Axis = Literal["step", "minutes"]
+Axis = Literal["step", "updates", "minutes"]
+_LABELS = {
+    "step": "environment steps",
+    "updates": "gradient updates",
+    "minutes": "wall-clock, minutes",
+}
 _BINS = 24
+_EVALUATED = "eval/return_mean"
 _LABEL_INSIDE, _LABEL_BELOW, _LINE_INCHES = 60, 85, 0.18
 
 
@@ -28,7 +34,8 @@ class Curve:
     `settings` are the leaves of its configuration by dotted path.
 
     `taught` says what it learned with beside its own steps. `interventions` is the share of steps
-    that a human commanded in the last episodes, at the steps and minutes of its own clock.
+    that a human commanded in the last episodes, on clocks of its own. A run without a step of its
+    own has `updates` alone.
     """
 
     task: str
@@ -36,6 +43,7 @@ class Curve:
     taught: str
     seed: int
     step: np.ndarray
+    updates: np.ndarray
     minutes: np.ndarray
     score: np.ndarray
     is_success: bool
@@ -50,6 +58,7 @@ class Curve:
 @dataclass(frozen=True)
 class Interventions:
     step: np.ndarray
+    updates: np.ndarray
     minutes: np.ndarray
     rate: np.ndarray
 
@@ -59,10 +68,10 @@ def read_curve(run_dir: Path, bookkeeping: Collection[str] = ()) -> Curve:
     metrics, config = run_dir / "metrics.jsonl", run_dir / "config.yaml"
     if not metrics.exists() or not config.exists():
         raise RunDirectoryError(f"{run_dir} holds no run: metrics.jsonl or config.yaml is missing.")
-    # The last evaluation of a step counts: the final one has the most episodes.
+    # The last evaluation at one place counts: the final one has the most episodes.
     lines = _rows(metrics)
-    by_step = {row["step"]: row for row in lines if "eval/return_mean" in row}
-    rows = list(by_step.values())
+    places = {(row["step"], row.get("updates")): row for row in lines if _EVALUATED in row}
+    rows = list(places.values())
     if not rows:
         raise RunDirectoryError(f"the run in {run_dir} has no evaluation yet.")
     tree = yaml.safe_load(config.read_text())
@@ -73,8 +82,7 @@ def read_curve(run_dir: Path, bookkeeping: Collection[str] = ()) -> Curve:
         agent=tree["agent"]["name"],
         taught=_taught(tree),
         seed=tree["seed"],
-        step=np.array([row["step"] for row in rows]),
-        minutes=np.array([row["wall_s"] / 60 for row in rows]),
+        **_clocks(rows),
         score=np.array([row[key] for row in rows]),
         is_success=is_success,
         interventions=_interventions(lines),
@@ -92,11 +100,23 @@ def _interventions(lines: list[dict[str, float]]) -> Interventions | None:
     rows = [row for row in lines if "train/intervention_rate" in row]
     if not any(row["train/intervention_rate"] for row in rows):
         return None
-    return Interventions(
-        np.array([row["step"] for row in rows]),
-        np.array([row["wall_s"] / 60 for row in rows]),
-        np.array([row["train/intervention_rate"] for row in rows]),
-    )
+    rate = np.array([row["train/intervention_rate"] for row in rows])
+    return Interventions(**_clocks(rows), rate=rate)
+
+
+def _clocks(rows: list[dict[str, float]]) -> dict[str, Any]:
+    return {
+        "step": np.array([row["step"] for row in rows]),
+        # Runs from before they were counted here have steps.
+        "updates": np.array([row.get("updates", 0) for row in rows]),
+        "minutes": np.array([row["wall_s"] / 60 for row in rows]),
+    }
+
+
+def is_evaluated(run_dir: Path) -> bool:
+    """Whether the run has a curve."""
+    metrics = run_dir / "metrics.jsonl"
+    return metrics.exists() and any(_EVALUATED in row for row in _rows(metrics))
 
 
 def plot_runs(
@@ -117,11 +137,12 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    x = axis_of(curves, x)
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for label, members in sorted(group_by_label(curves).items()):
         _draw(axes, label, members, x)
     is_success = all(curve.is_success for curve in curves)
-    axes.set_xlabel("environment steps" if x == "step" else "wall-clock, minutes")
+    axes.set_xlabel(_LABELS[x])
     axes.set_ylabel("success rate on held-out seeds" if is_success else "evaluation return")
     if is_success:
         axes.set_ylim(-0.02, 1.02)
@@ -130,6 +151,11 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=130)
     pyplot.close(figure)
+
+
+def axis_of(curves: Sequence[Curve], x: Axis) -> Axis:
+    """Updates in place of steps where nobody took one."""
+    return "updates" if x == "step" and not any(c.step.any() for c in curves) else x
 
 
 def _explain(figure: Any, axes: Any) -> None:
@@ -157,7 +183,7 @@ def group_by_label(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
 
 
 def _draw(axes: Any, label: str, members: Sequence[Curve], x: Axis) -> None:
-    grid, scores = _on_one_grid([(getattr(curve, x), curve.score) for curve in members])
+    grid, scores = _on_one_grid([points(curve, x) for curve in members])
     kind = "seeds" if len({curve.seed for curve in members}) == len(members) else "runs"
     text = f"{label} ({len(members)} {kind})" if len(members) > 1 else label
     # Cloning without a step of its own is a point, not a curve.
@@ -176,6 +202,12 @@ def _draw(axes: Any, label: str, members: Sequence[Curve], x: Axis) -> None:
             color=line.get_color(),
             label="  steps commanded by the human",
         )
+
+
+def points(curve: Curve, x: Axis) -> tuple[np.ndarray, np.ndarray]:
+    """Where `x` stood still while it learned, as the steps do offline, the last score counts."""
+    at, last = np.unique(getattr(curve, x)[::-1], return_index=True)
+    return at, curve.score[::-1][last]
 
 
 def _on_one_grid(

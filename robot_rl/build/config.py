@@ -17,7 +17,7 @@ from robot_rl.envs.robot import RobotConfig
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.gate import GateConfig
 from robot_rl.interventions.simulated_human import SimulatedHumanConfig
-from robot_rl.training.loop import LoopConfig
+from robot_rl.training.parts import LoopConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,11 @@ _LEAST = {
     "replay_ratio": 0,
     "offline_updates": 0,
     "eval_every_steps": 1,
-    "eval_episodes": 1,
-    "final_eval_episodes": 1,
+    "eval_every_updates": 1,
+    "eval_episodes": 0,
+    "final_eval_episodes": 0,
     "log_every_steps": 1,
+    "log_every_updates": 1,
     "checkpoint_every_s": 0,
     "num_envs": 0,
     "threads": 0,

@@ -14,17 +14,28 @@ class Demonstrations:
     """The finished episodes of `demos`, at most `demo_episodes` of them.
 
     They are counted first and loaded into a replay that was built with room for their `rows`.
-    Raises `InterfaceMismatchError`, field by field, where they were made with another interface.
     """
 
-    def __init__(self, config: TrainConfig, interface: Interface) -> None:
+    def __init__(self, config: TrainConfig) -> None:
         self._config = config
         self._folders = [EpisodesFolder(Path(path)) for path in config.demos]
+        every = itertools.chain.from_iterable(folder.lengths() for folder in self._folders)
+        self._lengths = list(itertools.islice(every, config.demo_episodes or None))
+
+    def interface(self) -> Interface:
+        """What they were recorded with. Raises `ConfigError` where there are none."""
+        if not self._folders:
+            raise ConfigError(
+                "steps=0 without an evaluation opens no environment, and there is nothing else to "
+                "learn from. Give demonstrations: demos=[FOLDER]."
+            )
+        return self._folders[0].interface()
+
+    def require_fit(self, interface: Interface) -> None:
+        """Raises `InterfaceMismatchError`, field by field, for those of another interface."""
         for folder in self._folders:
             where = f"the demonstration folder {folder.root}"
             folder.interface().require_equal(interface, where)
-        every = itertools.chain.from_iterable(folder.lengths() for folder in self._folders)
-        self._lengths = list(itertools.islice(every, config.demo_episodes or None))
 
     @property
     def rows(self) -> int:

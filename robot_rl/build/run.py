@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,47 +25,56 @@ from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
 from robot_rl.rewards.registry import paid
 from robot_rl.training.collector import Envs
-from robot_rl.training.loop import Parts, Trainer
+from robot_rl.training.hooks import Hook
+from robot_rl.training.loop import Trainer
+from robot_rl.training.parts import Parts
 from robot_rl.training.run import RunDirectory
 from robot_rl.types import Interface
 
 log = logging.getLogger(__name__)
 
 
-def build_trainer(config: TrainConfig, run: RunDirectory) -> Trainer:
+def build_trainer(config: TrainConfig, run: RunDirectory, hooks: Sequence[Hook] = ()) -> Trainer:
     """A trainer on an open run directory, before `load_or_start`."""
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    if config.robot.present:
-        robot, eval_env = share(build_env(config.task, config.render, config.robot))
-    else:
-        robot, eval_env = None, build_evaluation_env(config.task, config.render)
+    demos = Demonstrations(config)
+    robot, eval_env = _environments(config)
     with contextlib.ExitStack() as undo:
         undo.callback(close_env, eval_env)
-        trainer = _trainer(config, run, eval_env, robot)
+        trainer = _trainer(config, run, demos, eval_env, robot, hooks)
         undo.pop_all()
     return trainer
 
 
-def close_env(env: Any) -> None:
-    """The evaluation's environment; a robot is then free for others."""
-    env.release() if isinstance(env, SharedEnv) else env.close()
+def close_env(env: Any | None) -> None:
+    """The evaluation's environment, if there is one; a robot is then free for others."""
+    if isinstance(env, SharedEnv):
+        env.release()
+    elif env is not None:
+        env.close()
 
 
 def _trainer(
-    config: TrainConfig, run: RunDirectory, eval_env: Any, robot: SharedEnv | None
+    config: TrainConfig,
+    run: RunDirectory,
+    demos: Demonstrations,
+    eval_env: Any | None,
+    robot: SharedEnv | None,
+    hooks: Sequence[Hook],
 ) -> Trainer:
-    interface = eval_env.interface
+    interface = demos.interface() if eval_env is None else eval_env.interface
     run.check_interface(interface)
-    if config.task.reward_model:  # told here, and not by a process that cannot start
+    demos.require_fit(interface)
+    if config.task.reward_model and eval_env is not None:
+        # Told here, and not by a process that cannot start.
         paid(eval_env, config.task.reward_model, config.task.reward_settings)
     compute = Compute.choose(config.device, config.precision)
     agent = build_agent(config.agent.for_run(config.steps), interface, compute)
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
         agent.compile()
     lanes = config.lanes
-    demos = Demonstrations(config, interface)
     replay = build_replay(config, interface, compute.device, demos.rows)
     if config.demos:
         log.info("%s steps of demonstrations", demos.load(replay))
@@ -81,11 +91,24 @@ def _trainer(
         make_envs=partial(make_envs, config, robot=robot),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
-        gates=build_gates(config, interface, agent),
+        gates=[] if config.offline else build_gates(config, interface, agent),
         pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
         prefetch=compute.device.type == "cuda",
+        hooks=list(hooks),
     )
     return Trainer(config, parts, config.seed)
+
+
+def _environments(config: TrainConfig) -> tuple[SharedEnv | None, Any | None]:
+    """The robot, where there is one, and what evaluates; None where nothing is stepped.
+
+    The data of an offline run may be of a robot that nobody has here.
+    """
+    if config.offline and not config.evaluates:
+        return None, None
+    if config.robot.present:
+        return share(build_env(config.task, config.render, config.robot))
+    return None, build_evaluation_env(config.task, config.render)
 
 
 def _require_teacher(config: TrainConfig) -> None:
@@ -105,11 +128,12 @@ def build_replay(
     config: TrainConfig, interface: Interface, device: torch.device, demo_rows: int
 ) -> Replay:
     """As large as was asked for; demonstrations come on top, after the environments' lanes."""
-    capacity = config.replay.capacity
+    draws, lanes = config.agent.draws, config.lanes
+    least = lanes * (draws.window + draws.frame_stack + 1)
+    capacity = least if config.offline else config.replay.capacity
     store = HostFrames
     if frames_fit(interface, capacity + demo_rows, device):
         store = partial(DeviceFrames, device=device)
-    draws, lanes = config.agent.draws, config.lanes
     return Replay(capacity, draws, interface, lanes, config.seed, store, demo_rows)
 
 

@@ -19,10 +19,10 @@ def run(arguments: argparse.Namespace) -> int:
     folder = PolicyFolder(Path(arguments.out) if arguments.out else directory.policy)
     if arguments.out or not folder.exists():
         export_checkpoint(directory, folder)
-    print(f"policy folder  {folder.root}")
+    print(f"policy folder  {folder.place}")
     if arguments.onnx:
-        difference = export_onnx(folder.load(), folder.root)
-        print(f"ONNX           {folder.root / 'policy.onnx'}  (actions agree to {difference:.1g})")
+        difference = export_onnx(folder.load(), folder.place)
+        print(f"ONNX           {folder.place / 'policy.onnx'}  (actions agree to {difference:.1g})")
     return 0
 
 

@@ -88,7 +88,8 @@ def _train(config: TrainConfig, directory: RunDirectory) -> int:
 
 
 def _run(trainer: Trainer, config: TrainConfig, directory: RunDirectory) -> int:
-    title = f"{config.task.name}  {config.agent.name}  seed {config.seed}  {directory.root}"
+    learner, task = trainer.learner, trainer.parts.interface.task
+    title = f"{task}  {config.agent.name}  seed {config.seed}  {directory.root}"
     with StopSignals() as stop:
         resumed = trainer.load_or_start()
         if 0 < config.steps <= config.seed_steps and not config.offline_updates:
@@ -96,13 +97,16 @@ def _run(trainer: Trainer, config: TrainConfig, directory: RunDirectory) -> int:
                 "nothing will be learned: the first %s steps are random (seed_steps)",
                 config.seed_steps,
             )
-        log.info("%s %s at step %s", "continuing" if resumed else "starting", title, trainer.step)
-        monitor = Monitor(directory.root, config.steps, trainer.step, title)
+        at = learner.progress()
+        verb = "continuing" if resumed else "starting"
+        log.info("%s %s at %s %d", verb, title, at.clock, at.now)
+        monitor = Monitor(directory.root, title, learner.shown, at, config.offline)
         try:
             if trainer.train(monitor, stop):
                 finish(trainer, config, monitor, stop)
             else:
-                monitor.say(f"stopped at step {trainer.step:,}; the same command continues")
+                at = learner.progress()
+                monitor.say(f"stopped at {at.clock} {at.now:,}; the same command continues")
         finally:
             monitor.close()
     return 0

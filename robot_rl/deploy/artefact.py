@@ -1,7 +1,6 @@
 """The policy folder: `policy.safetensors`, `interface.json`, `config.yaml`, `card.md`."""
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from robot_rl.config.schema import from_tree
 from robot_rl.errors import CorruptFileError
+from robot_rl.folders import replacing, settled
 from robot_rl.networks.policy import POLICIES, Policy
 from robot_rl.types import INTERFACE_FILE, Interface
 
@@ -26,7 +26,7 @@ class PolicyFolder:
         self.root = root
 
     def exists(self) -> bool:
-        return (self.root / WEIGHTS).exists()
+        return (self.place / WEIGHTS).exists()
 
     def write(
         self,
@@ -34,32 +34,33 @@ class PolicyFolder:
         training: Any,
         metrics: Mapping[str, float],
     ) -> None:
-        """Into a folder aside, then renamed: a reader never meets half a policy.
+        """A reader never meets half a policy, and a kill never takes the one before.
 
         `training` is the configuration of the run that it comes from.
         """
-        partial = self.root.with_name(f".{self.root.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
         weights = {k: v.detach().cpu().contiguous() for k, v in policy.state_dict().items()}
-        save_file(weights, partial / WEIGHTS)
-        policy.interface.save(partial / INTERFACE_FILE)
         tree = {
             "format": _FORMAT,
             "policy": {"kind": policy.kind, **_plain(dataclasses.asdict(policy.config))},
             "training": _plain(dataclasses.asdict(training)),
         }
-        (partial / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
-        (partial / CARD).write_text(_card(policy, training, metrics))
-        shutil.rmtree(self.root, ignore_errors=True)
-        partial.rename(self.root)
+        with replacing(self.root) as folder:
+            save_file(weights, folder / WEIGHTS)
+            policy.interface.save(folder / INTERFACE_FILE)
+            (folder / CONFIG).write_text(yaml.safe_dump(tree, sort_keys=False))
+            (folder / CARD).write_text(_card(policy, training, metrics))
+
+    @property
+    def place(self) -> Path:
+        """Where it lies: `root`, but where a write was killed in its last moment."""
+        return settled(self.root)
 
     def interface(self) -> Interface:
-        return Interface.load(self.root / INTERFACE_FILE)
+        return Interface.load(self.place / INTERFACE_FILE)
 
     def config(self) -> dict[str, Any]:
         """Raises `CorruptFileError` when the file is missing or not what `write` wrote."""
-        path = self.root / CONFIG
+        path = self.place / CONFIG
         try:
             tree = yaml.safe_load(path.read_text())
             if tree["format"] != _FORMAT:
@@ -77,7 +78,7 @@ class PolicyFolder:
     def load(self) -> Policy:
         """The policy with its weights, in evaluation mode. Raises `CorruptFileError`."""
         policy = self.blank()
-        path = self.root / WEIGHTS
+        path = self.place / WEIGHTS
         try:
             policy.load_state_dict(load_file(path))
         except (OSError, SafetensorError, RuntimeError) as error:

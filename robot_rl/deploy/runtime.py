@@ -197,7 +197,7 @@ class PolicyRuntime:
 
     def _make_engine(self, artefact: PolicyFolder) -> Engine:
         if self.config.engine == "onnx":
-            return OnnxEngine(artefact.root, self.config.threads)
+            return OnnxEngine(artefact.place, self.config.threads)
         if self.config.engine != "torch":
             raise ConfigError(f"engine is '{self.config.engine}'; choose torch or onnx.")
         device = _device(self.config.device)

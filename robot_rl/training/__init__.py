@@ -1,1 +1,1 @@
-"""The training loop and what a run consists of."""
+"""What a run consists of: a collector, a learner, and how they are arranged."""

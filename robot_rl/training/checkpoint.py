@@ -1,8 +1,7 @@
-"""Checkpoints without pickle: safetensors and JSON, written aside, fsynced, then renamed."""
+"""Checkpoints without pickle: safetensors and JSON, written whole or not at all."""
 
 import json
 import logging
-import os
 import shutil
 import zlib
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from robot_rl.errors import CorruptFileError, OutOfSpaceError
+from robot_rl.folders import replacing
 
 log = logging.getLogger(__name__)
 
@@ -29,32 +29,25 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
     """
     found = checkpoints(directory)
     final = directory / f"step-{step:012d}-save-{_serial(found[-1]) + 1 if found else 0:06d}"
-    partial = directory / _PARTIAL
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        _write(partial, state)
+        with replacing(final, partial=directory / _PARTIAL) as folder:
+            _write(folder, state)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise OutOfSpaceError(
             f"cannot write a checkpoint to {directory}: {error}. Free some space and start the "
             "same command again; the last good checkpoint is kept."
         ) from error
-    partial.rename(final)
-    _fsync(directory)
     for old in checkpoints(directory)[:-_KEPT]:
         shutil.rmtree(old)
     return final
 
 
 def _write(folder: Path, state: dict[str, Any]) -> None:
-    folder.mkdir(parents=True)
     tensors: dict[str, Tensor] = {}
     tree = _flatten(state, "", tensors)
     save_file(tensors, folder / _TENSORS)
     body = json.dumps({"state": tree, "crc": _crc(folder / _TENSORS)})
     (folder / _STATE).write_text(json.dumps({"body": body, "crc": zlib.crc32(body.encode())}))
-    for name in (_TENSORS, _STATE, "."):
-        _fsync(folder / name)
 
 
 def load_newest(directory: Path) -> dict[str, Any] | None:
@@ -142,11 +135,3 @@ def _crc(path: Path) -> int:
         while block := file.read(1 << 20):
             value = zlib.crc32(block, value)
     return value
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

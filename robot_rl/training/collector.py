@@ -1,23 +1,22 @@
-"""Collecting experience: actions out, steps into replay and journal, episodes counted."""
+"""Collecting experience: actions out, steps into a sink."""
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 
-from robot_rl.agents.base import Agent
+from robot_rl.agents.base import Actor
 from robot_rl.clocks import Pace
 from robot_rl.envs.vector import EnvStep, Opening
 from robot_rl.errors import NotFiniteError
 from robot_rl.interventions.device import Moment
 from robot_rl.interventions.gate import Decision, Gate
 from robot_rl.networks.policy import PolicyMemory
-from robot_rl.replay.buffer import Replay
-from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import Step
-from robot_rl.types import AUTONOMOUS
+from robot_rl.training.episode import Episode
+from robot_rl.training.sink import Sink
 
 
 class Envs(Protocol):
@@ -31,61 +30,59 @@ class Envs(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass
-class Episode:
-    """A training episode: running, then finished."""
+class RandomActions:
+    """Uniform in [-1, 1]: what a run begins with. Its state is its generator's."""
 
-    episode_return: float = 0.0
-    length: int = 0
-    success: bool | None = False
-    steps_by: dict[str, int] = field(default_factory=dict)
-    takeovers: int = 0
-    autonomous: bool = True  # until the step before
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng([seed, 1])
 
-    def count(self, result: EnvStep) -> None:
-        self.episode_return += result.reward
-        self.length += 1
-        self.success = None if result.success is None else bool(self.success or result.success)
-        self.steps_by[result.source] = self.steps_by.get(result.source, 0) + 1
-        self.takeovers += result.source == "human" and self.autonomous
-        self.autonomous = result.source in AUTONOMOUS
+    def draw(self, shape: tuple[int, ...]) -> np.ndarray:
+        return self._rng.uniform(-1, 1, shape).astype(np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self._rng.bit_generator.state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._rng.bit_generator.state = state
 
 
 class Collector:
-    """Drives `envs` with `agent`, and with the humans behind `gates`.
+    """Drives `envs` with an `actor`, and with the humans behind `gates`; emits steps to a `sink`.
 
-    One replay lane, one journal and one gate per environment. `pace` keeps real time for a human.
+    It knows neither the agent nor the replay, so that it can live in a process of its own. One gate
+    per environment; `steps` were recorded of each before. `pace` keeps real time for a human.
     """
 
     def __init__(
         self,
         envs: Envs,
-        agent: Agent,
-        replay: Replay,
-        journals: list[Journal],
+        actor: Actor,
+        sink: Sink,
         gates: Sequence[Gate],
-        rng: np.random.Generator,
+        steps: Sequence[int],
+        random: RandomActions,
+        device: torch.device | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._envs, self._agent = envs, agent
-        self._replay, self._journals, self._gates = replay, journals, gates
-        self._pace = pace
-        self._rng = rng
+        self._envs, self._sink, self._gates = envs, sink, gates
+        self._steps = list(steps)
+        self._random, self._pace = random, pace
         self._now: list[Opening] = []
-        self._memory = PolicyMemory(agent.actor(), len(journals), agent.compute.device)
-        self._episodes = [Episode() for _ in journals]
+        self._memory = PolicyMemory(actor, len(gates), device)
+        self._episodes: list[Episode] = []
         self._decisions: list[Decision] = []
         self.stop_wished = False  # an operator asked for the end of the session
 
     @property
     def lanes(self) -> int:
-        return len(self._journals)
+        return len(self._gates)
 
     def start(self) -> None:
         """Open the devices, and the first episode of every environment."""
         for gate in self._gates:
             gate.device.start()
         self._now = self._envs.reset()
+        self._episodes = [Episode(lane, steps) for lane, steps in enumerate(self._steps)]
         for lane, opening in enumerate(self._now):
             self._begin(lane, opening)
 
@@ -94,7 +91,7 @@ class Collector:
         # Asked in any case: what it remembers has no gaps.
         actions = self._memory.act([now.obs for now in self._now])
         if random:
-            actions = self._rng.uniform(-1, 1, actions.shape).astype(np.float32)
+            actions = self._random.draw(actions.shape)
         if not np.isfinite(actions).all():
             raise NotFiniteError(f"the agent chose a non-finite action: {actions.tolist()}.")
         if self._pace is not None:
@@ -107,48 +104,47 @@ class Collector:
             [d.source for d in self._decisions],
         )
 
-    def receive(self) -> list[Episode]:
-        """Store what the actions brought; the episodes that ended with it."""
-        results = self._envs.receive()
-        ended = [self._store(lane, result) for lane, result in enumerate(results)]
-        return [episode for episode in ended if episode is not None]
+    def receive(self) -> None:
+        """Emit what the actions brought."""
+        for lane, result in enumerate(self._envs.receive()):
+            self._emit(lane, result)
+
+    def drop_events(self) -> None:
+        """Nobody listened for a while."""
+        for gate in self._gates:
+            gate.device.drop_events()
 
     def close(self) -> None:
         with contextlib.ExitStack() as closing:  # each, whatever becomes of the others
-            for gate, journal in zip(self._gates, self._journals, strict=True):
-                closing.callback(journal.close)
+            closing.callback(self._sink.close)
+            for gate in self._gates:
                 closing.callback(gate.device.close)
             closing.callback(self._envs.close)
 
     def _decide(self, lane: int, action: np.ndarray, source: str) -> Decision:
         now = self._now[lane]
         moment = Moment(obs=now.obs, policy_action=action, autonomous=source, scene=now.scene)
-        decision = self._gates[lane].decide(moment, self._journals[lane].steps)
+        decision = self._gates[lane].decide(moment, self._steps[lane])
         self.stop_wished |= "stop" in decision.events
         return decision
 
-    def _store(self, lane: int, result: EnvStep) -> Episode | None:
+    def _emit(self, lane: int, result: EnvStep) -> None:
         decision, episode = self._decisions[lane], self._episodes[lane]
         episode.count(result)
-        step = step_of(decision, result)
-        # To disk first: what the learner has seen is then never lost.
-        self._journals[lane].add(step, result.obs)
-        self._replay.add(lane, step, result.obs)
+        self._steps[lane] += 1
+        self._sink.add(lane, step_of(decision, result), result.obs)
         self._memory.applied(lane, result.applied_action, result.source == "policy")
         self._now[lane] = Opening(result.obs, result.scene)
-        if result.opening is None:
-            return None
-        self._begin(lane, result.opening)
-        self._agent.end_episode(episode.episode_return)
-        return episode
+        if result.opening is not None:
+            self._sink.end(episode)
+            self._begin(lane, result.opening)
 
     def _begin(self, lane: int, opening: Opening) -> None:
-        self._journals[lane].begin(opening.obs)
-        self._replay.begin(lane, opening.obs)
+        self._sink.begin(lane, opening.obs)
         self._gates[lane].begin_episode()
         self._now[lane] = opening
         self._memory.begin(lane)
-        self._episodes[lane] = Episode()
+        self._episodes[lane] = Episode(lane, self._steps[lane])
 
 
 def step_of(decision: Decision, result: EnvStep) -> Step:

@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
+from robot_rl.measures import Measure
 from robot_rl.networks.policy import Policy, PolicyMemory
 from robot_rl.types import Metrics
 
 # Training episodes draw 32-bit seeds from a SeedSequence; evaluation counts up from here.
 HELD_OUT_SEED = 2**32
 FILMED_EPISODES = 4
+SHOWN = {
+    "eval/success_rate": Measure("success on held-out seeds", "share"),
+    "eval/cycle_time_s": Measure("seconds per success on held-out seeds"),
+    "eval/return_mean": Measure("return on held-out seeds"),
+}
 
 
 @dataclass
@@ -42,6 +48,19 @@ class Evaluation:
         if cycles:
             metrics["cycle_time_s"] = float(np.mean(cycles)) / self.control_rate_hz
         return metrics
+
+    def scalars(self) -> Metrics:
+        """The metrics as they are logged."""
+        return {f"eval/{name}": value for name, value in self.metrics().items()}
+
+    def __str__(self) -> str:
+        metrics = self.metrics()
+        line = f"return {metrics['return_mean']:8.2f}"
+        if self.successes:
+            low, high = 100 * metrics["success_low"], 100 * metrics["success_high"]
+            rate = 100 * metrics["success_rate"]
+            line += f"  success {rate:3.0f} % (95 % interval {low:.0f} to {high:.0f})"
+        return line
 
 
 def evaluate(

@@ -8,20 +8,35 @@ import numpy as np
 import pytest
 import yaml
 
-from robot_rl.analysis.curves import Curve, group_by_label, plot_runs, read_curve
+from robot_rl.analysis.curves import (
+    Curve,
+    axis_of,
+    group_by_label,
+    plot_runs,
+    points,
+    read_curve,
+)
 from robot_rl.analysis.video import write_mp4
 from robot_rl.errors import RunDirectoryError
 
 
 def write_run(
-    root: Path, seed: int, scores: list[float], success: bool = True, **settings: Any
+    root: Path,
+    seed: int,
+    scores: list[float],
+    success: bool = True,
+    step_every: int = 100,
+    **settings: Any,
 ) -> Path:
     root.mkdir()
     tree = {"task": {"name": "arm/reach"}, "agent": {"name": "drqv2"}, "seed": seed, **settings}
     (root / "config.yaml").write_text(yaml.safe_dump(tree))
-    rows: list[dict[str, float]] = [{"step": 5, "wall_s": 1.0, "train/critic_loss": 0.1}]
-    for i, score in enumerate(scores):
-        row = {"step": 100 * (i + 1), "wall_s": 60.0 * (i + 1), "eval/return_mean": 10 * score}
+    rows: list[dict[str, float]] = [
+        {"step": 5, "updates": 5, "wall_s": 1.0, "train/critic_loss": 0.1}
+    ]
+    for i, score in enumerate(scores, start=1):
+        row = {"step": step_every * i, "updates": 200 * i, "wall_s": 60.0 * i}
+        row["eval/return_mean"] = 10 * score
         rows.append({**row, "eval/success_rate": score} if success else row)
     text = "\n".join(json.dumps(row) for row in rows)
     (root / "metrics.jsonl").write_text(text + '\n{"step": 9')
@@ -37,6 +52,7 @@ def test_a_curve_holds_the_evaluations(tmp_path):
         True,
     )
     np.testing.assert_array_equal(curve.step, [100, 200, 300])
+    np.testing.assert_array_equal(curve.updates, [200, 400, 600])
     np.testing.assert_array_equal(curve.minutes, [1, 2, 3])
     np.testing.assert_array_equal(curve.score, [0.1, 0.5, 0.9])
 
@@ -49,7 +65,8 @@ def test_without_success_the_return_is_the_score(tmp_path):
 
 def test_the_last_evaluation_of_a_step_counts(tmp_path):
     root = write_run(tmp_path / "a", 0, [0.1])
-    row = {"step": 100, "wall_s": 61.0, "eval/return_mean": 3.0, "eval/success_rate": 0.3}
+    row = {"step": 100, "updates": 200, "wall_s": 61.0, "eval/return_mean": 3.0}
+    row["eval/success_rate"] = 0.3
     text = (root / "metrics.jsonl").read_text().rsplit("\n", 1)[0]
     (root / "metrics.jsonl").write_text(text + "\n" + json.dumps(row) + "\n")
     np.testing.assert_array_equal(read_curve(root).score, [0.3])
@@ -79,6 +96,18 @@ def test_seeds_are_joined_in_one_picture(tmp_path, axis):
     runs = [write_run(tmp_path / str(s), s, [0.1 * s, 0.5, 0.6 + 0.1 * s]) for s in range(3)]
     plot_runs(runs, tmp_path / "out" / "curves.png", axis)
     assert (tmp_path / "out" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_run_without_steps_is_drawn_along_its_updates(tmp_path):
+    offline = read_curve(write_run(tmp_path / "a", 0, [0.2, 0.9, 0.7], step_every=0))
+    online = read_curve(write_run(tmp_path / "b", 0, [0.2, 0.9, 0.7]))
+    assert axis_of([offline], "step") == "updates"
+    at, scores = points(offline, "updates")
+    assert (at.tolist(), scores.tolist()) == ([200, 400, 600], [0.2, 0.9, 0.7])
+    # Beside one that takes steps it is a point: what it had learned before the first.
+    assert axis_of([offline, online], "step") == "step"
+    assert [x.tolist() for x in points(offline, "step")] == [[0], [0.7]]
+    plot_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "both.png", "step")
 
 
 def test_what_is_no_run_is_refused(tmp_path):

@@ -1,6 +1,8 @@
 """The policy folder and its ONNX twin."""
 
 import json
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from robot_rl.networks.policy import Policy
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from tests.conftest import make_interface
+from tests.killed import killed_at
 
 INTERFACE = make_interface(cameras=2)
 KINDS = ["mlp", "moe", "gripper", "gru"]
@@ -79,6 +82,39 @@ def test_writing_again_replaces_the_folder_whole(tmp_path):
     folder = PolicyFolder(tmp_path / "policy")
     for _ in range(2):
         folder.write(make(), TrainConfig(), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["policy"]
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_policy(tmp_path):
+    folder, policy = PolicyFolder(tmp_path / "policy"), make("gru")
+    folder.write(policy, TrainConfig(), {})
+    touch, killed = 0, True
+    while killed:
+        before = written(folder)
+        torch.nn.init.constant_(next(policy.parameters()), touch + 1.0)
+        write = partial(folder.write, policy, TrainConfig(seed=touch + 1), {})
+        killed = killed_at(touch, write)
+        assert written(folder) in (before, (touch + 1, touch + 1.0))
+        touch += 1
+    assert touch > 15
+    assert written(folder) == (touch, float(touch))
+    folder.write(policy, TrainConfig(), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["policy"]
+
+
+def written(folder: PolicyFolder) -> tuple[int, float]:
+    """What two of its files say, which belong together."""
+    weight = next(folder.load().parameters())
+    return folder.config()["training"]["seed"], float(weight.detach().flatten()[0])
+
+
+def test_a_write_that_fails_leaves_the_policy_before(tmp_path):
+    folder = PolicyFolder(tmp_path / "policy")
+    folder.write(make(), TrainConfig(seed=3), {})
+    no_number: Any = {"success_rate": "much"}
+    with pytest.raises(ValueError, match="format"):
+        folder.write(make(), TrainConfig(), no_number)
+    assert folder.config()["training"]["seed"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["policy"]
 
 

@@ -1,14 +1,13 @@
 """Checkpoints: what was saved comes back, and no kill and no damage takes the last one."""
 
-import os
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
 
 from robot_rl.errors import CorruptFileError
 from robot_rl.training.checkpoint import checkpoints, load_newest, save_checkpoint
+from tests.killed import killed_at
 
 
 def test_checkpoint_round_trip_keeps_the_newest_two(tmp_path):
@@ -52,35 +51,14 @@ def test_nothing_readable_is_an_error_and_nothing_at_all_is_a_start(tmp_path):
         load_newest(tmp_path)
 
 
-# What Python tells an audit hook before it touches the file system.
-_TOUCHES = ("open", "os.", "shutil.")
-
-
-def _save_and_die(directory: Path, value: float, touch: int) -> bool:
-    """Save in a process that is killed before its `touch`-th touch; whether it was."""
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1] != 0
-    left = touch
-
-    def watch(event: str, arguments: object) -> None:
-        nonlocal left
-        left -= event.startswith(_TOUCHES)
-        if left < 0:
-            os._exit(9)
-
-    sys.addaudithook(watch)
-    save_checkpoint(directory, 0, {"w": torch.full((9,), value)})
-    os._exit(0)
-
-
 def test_a_kill_at_any_moment_leaves_a_readable_checkpoint_of_the_same_step(tmp_path):
     """Learning offline saves again and again at step 0."""
     save_checkpoint(tmp_path, 0, {"w": torch.full((9,), 0.0)})
     touch, killed = 0, True
     while killed:
         before = load_newest(tmp_path)["w"][0]
-        killed = _save_and_die(tmp_path, touch + 1.0, touch)
+        state = {"w": torch.full((9,), touch + 1.0)}
+        killed = killed_at(touch, partial(save_checkpoint, tmp_path, 0, state))
         found = load_newest(tmp_path)["w"][0]
         assert found in (before, touch + 1.0)
         touch += 1

@@ -56,6 +56,13 @@ def test_ratio_pays_what_is_owed(ratio, steps):
     assert clock.owed(steps) == 0
 
 
+def test_offline_updates_are_owed_before_the_first_step_and_never_again():
+    clock = Ratio(0.5, first=7)
+    assert [clock.owed(steps) for steps in (-100, 0, 1, 2, 10)] == [7, 7, 7, 8, 12]
+    clock.done = 9
+    assert [clock.owed(steps) for steps in (-100, 4, 6)] == [0, 0, 1]
+
+
 @given(st.integers(1, 200), st.data())
 def test_wilson_interval_holds_the_rate(trials, data):
     successes = data.draw(st.integers(0, trials))

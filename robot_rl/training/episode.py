@@ -1,0 +1,66 @@
+"""A training episode, and what the last ones say together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from robot_rl.envs.vector import EnvStep
+from robot_rl.measures import Measure
+from robot_rl.types import AUTONOMOUS, Rows
+
+SHOWN = {
+    "train/episode_return": Measure("return of the last episodes"),
+    "train/episode_success": Measure("success of the last episodes", "share"),
+    "train/intervention_rate": Measure("steps that a human commanded", "share"),
+    "train/takeovers_per_episode": Measure("takeovers per episode"),
+    "train/cycle_time_s": Measure("seconds per success"),
+    "steps/policy": Measure("steps by the policy", "count"),
+    "steps/human": Measure("steps by a human", "count"),
+    "steps/random": Measure("steps at random", "count"),
+}
+
+
+@dataclass
+class Episode:
+    """Running, then finished. `first_step` counts the steps of its lane before it."""
+
+    lane: int
+    first_step: int
+    episode_return: float = 0.0
+    length: int = 0
+    success: bool | None = False
+    steps_by: dict[str, int] = field(default_factory=dict)
+    takeovers: int = 0
+    autonomous: bool = True  # until the step before
+
+    def count(self, result: EnvStep) -> None:
+        self.episode_return += result.reward
+        self.length += 1
+        self.success = None if result.success is None else bool(self.success or result.success)
+        self.steps_by[result.source] = self.steps_by.get(result.source, 0) + 1
+        self.takeovers += result.source == "human" and self.autonomous
+        self.autonomous = result.source in AUTONOMOUS
+
+    @property
+    def rows(self) -> Rows:
+        """Handles of its steps [length] in the replay."""
+        steps = self.first_step + np.arange(self.length)
+        return Rows(np.full(self.length, self.lane), steps)
+
+
+def episode_means(episodes: Sequence[Episode], control_rate_hz: float) -> dict[str, float]:
+    """Return, success, cycle time, and how much a human did."""
+    if not episodes:
+        return {}
+    values = {"train/episode_return": float(np.mean([e.episode_return for e in episodes]))}
+    successes = [e.success for e in episodes if e.success is not None]
+    if successes:
+        values["train/episode_success"] = float(np.mean(successes))
+    cycles = [e.length / control_rate_hz for e in episodes if e.success]
+    if cycles:
+        values["train/cycle_time_s"] = float(np.mean(cycles))
+    by_human = sum(e.steps_by.get("human", 0) for e in episodes)
+    values["train/intervention_rate"] = by_human / sum(e.length for e in episodes)
+    values["train/takeovers_per_episode"] = float(np.mean([e.takeovers for e in episodes]))
+    return values
