@@ -12,7 +12,7 @@ from robot_rl.networks.encoders import Trunk
 from robot_rl.networks.layers import full_precision, hidden_layer, orthogonal_init
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous
 from robot_rl.networks.stacked import NetworkConfig, make_encoder, single_frames
-from robot_rl.types import Interface
+from robot_rl.types import PROPRIO, Interface
 
 MEMORY = "memory"
 
@@ -57,13 +57,15 @@ class RecurrentPolicy(Policy):
             return self.head(memory), {MEMORY: memory}
 
     def unroll(self, obs: Obs, previous: Previous) -> Tensor:
-        """Actions [B, T, A] of windows: `obs` and `previous` have [B, T, ...], memory begins empty.
+        """Actions [B, T, A] of windows as replay has them, memory begins empty.
 
-        Equal to T calls of `step`; the encoder sees all frames at once.
+        obs: `image/<camera>` uint8 [B, T, 3, H, W], proprio [B, T, P]; `previous` [B, T, ...]. Equal
+        to T calls of `step`; the encoder sees all frames at once.
         """
         batch, length = previous.own.shape
         flat = {key: x.flatten(0, 1) for key, x in obs.items()}
-        x = self.trunk(self.encoder(single_frames(flat)))
+        frames = {key: x if key == PROPRIO else x.unsqueeze(1) for key, x in flat.items()}
+        x = self.trunk(self.encoder(frames))
         with full_precision(x):
             x_BTD = x.unflatten(0, (batch, length))
             memory, memories = x.new_zeros(batch, self.config.memory_dim), []

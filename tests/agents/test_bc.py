@@ -6,6 +6,10 @@ import torch
 from robot_rl.agents.bc import BCConfig
 from robot_rl.build.compose import compose, compose_tree
 from robot_rl.build.config import train_config
+from robot_rl.networks.policy import PolicyMemory
+from robot_rl.replay import Replay
+from robot_rl.replay.storage import Step
+from robot_rl.types import CameraField, Observation
 from tests.agents.tiny import make_agent
 from tests.conftest import make_interface, random_batch
 
@@ -25,6 +29,39 @@ def test_it_learns_the_label_and_not_the_action():
         mu = policy.actor(policy.encoder(tensors.obs)).mu
     assert float((mu - tensors.label).abs().mean()) < 0.15
     assert float((mu - tensors.action).abs().mean()) > 0.5
+
+
+def test_with_a_memory_it_remembers_what_it_saw_first():
+    """The first frame is black or white and says what to do; later ones are grey."""
+    interface = make_interface(cameras=1, actions=1, proprio=0)
+    agent = make_agent(
+        BCConfig,
+        interface,
+        lr=3e-3,
+        batch_size=16,
+        policy_ema_decay=0.0,
+        memory="gru",
+        memory_dim=16,
+        segment_length=5,
+    )
+    (camera,) = interface.cameras
+    replay = Replay(200, agent.config.draws, interface, 1, 0)
+    for i in range(20):
+        replay.begin(0, _frame(camera, 255 * (i % 2)))
+        for t in range(5):
+            action = np.array([0.5 if i % 2 else -0.5], np.float32)
+            step = Step(action, 0.0, False, t == 4, "expert")
+            replay.add(0, step, _frame(camera, 128))
+    for _ in range(120):
+        agent.update(replay.sample(agent.config.batch_size))
+    for shade, wanted in ((0, -0.5), (255, 0.5)):
+        memory = PolicyMemory(agent.policy(), 1)
+        done = [memory.act([_frame(camera, s)])[0, 0] for s in (shade, 128, 128, 128, 128)]
+        np.testing.assert_allclose(done, wanted, atol=0.3)
+
+
+def _frame(camera: CameraField, shade: int) -> Observation:
+    return {camera.key: np.full((camera.height, camera.width, 3), shade, np.uint8)}
 
 
 def test_the_kin_differ_in_what_they_draw():

@@ -7,6 +7,7 @@ import torch
 from robot_rl.networks.policy import POLICIES, PolicyMemory, Previous, to_tensors
 from robot_rl.networks.recurrent import MEMORY, RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
+from robot_rl.types import PROPRIO
 from tests.conftest import make_interface, random_obs
 
 INTERFACE = make_interface(cameras=2)
@@ -93,7 +94,8 @@ def test_unrolling_a_window_equals_stepping_with_takeovers_and_starts_inside():
     first = torch.zeros(1, 8, dtype=torch.bool)
     first[0, [0, 5]] = True
     batch = to_tensors(obs, policy.device)
-    window = {key: x.unsqueeze(0) for key, x in batch.items()}
+    planar = {key: x if key == PROPRIO else x.permute(0, 3, 1, 2) for key, x in batch.items()}
+    window = {key: x.unsqueeze(0) for key, x in planar.items()}
     with torch.inference_mode():
         unrolled = policy.unroll(window, Previous(action, own, first))
         carry = policy.initial(1)
