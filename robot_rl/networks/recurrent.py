@@ -26,7 +26,11 @@ class RecurrentConfig:
 
 
 class RecurrentPolicy(Policy):
-    """One frame, the applied action and whose it was -> GRU -> action [B, A] in (-1, 1)."""
+    """One frame and the applied action -> GRU -> action [B, A] in (-1, 1).
+
+    Whose the action was is no input: all that a demonstrator did was not the policy's own, and on
+    a robot nearly all is. The policy would act on a weight that was never learned.
+    """
 
     kind = "recurrent"
     Config = RecurrentConfig
@@ -38,7 +42,7 @@ class RecurrentPolicy(Policy):
         action_dim = interface.action_size
         self.encoder = make_encoder(net, interface)
         self.trunk = Trunk(self.encoder, net.feature_dim)
-        self.gru = nn.GRUCell(self.trunk.out_dim + action_dim + 1, config.memory_dim)
+        self.gru = nn.GRUCell(self.trunk.out_dim + action_dim, config.memory_dim)
         self.head = nn.Sequential(
             hidden_layer(config.memory_dim, net.hidden_dim, net.layer_norm),
             nn.Linear(net.hidden_dim, action_dim),
@@ -76,6 +80,5 @@ class RecurrentPolicy(Policy):
 
     def _remember(self, x: Tensor, previous: Previous, memory: Tensor) -> Tensor:
         goes_on = (~previous.first).unsqueeze(-1).to(x.dtype)
-        own = previous.own.unsqueeze(-1).to(x.dtype)
-        told = torch.cat((x, goes_on * previous.action, goes_on * own), dim=-1)
+        told = torch.cat((x, goes_on * previous.action), dim=-1)
         return self.gru(told, goes_on * memory)

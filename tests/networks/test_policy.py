@@ -83,7 +83,8 @@ def test_a_takeover_is_remembered_as_it_was_and_not_as_it_was_wished():
     wished = PolicyMemory(policy, 1).act([obs[0]])[0]
     np.testing.assert_array_equal(second_action(None, True), second_action(wished, True))
     assert np.abs(second_action(human, False) - second_action(wished, True)).max() > 1e-3
-    assert np.abs(second_action(human, False) - second_action(human, True)).max() > 1e-4
+    # Not a weight that demonstrations alone leave unlearned: see RecurrentPolicy.
+    np.testing.assert_array_equal(second_action(human, False), second_action(human, True))
 
 
 def test_unrolling_a_window_equals_stepping_with_takeovers_and_starts_inside():
