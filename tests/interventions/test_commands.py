@@ -50,6 +50,18 @@ class Terminal:
         return until(seen, timeout_s)
 
 
+def drive(terminal: Terminal, key: str, seconds: float) -> None:
+    """Hold `key` down, call the attempt a failure, and end the session."""
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        terminal.type(key)
+        time.sleep(0.03)
+    terminal.type("n")
+    assert terminal.wait_for("no success"), terminal.text
+    terminal.type("q")
+    assert terminal.process.wait(20) == 0
+
+
 def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
     terminal = Terminal(
         "teleop",
@@ -60,14 +72,7 @@ def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
         str(tmp_path / "mine"),
     )
     assert terminal.wait_for("q: stop"), terminal.text
-    end_s = time.monotonic() + 1.5
-    while time.monotonic() < end_s:
-        terminal.type("w")
-        time.sleep(0.03)
-    terminal.type("n")  # this attempt is a failure
-    assert terminal.wait_for("no success"), terminal.text
-    terminal.type("q")
-    assert terminal.process.wait(20) == 0
+    drive(terminal, "w", 1.5)
     (episode,) = list(EpisodesFolder(tmp_path / "mine").episodes())
     driven = [step for step in episode.steps if step.source == "human"]
     assert len(driven) >= 8
@@ -89,14 +94,7 @@ def test_a_person_turns_the_tool_of_an_arm_that_can(tmp_path):
         str(tmp_path / "mine"),
     )
     assert terminal.wait_for("j/l: yaw"), terminal.text
-    end_s = time.monotonic() + 1.0
-    while time.monotonic() < end_s:
-        terminal.type("l")
-        time.sleep(0.03)
-    terminal.type("n")
-    assert terminal.wait_for("no success"), terminal.text
-    terminal.type("q")
-    assert terminal.process.wait(20) == 0
+    drive(terminal, "l", 1.0)
     folder = EpisodesFolder(tmp_path / "mine")
     (episode,) = list(folder.episodes())
     driven = [step.action for step in episode.steps if step.source == "human"]
