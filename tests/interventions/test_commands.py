@@ -165,6 +165,10 @@ def test_the_page_shows_what_the_device_sees():
         reading = device.read(moment)
         np.testing.assert_allclose(reading.action, [0.0, 0.0, 1.0, -1.0])  # opening is negative
         assert device._state["source"] == "human"
+        time.sleep(1.1)  # it falls silent with the dead-man held
+        assert device.read(moment).lost
+        assert device._state["source"] == "nobody"
+        assert [row["applied"] for row in device._state["actions"]] == [0.0] * 4
         assert device.page._actions["success"]() == "noted: success"
         assert device.read(moment).events == {"success"}
     finally:
