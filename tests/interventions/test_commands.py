@@ -50,6 +50,11 @@ class Terminal:
         return until(seen, timeout_s)
 
 
+def recorded_at_the_keyboard(out: Path, *task: str) -> Terminal:
+    keyboard = ("task.state=true", "human.device=keyboard")
+    return Terminal("teleop", *task, *keyboard, "--out", str(out))
+
+
 def drive(terminal: Terminal, key: str, seconds: float) -> None:
     """Hold `key` down, call the attempt a failure, and end the session."""
     end_s = time.monotonic() + seconds
@@ -63,14 +68,7 @@ def drive(terminal: Terminal, key: str, seconds: float) -> None:
 
 
 def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
-    terminal = Terminal(
-        "teleop",
-        "task=arm/reach",
-        "task.state=true",
-        "human.device=keyboard",
-        "--out",
-        str(tmp_path / "mine"),
-    )
+    terminal = recorded_at_the_keyboard(tmp_path / "mine", "task=arm/reach")
     assert terminal.wait_for("q: stop"), terminal.text
     drive(terminal, "w", 1.5)
     (episode,) = list(EpisodesFolder(tmp_path / "mine").episodes())
@@ -84,15 +82,8 @@ def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
 
 
 def test_a_person_turns_the_tool_of_an_arm_that_can(tmp_path):
-    terminal = Terminal(
-        "teleop",
-        "task=arm/peg_insert",
-        "task.options.random_yaw=true",
-        "task.state=true",
-        "human.device=keyboard",
-        "--out",
-        str(tmp_path / "mine"),
-    )
+    task = ("task=arm/peg_insert", "task.options.random_yaw=true")
+    terminal = recorded_at_the_keyboard(tmp_path / "mine", *task)
     assert terminal.wait_for("j/l: yaw"), terminal.text
     drive(terminal, "l", 1.0)
     folder = EpisodesFolder(tmp_path / "mine")
