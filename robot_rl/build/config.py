@@ -30,11 +30,10 @@ class HumanConfig:
     """Who may take over while the policy learns. A real human needs `num_envs` of at most 1."""
 
     device: Literal["none", "simulated", "keyboard", "gamepad", "spacemouse", "web", "leader"] = (
-        "none"
+        resumable("none")
     )
-    path: str = resumable(
-        ""
-    )  # the gamepad's node, /dev/input/eventN; empty takes the first one found
+    # The gamepad's node, /dev/input/eventN; empty takes the first one found.
+    path: str = resumable("")
     port: int = resumable(8090)  # of the web page
     # The leader arm: package.module:Class, and its keyword arguments as a JSON object. Its dead-man
     # is the terminal's space bar.

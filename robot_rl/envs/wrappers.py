@@ -38,9 +38,9 @@ class TaskWrapper(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray])
 class RelativeFrame(TaskWrapper):
     """`tcp_pos` counts from where the episode began (HIL-SERL, section 3.2).
 
-    A policy then works wherever its workspace is put. Actions are displacements along the axes of
-    the base with the tool pointing down, so the tool's frame is a constant turn of it and mapping
-    them into it (the paper's adjoint) would change nothing that is learned.
+    A policy then works wherever its workspace is put. Actions stay along the axes of the base. Of
+    a tool that only points down the frame is a constant turn of the base's: mapping actions into
+    it (the paper's adjoint) would change nothing that is learned.
     """
 
     def __init__(self, env: Any) -> None:

@@ -63,10 +63,10 @@ class SpaceMouse(PolledDriver):
 
     def _tell(self, state: Any) -> None:
         axes = {axis: _centred(getattr(state, name)) for axis, name in _STATES.items()}
-        buttons = [bool(button) for button in state.buttons]
-        axes[GRIPPER] = float(sum(buttons[1:2])) - float(sum(buttons[:1]))
+        close, opens, *_ = (*map(bool, state.buttons), False, False)
+        axes[GRIPPER] = float(opens) - float(close)
         axes = {axis: value for axis, value in axes.items() if axis in self._wanted}
-        squeezed = GRIPPER in self._wanted and any(buttons[:2])
+        squeezed = GRIPPER in self._wanted and (close or opens)
         self._operator.set(squeezed or any(axes.values()), axes)
 
 

@@ -173,7 +173,7 @@ class TeleopPage:
             self._operator.set(held, axes)
 
     def _wish(self, message: Mapping[str, Any]) -> tuple[bool, dict[str, float]]:
-        """Raises `ValueError`, and what Python raises, for anything that the page does not say."""
+        """Dead-man and deflections. Raises `ValueError` for an axis that has no control."""
         axes = {name: float(value) for name, value in message["axes"].items()}
         if not axes.keys() <= set(self.axes):
             raise ValueError(f"the page has no control for one of {', '.join(axes)}")

@@ -37,8 +37,10 @@ class WebDevice(OperatorDevice):
     def read(self, moment: Moment) -> Reading:
         reading = super().read(moment)
         self._jpeg = _picture(moment)
-        applied = moment.policy_action if reading.action is None else reading.action
         source = "human" if reading.held else "nobody" if reading.lost else moment.autonomous
+        applied = moment.policy_action if reading.action is None else reading.action
+        if reading.lost:
+            applied = self._interface.hold_action(moment.measured)
         self._state = _page_state(
             source, self._actions(moment.policy_action, applied), self._joints(moment)
         )

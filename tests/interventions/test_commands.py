@@ -50,24 +50,27 @@ class Terminal:
         return until(seen, timeout_s)
 
 
-def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
-    terminal = Terminal(
-        "teleop",
-        "task=arm/reach",
-        "task.state=true",
-        "human.device=keyboard",
-        "--out",
-        str(tmp_path / "mine"),
-    )
-    assert terminal.wait_for("q: stop"), terminal.text
-    end_s = time.monotonic() + 1.5
+def recorded_at_the_keyboard(out: Path, *task: str) -> Terminal:
+    keyboard = ("task.state=true", "human.device=keyboard")
+    return Terminal("teleop", *task, *keyboard, "--out", str(out))
+
+
+def drive(terminal: Terminal, key: str, seconds: float) -> None:
+    """Hold `key` down, call the attempt a failure, and end the session."""
+    end_s = time.monotonic() + seconds
     while time.monotonic() < end_s:
-        terminal.type("w")
+        terminal.type(key)
         time.sleep(0.03)
-    terminal.type("n")  # this attempt is a failure
+    terminal.type("n")
     assert terminal.wait_for("no success"), terminal.text
     terminal.type("q")
     assert terminal.process.wait(20) == 0
+
+
+def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
+    terminal = recorded_at_the_keyboard(tmp_path / "mine", "task=arm/reach")
+    assert terminal.wait_for("q: stop"), terminal.text
+    drive(terminal, "w", 1.5)
     (episode,) = list(EpisodesFolder(tmp_path / "mine").episodes())
     driven = [step for step in episode.steps if step.source == "human"]
     assert len(driven) >= 8
@@ -79,24 +82,10 @@ def test_a_person_drives_from_the_keyboard_and_is_recorded(tmp_path):
 
 
 def test_a_person_turns_the_tool_of_an_arm_that_can(tmp_path):
-    terminal = Terminal(
-        "teleop",
-        "task=arm/peg_insert",
-        "task.options.random_yaw=true",
-        "task.state=true",
-        "human.device=keyboard",
-        "--out",
-        str(tmp_path / "mine"),
-    )
+    task = ("task=arm/peg_insert", "task.options.random_yaw=true")
+    terminal = recorded_at_the_keyboard(tmp_path / "mine", *task)
     assert terminal.wait_for("j/l: yaw"), terminal.text
-    end_s = time.monotonic() + 1.0
-    while time.monotonic() < end_s:
-        terminal.type("l")
-        time.sleep(0.03)
-    terminal.type("n")
-    assert terminal.wait_for("no success"), terminal.text
-    terminal.type("q")
-    assert terminal.process.wait(20) == 0
+    drive(terminal, "l", 1.0)
     folder = EpisodesFolder(tmp_path / "mine")
     (episode,) = list(folder.episodes())
     driven = [step.action for step in episode.steps if step.source == "human"]
@@ -167,6 +156,10 @@ def test_the_page_shows_what_the_device_sees():
         reading = device.read(moment)
         np.testing.assert_allclose(reading.action, [0.0, 0.0, 1.0, -1.0])  # opening is negative
         assert device._state["source"] == "human"
+        time.sleep(1.1)  # it falls silent with the dead-man held
+        assert device.read(moment).lost
+        assert device._state["source"] == "nobody"
+        assert [row["applied"] for row in device._state["actions"]] == [0.0] * 4
         assert device.page._actions["success"]() == "noted: success"
         assert device.read(moment).events == {"success"}
     finally:

@@ -92,6 +92,13 @@ def test_a_habit_pushes_every_action_the_same_way():
     np.testing.assert_array_equal(a[2:], EXPERT[2:])
 
 
+def test_a_robot_with_one_axis_has_habits_too():
+    who = human(gate="always", bias=0.3)
+    scene = Scene(expert_action=np.zeros(1, np.float32))
+    reading = who.read(Moment(obs={}, policy_action=np.zeros(1, np.float32), scene=scene))
+    assert 0.0 < abs(reading.action[0]) <= 0.3
+
+
 def test_attention_is_a_share_of_the_time_with_a_slow_hand_too():
     who = human(
         gate="random",

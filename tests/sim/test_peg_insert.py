@@ -5,6 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from hardware.rotation import rotation_vector
+from robot_rl.axes import TCP_LINEAR
+from sim.arm import TOOL_DOWN_QUAT
 from sim.suites.arm import ArmSimulation
 from sim.tasks.base import toward
 from sim.tasks.peg_insert import PegInsert, PegOptions
@@ -85,6 +88,18 @@ def test_the_state_tells_the_turn_that_is_left():
         "tip_to_hole",
         "yaw_to_hole",
     ]
+
+
+def test_where_its_axes_stand_is_what_a_real_arm_would_tell():
+    simulation = turned(0.0)
+    for _ in range(5):
+        simulation.step(np.array([0.5, -0.2, 0.0, 1.0], np.float32))
+    told, arm = simulation.scene().measured, simulation.arm
+    assert told["tcp_rz"] > 0.5
+    rotation = rotation_vector(arm.tcp_quat, TOOL_DOWN_QUAT)
+    assert rotation[2] == pytest.approx(told["tcp_rz"], abs=1e-3)
+    assert [told[name] for name in TCP_LINEAR] == arm.tcp_pos.tolist()
+    assert told["gripper"] == arm.gripper_opening
 
 
 def test_without_the_option_nothing_turns():
