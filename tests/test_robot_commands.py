@@ -89,6 +89,8 @@ def test_a_robot_of_another_interface_is_refused_field_by_field(
 def test_an_evaluation_takes_settings_of_the_robot_alone(simulated, capsys):
     assert main(["eval", str(simulated), "robot=sim_arm", "task.image_size=32"]) == 1
     assert "task.image_size=32 cannot be set here" in capsys.readouterr().err
+    assert main(["eval", str(simulated), "robot=none"]) == 1
+    assert "no robot is named" in capsys.readouterr().err
     assert main(["eval", str(simulated), "robot=sim_am"]) == 1
     assert "unknown robot 'sim_am'. Choose one of: sim_arm" in capsys.readouterr().err
 

@@ -133,7 +133,7 @@ def _reworded(error: Exception, overrides: Sequence[str]) -> RobotRLError:
 def for_robot(task: Mapping[str, Any], overrides: Sequence[str]) -> tuple[TaskConfig, RobotConfig]:
     """The saved `task` of a policy on the robot that `overrides` name, paid as that robot pays.
 
-    Raises `ConfigError` for an override of anything else.
+    Raises `ConfigError` for an override of anything else, and where no robot is named.
     """
     others = [text for text in overrides if not _ROBOT.match(text.lstrip("+"))]
     if others:
@@ -143,6 +143,8 @@ def for_robot(task: Mapping[str, Any], overrides: Sequence[str]) -> tuple[TaskCo
         )
     kept = {key: value for key, value in task.items() if not key.startswith("reward")}
     config = train_config(compose_tree(overrides, kept))
+    if not config.robot.present:
+        raise ConfigError("no robot is named: robot=NAME of `robot-rl list robots`, or nothing.")
     return config.task, config.robot
 
 

@@ -62,7 +62,7 @@ def evaluate_folder(
 def _open(folder: PolicyFolder, overrides: Sequence[str]) -> Any:
     training = folder.config()["training"]
     render = from_tree(RenderConfig, training["render"], "render")
-    if overrides:
-        task, robot = for_robot(training["task"], overrides)
-        return build_evaluation_env(task, render, robot)
-    return build_evaluation_env(from_tree(TaskConfig, training["task"], "task"), render)
+    if not overrides:
+        return build_evaluation_env(from_tree(TaskConfig, training["task"], "task"), render)
+    task, robot = for_robot(training["task"], overrides)
+    return build_evaluation_env(task, render, robot)

@@ -114,7 +114,7 @@ def test_the_doctor_shows_live_input():
     [
         ("gamepad", "no gamepad found"),
         ("spacemouse", "no SpaceMouse answers"),
-        ("leader", "needs its class: human.driver=package.module:Class"),
+        ("leader", "needs its driver: human.driver=NAME"),
     ],
 )
 def test_a_device_that_is_not_there_is_one_line(device, told):
