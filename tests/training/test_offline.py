@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from robot_rl.agents.bc import BCConfig
+from robot_rl.cli import main
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.envs.vector import InlineEnvs
 from robot_rl.training.checkpoint import load_newest
@@ -127,8 +128,7 @@ def test_the_command_line_learns_the_data_of_a_robot_that_is_not_here(recorded, 
     assert not (tmp_path / "run" / "curves.png").exists()
 
 
-def test_without_data_it_says_what_is_missing(tmp_path):
+def test_without_data_it_says_what_is_missing(tmp_path, capsys):
     alone = ("steps=0", "eval_episodes=0", "final_eval_episodes=0")
-    run = run_cli("train", *TINY, "agent=sac", *alone, f"run_dir={tmp_path}")
-    assert run.returncode == 1
-    assert "Give demonstrations: demos=[FOLDER]" in run.stderr
+    assert main(["train", *TINY, "agent=sac", *alone, f"run_dir={tmp_path}"]) == 1
+    assert "Give demonstrations: demos=[FOLDER]" in capsys.readouterr().err
