@@ -73,7 +73,7 @@ class Poison(Hook):
         return batch
 
 
-def run(root: Path, steps: int, *hooks: Hook) -> Trainer:
+def run(root: Path, steps: int, *hooks: Hook, prefetch: bool = False) -> Trainer:
     config = LoopConfig(
         steps=steps,
         seed_steps=3,
@@ -82,12 +82,13 @@ def run(root: Path, steps: int, *hooks: Hook) -> Trainer:
         log_every_steps=3,
         checkpoint_every_s=1e-9,
     )
-    return make_trainer(root, config, SACConfig(), hooks)
+    return make_trainer(root, config, SACConfig(), hooks, prefetch=prefetch)
 
 
-def test_rewards_rewritten_at_the_end_of_an_episode_are_in_the_next_batch(tmp_path):
+@pytest.mark.parametrize("prefetch", [False, True])
+def test_rewards_rewritten_at_the_end_of_an_episode_are_in_the_next_batch(tmp_path, prefetch):
     witness = Witness()
-    trainer = run(tmp_path, 8, Rewards(), witness)
+    trainer = run(tmp_path, 8, Rewards(), witness, prefetch=prefetch)
     trainer.load_or_start()
     assert train(trainer)
     assert witness.calls == ["end", "draw 0", "draw 1", "end", "draw 2", "draw 3"]
