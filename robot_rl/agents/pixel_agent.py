@@ -14,7 +14,7 @@ from robot_rl.augment import random_shift
 from robot_rl.errors import ConfigError
 from robot_rl.measures import Shown
 from robot_rl.networks.actor_critic import ActorOutput
-from robot_rl.networks.compute import Compute, Split, no_split
+from robot_rl.networks.compute import Compute, Split, no_split, restore_optimizer
 from robot_rl.networks.layers import polyak_
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous
 from robot_rl.networks.recurrent import RecurrentPolicy
@@ -190,7 +190,7 @@ class PixelAgent:
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
         for name, optimizer in self.optimizers().items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            restore_optimizer(optimizer, state["optimizers"][name])
 
 
 def stacked_policy(

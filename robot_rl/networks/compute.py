@@ -66,6 +66,19 @@ class Compute:
         return torch.optim.Adam(parameters, lr=lr, fused=True)
 
 
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load `state`, its moments laid out in memory as the parameters that they belong to.
+
+    Fused Adam pairs a parameter with its moments by their places in memory, and a file keeps no
+    layout: weights of convolutions with channels last would get the moments of others.
+    """
+    optimizer.load_state_dict(state)
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
 def cpu_has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX)."""
     return torch.cpu._is_avx512_bf16_supported()

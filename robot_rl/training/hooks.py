@@ -40,7 +40,7 @@ class Hook:
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and JSON values; part of every checkpoint."""
+        """Tensors and JSON values, part of every checkpoint. A hook with a state always has one."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -48,18 +48,21 @@ class Hook:
 
 
 def saved(hooks: Sequence[Hook]) -> dict[str, Any]:
-    """The state of each by its name. Raises `ConfigError` where two have one name."""
-    states = {hook.name: hook.state_dict() for hook in hooks}
-    if len(states) < len(hooks):
-        names = ", ".join(hook.name for hook in hooks)
-        raise ConfigError(f"the hooks {names} are saved by name; give each a `name` of its own.")
-    return states
+    """The states by name, of those that have any. Raises `ConfigError` for a name used twice."""
+    names = [hook.name for hook in hooks]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"hooks are saved by name, and these are {names}: give each its own.")
+    return {hook.name: state for hook in hooks if (state := hook.state_dict())}
 
 
 def restore(hooks: Sequence[Hook], states: dict[str, Any]) -> None:
-    """Raises `ValueError` where the run was saved with other hooks: no state is left behind."""
-    names = {hook.name for hook in hooks}
-    if names != states.keys():
-        raise ValueError(f"it was saved with the hooks {sorted(states)}, not {sorted(names)}")
+    """Raises `ConfigError` where a state has no hook, or a hook that needs one has no state."""
+    wanted = saved(hooks).keys()
+    if wanted != states.keys():
+        raise ConfigError(
+            f"this run was saved with the state of the hooks {sorted(states)}, and those given now "
+            f"have {sorted(wanted)}. Continue with the same hooks, or start a new run_dir."
+        )
     for hook in hooks:
-        hook.load_state_dict(states[hook.name])
+        if hook.name in states:
+            hook.load_state_dict(states[hook.name])

@@ -126,8 +126,7 @@ class Learner:
             if stop():
                 break
             self._update()
-        if self._prefetch is not None:
-            self._prefetch.settle()
+        self._settle()
 
     def keep_up(self, monitor: Monitor, stop: Callable[[], bool]) -> bool:
         """Log, evaluate and save what is due along the steps; whether it evaluated."""
@@ -146,6 +145,11 @@ class Learner:
         self._metrics = self.parts.agent.update(batch)
         require_finite(self._metrics, batch, self.parts.run.root)
         self._clock.done += 1
+
+    def _settle(self) -> None:
+        """No batch is being drawn any more."""
+        if self._prefetch is not None:
+            self._prefetch.settle()
 
     def _keep_up(
         self, clock: str, now: int, wanted: bool, monitor: Monitor, stop: Callable[[], bool]
@@ -233,6 +237,7 @@ class Learner:
         return steps > 0 or self.updates > 0
 
     def save(self) -> None:
+        self._settle()
         save_checkpoint(self.parts.run.checkpoints, self.step, self.state_dict())
 
     def _load(self, state: dict[str, Any]) -> None:

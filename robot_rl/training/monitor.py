@@ -89,7 +89,7 @@ class Monitor:
         self._task = self._bar.add_task("starting", total=None)
         self._live: Live | None = None
         if sys.stderr.isatty() if live is None else live:
-            self._live = Live(self._render(), console=self.console, refresh_per_second=4)
+            self._live = Live(self.table(), console=self.console, refresh_per_second=4)
             self._live.start()
 
     def scalars(self, at: Progress, values: Mapping[str, float]) -> None:
@@ -107,11 +107,11 @@ class Monitor:
         text = f"{done:,} / {total:,} {unit}"
         self._bar.update(self._task, completed=done, total=total, description=text)
         if self._live is not None:
-            self._live.update(self._render())
+            self._live.update(self.table())
 
     def close(self) -> None:
         if self._live is not None:
-            self._live.update(self._render())
+            self._live.update(self.table())
             self._live.stop()
         self._lines.close()
         self._board.close()
@@ -119,7 +119,8 @@ class Monitor:
     def _axis(self, at: Progress) -> int:
         return at.updates if self._offline else at.step
 
-    def _render(self) -> RenderableType:
+    def table(self) -> RenderableType:
+        """The newest values of what is shown, above the bar."""
         table = Table(title=self._title, title_justify="left", expand=True, box=None)
         table.add_column("measure", style="dim")
         table.add_column("value", justify="right")

@@ -6,6 +6,7 @@ After a deliberate change: `python -m tests.agents.test_golden` writes the files
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,12 @@ from robot_rl.agents.rlif import RLIFConfig
 from robot_rl.agents.rlpd import RLPDConfig
 from robot_rl.agents.sac import SACConfig
 from robot_rl.agents.taco import TacoConfig
+from robot_rl.training.checkpoint import (
+    load_checkpoint,
+    random_state,
+    save_checkpoint,
+    set_random_state,
+)
 from tests.agents.tiny import make_agent
 from tests.conftest import make_interface, random_batch
 from tests.interventions.served import arm_interface
@@ -37,17 +44,19 @@ AGENTS = {
 }
 
 
-def losses(name: str) -> list[dict[str, float]]:
+def make(name: str) -> Any:
     config, settings = AGENTS[name]
     interface = make_interface(cameras=2)
     if name == "hil_serl":
         interface = dataclasses.replace(
             interface, proprio=arm_interface().proprio, actions=arm_interface().actions
         )
-    agent = make_agent(config, interface, lr=1e-3, **settings)
-    torch.manual_seed(1)
-    rows = []
-    for i in range(5):
+    return make_agent(config, interface, lr=1e-3, **settings)
+
+
+def learn(agent: Any, updates: range) -> list[dict[str, float]]:
+    interface, rows = agent.actor().interface, []
+    for i in updates:
         agent.step = 1000 * i
         agent.end_episode(float(i))
         metrics = agent.update(random_batch(interface, segment=3, seed=i))
@@ -55,11 +64,39 @@ def losses(name: str) -> list[dict[str, float]]:
     return rows
 
 
+def losses(name: str) -> list[dict[str, float]]:
+    agent = make(name)
+    torch.manual_seed(1)
+    return learn(agent, range(5))
+
+
 @pytest.mark.parametrize("name", AGENTS)
 def test_losses_are_the_golden_ones(name):
     golden = json.loads((GOLDEN / f"{name}.json").read_text())
     for row, wanted in zip(losses(name), golden, strict=True):
         assert row == pytest.approx(wanted, rel=2e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_an_agent_that_was_saved_learns_on_to_the_bit(name, tmp_path):
+    """The moments of the optimisers among them, in whatever order memory has them."""
+    straight, again = make(name), make(name)
+    torch.manual_seed(1)
+    learn(straight, range(3))
+    saved = save_checkpoint(tmp_path, 0, {"agent": straight.state_dict(), "random": random_state()})
+    wanted = learn(straight, range(3, 5))
+    state = load_checkpoint(saved)
+    again.load_state_dict(state["agent"])
+    set_random_state(state["random"])
+    assert learn(again, range(3, 5)) == wanted
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_what_a_person_is_shown_is_measured(name):
+    agent = make(name)
+    measured = agent.exploration().keys() | learn(agent, range(2))[-1].keys()
+    assert agent.shown
+    assert agent.shown.keys() <= measured
 
 
 if __name__ == "__main__":

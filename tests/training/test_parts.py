@@ -1,7 +1,5 @@
 """Clocks, environment processes, the NaN guard, evaluation."""
 
-import json
-
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from robot_rl.errors import EnvWorkerError, NotFiniteError
 from robot_rl.networks.stacked import StackedConfig, StackedPolicy
 from robot_rl.training.evaluate import HELD_OUT_SEED, evaluate
 from robot_rl.training.guard import require_finite
-from robot_rl.training.monitor import JsonLines
 from tests.agents.tiny import make_agent
 from tests.conftest import make_interface, random_batch
 
@@ -170,12 +167,3 @@ def test_evaluation_uses_held_out_seeds_and_counts_success():
     assert metrics["return_mean"] == 6.0
     assert metrics["success_rate"] == 1.0
     assert metrics["length_mean_steps"] == 3
-
-
-def test_a_torn_line_of_metrics_is_cut(tmp_path):
-    path = tmp_path / "m.jsonl"
-    path.write_text('{"a": 1}\n{"a": 2, "b"')
-    lines = JsonLines(path)
-    lines.write({"a": 3})
-    lines.close()
-    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 3]
