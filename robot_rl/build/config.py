@@ -29,7 +29,7 @@ class HumanConfig:
     """Who may take over while the policy learns. A real human needs `num_envs` of at most 1."""
 
     device: Literal["none", "simulated", "keyboard", "gamepad", "spacemouse", "web", "leader"] = (
-        "none"
+        resumable("none")
     )
     path: str = resumable(
         ""
