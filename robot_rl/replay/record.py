@@ -53,23 +53,25 @@ def encode(kind: int, step: Step | None, obs: Observation | None, interface: Int
 
 def decode(raw: Raw, interface: Interface, where: str) -> tuple[Step | None, Observation]:
     """(None, first observation) opens an episode. Raises `CorruptFileError` for other layouts."""
-    actions = 3 * 4 * interface.action_size * (raw.kind == STEP)
-    sizes = [actions, 4 * interface.proprio_size]
-    sizes += [3 * camera.height * camera.width for camera in interface.cameras]
-    payload = zlib.decompress(raw.payload)
-    if sum(sizes) != len(payload):
+    actions = 3 * interface.action_size * (raw.kind == STEP)
+    numbers = actions + interface.proprio_size
+    size = 4 * numbers + sum(3 * camera.height * camera.width for camera in interface.cameras)
+    payload = zlib.decompress(raw.payload, bufsize=size)
+    if size != len(payload):
         raise CorruptFileError(
             f"the records in {where} hold {len(payload)} bytes where the interface needs "
-            f"{sum(sizes)}: they were written by another task. Use a new folder."
+            f"{size}: they were written by another task. Use a new folder."
         )
-    chunks = np.split(np.frombuffer(payload, np.uint8), np.cumsum(sizes)[:-1])
-    obs: Observation = {
-        camera.key: chunk.reshape(camera.height, camera.width, 3)
-        for camera, chunk in zip(interface.cameras, chunks[2:], strict=True)
-    }
+    obs: Observation = {}
+    place = 4 * numbers
+    for camera in interface.cameras:
+        shape = (camera.height, camera.width, 3)
+        obs[camera.key] = np.ndarray(shape, np.uint8, payload, place)
+        place += 3 * camera.height * camera.width
+    flat = np.frombuffer(payload, np.float32, numbers)
     if interface.proprio:
-        obs[PROPRIO] = chunks[1].view(np.float32)
-    return (_step(raw, chunks[0].view(np.float32)) if raw.kind == STEP else None), obs
+        obs[PROPRIO] = flat[actions:]
+    return (_step(raw, flat[:actions]) if raw.kind == STEP else None), obs
 
 
 def _parts(step: Step | None, obs: Observation | None, interface: Interface) -> list[bytes]:
