@@ -1,6 +1,7 @@
 """A robot's environment put together from its configuration."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -59,26 +60,20 @@ def contract(task: TaskConfig, robot: RobotConfig) -> tuple[Interface, float]:
 
     Raises `ConfigError` where neither the robot nor a simulated task tells them.
     """
-    declared = robot.actions and robot.control_rate_hz and robot.episode_s
-    if declared:
-        rate_hz, episode_s, actions = robot.control_rate_hz, robot.episode_s, robot.actions
-        proprio = robot.proprio
+    rate_hz = robot.control_rate_hz
+    if robot.actions and rate_hz and robot.episode_s:
+        cameras = tuple(spec.field(rate_hz) for spec in camera_specs(task))
+        interface = Interface(
+            task=task.name, control_rate_hz=rate_hz, cameras=cameras, proprio=(), actions=()
+        )
+        episode_s = robot.episode_s
     else:
-        simulated, simulated_s = _simulated(task)
-        rate_hz = simulated.control_rate_hz
-        episode_s = robot.episode_s or simulated_s
-        actions = robot.actions or simulated.actions
-        proprio = robot.proprio or simulated.proprio
-        _require_same_rate(robot, rate_hz, task)
-    cameras = tuple(spec.field(rate_hz) for spec in camera_specs(task))
-    interface = Interface(
-        task=task.name,
-        control_rate_hz=rate_hz,
-        cameras=cameras,
-        proprio=proprio if task.use_proprio else (),
-        actions=actions,
-    )
-    return interface, episode_s
+        interface, episode_s = _simulated(task)
+        _require_same_rate(robot, interface.control_rate_hz, task)
+    proprio = (robot.proprio or interface.proprio) if task.use_proprio else ()
+    actions = robot.actions or interface.actions
+    changed = dataclasses.replace(interface, proprio=proprio, actions=actions)
+    return changed, robot.episode_s or episode_s
 
 
 def safety_limits(config: SafetyConfig, features: ArmFeatures, period_s: float) -> SafetyLimits:
@@ -110,7 +105,7 @@ def safety_limits(config: SafetyConfig, features: ArmFeatures, period_s: float) 
 
 
 def _simulated(task: TaskConfig) -> tuple[Interface, float]:
-    """Interface, without cameras, and length of the simulated task; nothing is drawn."""
+    """Interface and episodes' length of the simulated task; nothing is drawn."""
     from sim.env import interface_of
     from sim.registry import SUITES, make_simulation
 
@@ -120,7 +115,8 @@ def _simulated(task: TaskConfig) -> tuple[Interface, float]:
             "does: robot.actions, robot.proprio, robot.control_rate_hz and robot.episode_s."
         )
     simulation = make_simulation(task.name, task.reward, options=task.options)
-    interface = interface_of(simulation, (), task.action_repeat, task.use_proprio)
+    cameras = tuple(spec.field(simulation.control_rate_hz) for spec in camera_specs(task))
+    interface = interface_of(simulation, cameras, task.action_repeat, task.use_proprio)
     episode_s = simulation.max_episode_steps / simulation.control_rate_hz
     simulation.close()
     return interface, episode_s

@@ -29,9 +29,11 @@ class SharedEnv(TaskWrapper):
         self._turn = turn
         self._obs: Observation = {}
 
-    def reset(self, **options: Any) -> tuple[Observation, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
         self._turn.user = self
-        self._obs, info = self.env.reset(**options)
+        self._obs, info = self.env.reset(seed=seed, options=options)
         return self._obs, info
 
     def step(self, action: np.ndarray) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:

@@ -58,8 +58,10 @@ class RelativeFrame(TaskWrapper):
     def interface(self) -> Interface:
         return self._interface
 
-    def reset(self, **options: Any) -> tuple[Observation, dict[str, Any]]:
-        obs, info = self.env.reset(**options)
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        obs, info = self.env.reset(seed=seed, options=options)
         self._start = obs[PROPRIO][self._place : self._place + 3].copy()
         return self._relative(obs), info
 

@@ -24,9 +24,11 @@ class ClassifierReward(TaskWrapper):
         self._hold = hold
         self._held = 0
 
-    def reset(self, **options: Any) -> tuple[Observation, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
         self._held = 0
-        return self.env.reset(**options)
+        return self.env.reset(seed=seed, options=options)
 
     def step(self, action: np.ndarray) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
         obs, _, terminated, truncated, info = self.env.step(action)
