@@ -63,8 +63,8 @@ class RecurrentPolicy(Policy):
     def unroll(self, obs: Obs, previous: Previous) -> Tensor:
         """Actions [B, T, A] of windows as replay has them, memory begins empty.
 
-        obs: `image/<camera>` uint8 [B, T, 3, H, W], proprio [B, T, P]; `previous` [B, T, ...]. Equal
-        to T calls of `step`; the encoder sees all frames at once.
+        obs: `image/<camera>` uint8 [B, T, 3, H, W], proprio [B, T, P]; `previous` [B, T, ...].
+        Equal to T calls of `step`; the encoder sees all frames at once.
         """
         batch, length = previous.own.shape
         flat = {key: x.flatten(0, 1) for key, x in obs.items()}
