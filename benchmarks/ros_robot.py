@@ -1,5 +1,6 @@
 """A moving simulated robot made of real processes, and what can be done to it."""
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -252,6 +253,11 @@ class Hand:
     def _drive(self) -> None:
         import asyncio
 
+        from robot_rl_nodes import urgency
+
+        # A browser is on another machine, whatever this one is busy with.
+        with contextlib.suppress(PermissionError):
+            urgency.promote(threading.get_native_id(), urgency.BODY)
         asyncio.run(self._talk())
 
     async def _talk(self) -> None:

@@ -17,6 +17,7 @@ BENCHMARKS = (
     "latency",
     "transport",
     "limits",
+    "busy",
 )
 
 

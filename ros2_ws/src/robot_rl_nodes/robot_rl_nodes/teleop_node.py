@@ -18,7 +18,7 @@ from robot_rl.errors import ConfigError
 from robot_rl.interventions.keyboard import TerminalKeyboard, require_terminal
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.web import TeleopPage
-from robot_rl_nodes import graph
+from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.announced import await_robot
 from robot_rl_nodes.commands import CommandPublisher
 from robot_rl_nodes.messages import subscribe_state, to_time
@@ -221,7 +221,7 @@ class JoyDevice:
 
 
 def main() -> None:
-    sys.exit(run(TeleopNode))
+    sys.exit(run(TeleopNode, urgency.BODY))
 
 
 if __name__ == "__main__":

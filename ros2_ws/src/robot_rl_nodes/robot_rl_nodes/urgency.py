@@ -23,13 +23,18 @@ def hurry(rank: int) -> str:
     sys.setswitchinterval(_SWITCH_S)  # Python's 5 ms are an age to a thread that waits for another
     try:
         for task in Path("/proc/self/task").iterdir():
-            os.sched_setscheduler(int(task.name), os.SCHED_RR, os.sched_param(rank))
+            promote(int(task.name), rank)
     except PermissionError:
         return (
             "no real-time priority: other work on this machine may stop the robot. Allow it with "
             f"'ulimit -r {SAFETY}', or rtprio in /etc/security/limits.conf."
         )
     return ""
+
+
+def promote(thread_id: int, rank: int) -> None:
+    """Raises `PermissionError` where this user may not."""
+    os.sched_setscheduler(thread_id, os.SCHED_RR, os.sched_param(rank))
 
 
 class Punctuality:
