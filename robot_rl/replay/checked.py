@@ -33,13 +33,13 @@ class Layout:
         return _PREFIX.pack(self.magic, len(payload), zlib.crc32(rest)) + rest
 
     def read(
-        self, path: Path, *, followed: bool = False, repair: bool = False, tell: bool = True
+        self, path: Path, *, followed: bool = False, repair: bool = False
     ) -> Iterator[tuple[tuple[Any, ...], bytes]]:
         """(meta, payload) of every record.
 
-        Stops before a torn record at the end, with a warning that `tell` allows; `repair` cuts it
-        off, which only the one who goes on writing may do. Raises `CorruptFileError` for damage
-        anywhere else, and for a torn end of a file that is `followed` by another.
+        Stops before a torn record at the end, with a warning; `repair` cuts it off, which only the
+        one who goes on writing may do. Raises `CorruptFileError` for damage anywhere else, and for
+        a torn end of a file that is `followed` by another.
         """
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -53,10 +53,9 @@ class Layout:
                     continue
                 if followed:
                     raise self._damaged(path, place, "it ends there, and later files follow it")
-                if tell:
-                    verb = "cutting" if repair else "passing over"
-                    torn = size - place
-                    log.warning("%s a torn record of %d bytes at the end of %s", verb, torn, path)
+                verb = "cutting" if repair else "passing over"
+                torn = size - place
+                log.warning("%s a torn record of %d bytes at the end of %s", verb, torn, path)
                 if repair:
                     os.truncate(path, place)
                 return

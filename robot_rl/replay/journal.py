@@ -80,7 +80,7 @@ class Journal:
 
     def finished_lengths(self) -> Iterator[int]:
         """Observations of every finished episode whose beginning is there, without unpacking."""
-        for episode in self._kept(repair=False, tell=False):
+        for episode in self._kept(repair=False):
             if episode[0].kind == BEGIN and episode[-1].ends_episode:
                 yield len(episode)
 
@@ -115,10 +115,10 @@ class Journal:
 
     # ------------------------------------------------------------------ reading
 
-    def _kept(self, repair: bool, tell: bool = True) -> Iterator[list[Raw]]:
+    def _kept(self, repair: bool) -> Iterator[list[Raw]]:
         """The records of every episode that was not discarded."""
         episode: list[Raw] = []
-        for raw in self._read(repair, tell):
+        for raw in self._read(repair):
             if raw.kind == DISCARD:
                 episode = []
                 continue
@@ -129,12 +129,12 @@ class Journal:
         if episode:
             yield episode
 
-    def _read(self, repair: bool, tell: bool) -> Iterator[Raw]:
+    def _read(self, repair: bool) -> Iterator[Raw]:
         segments = self.segments()
         for path in segments:
             self._steps = _first_step(path)
             followed = path != segments[-1]
-            for meta, payload in LAYOUT.read(path, followed=followed, repair=repair, tell=tell):
+            for meta, payload in LAYOUT.read(path, followed=followed, repair=repair):
                 raw = Raw(*meta, payload=payload)
                 self._steps += raw.kind == STEP
                 yield raw

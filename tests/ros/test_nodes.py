@@ -61,10 +61,10 @@ def refuse(done: subprocess.CompletedProcess[str], text: str) -> None:
     ("node", "parameters", "text"),
     [
         ("camera_node", ["width:=5"], "width of camera_node must be a whole number in [16, 4096]"),
-        ("camera_node", ["driver:=magic"], "the driver 'magic' cannot be made"),
+        ("camera_node", ["driver:=magic"], "unknown camera 'magic'. Choose one of: opencv"),
         ("camera_node", ["crop:=['1','2']"], "parameter crop"),
         ("arm_node", ["watchdog_s:=1.0"], "watchdog_s of arm_node must be a number in [0.1, 0.2]"),
-        ("arm_node", ["driver:=no.such:Arm"], "the driver 'no.such:Arm' cannot be made"),
+        ("arm_node", ["driver:=no.such:Arm"], "the arm driver 'no.such:Arm' cannot be made"),
         ("safety_node", ["max_step:=[0.1]"], "parameter max_step has 1 numbers; it needs 4"),
         ("safety_node", ["cameras:=3"], "cameras of safety_node must be a list of texts"),
         (

@@ -199,17 +199,17 @@ def test_dense_demonstrations_are_refused_where_reward_is_sparse(tmp_path):
 
 
 def test_demonstrations_do_not_take_the_room_of_the_run(demos, tmp_path):
-    run = [*TINY, *STATE, "agent=rlpd", f"demos=[{demos}]", "replay.capacity=40"]
+    run = [*TINY, *STATE, "agent=rlpd", f"demos=[{demos}]", "replay.capacity=20"]
     directory = RunDirectory(tmp_path)
     directory.open()
     replay = build_trainer(compose(run), directory).parts.replay
     few = build_trainer(compose([*run, "demo_episodes=2"]), directory).parts.replay
     directory.close()
     stored = list(EpisodesFolder(demos).episodes())
-    assert sum(len(e.obs) for e in stored) > 40
-    assert replay.storage.size.tolist() == [40, sum(len(e.obs) for e in stored)]
+    assert sum(len(e.obs) for e in stored) > 20
+    assert replay.storage.size.tolist() == [20, sum(len(e.obs) for e in stored)]
     assert len(replay) == sum(len(e.steps) for e in stored)
-    assert few.storage.size.tolist() == [40, sum(len(e.obs) for e in stored[:2])]
+    assert few.storage.size.tolist() == [20, sum(len(e.obs) for e in stored[:2])]
 
 
 def test_offline_updates_come_before_the_first_step(demos, tmp_path):
