@@ -12,16 +12,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
-from torch import nn
 
+from robot_rl.agents.bc import BCConfig
+from robot_rl.build.agents import build_agent
 from robot_rl.build.config import TrainConfig
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.networks.actor_critic import Actor
-from robot_rl.networks.policy import Policy
-from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
+from robot_rl.networks.compute import Compute
+from robot_rl.networks.policy import Policy, random_observation
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
+from robot_rl.replay import Replay
+from robot_rl.replay.storage import Step
 from robot_rl.types import ActionField, CameraField, Interface, ProprioField
 from robot_rl_nodes.transport import profile
 
@@ -38,25 +42,36 @@ def steady_policy(root: Path, action: tuple[float, float, float], spread: float 
     network = NetworkConfig(hidden_dim=16, frame_stack=1)
     policy = StackedPolicy(StackedConfig(network=network), _reach_interface())
     assert isinstance(policy.actor, Actor)
-    _steady(policy.actor.out, action, spread)
-    return _written(policy, root)
-
-
-def remembering_policy(root: Path, action: tuple[float, float, float], spread: float) -> Path:
-    """The same with a recurrent policy: its actions hang on what was applied before."""
-    torch.manual_seed(0)
-    network = NetworkConfig(hidden_dim=16, feature_dim=8)
-    policy = RecurrentPolicy(RecurrentConfig(network=network, memory_dim=8), _reach_interface())
-    out = policy.head[1]
-    assert isinstance(out, nn.Linear)
-    _steady(out, action, spread)
-    return _written(policy, root)
-
-
-def _steady(out: nn.Linear, action: tuple[float, float, float], spread: float) -> None:
+    out = policy.actor.out
     with torch.no_grad():
         out.weight.mul_(spread)
         out.bias.copy_(torch.atanh(torch.tensor(action)))
+    return _written(policy, root)
+
+
+def remembering_policy(root: Path, action: tuple[float, float, float]) -> Path:
+    """The same with a recurrent policy, cloned from demonstrations that do `action` in noise.
+
+    What it does hangs on what it saw and on what was applied before. With an ONNX file.
+    """
+    from robot_rl.deploy.onnx import export_onnx
+
+    torch.manual_seed(0)
+    interface, rng = _reach_interface(), np.random.default_rng(0)
+    network = NetworkConfig(hidden_dim=16, feature_dim=8)
+    config = BCConfig(memory="gru", memory_dim=8, segment_length=5, batch_size=8, network=network)
+    agent = build_agent(config, interface, Compute.choose("cpu", "auto"))
+    replay = Replay(60, config.draws, interface, lanes=1, seed=0)
+    for _ in range(5):
+        replay.begin(0, random_observation(interface, rng))
+        for t in range(10):
+            step = Step(np.array(action, np.float32), 0.0, False, t == 9, "expert")
+            replay.add(0, step, random_observation(interface, rng))
+    for _ in range(20):
+        agent.update(replay.sample(config.batch_size))
+    folder = _written(agent.policy(), root)
+    export_onnx(agent.policy(), folder)
+    return folder
 
 
 def _written(policy: Policy, root: Path) -> Path:

@@ -140,6 +140,7 @@ def robot(
     environment: dict[str, str] | None = None,
     prefix: tuple[str, ...] = (),
     safety: dict[str, Any] | None = None,
+    engine: str = "torch",
 ) -> Iterator[Robot]:
     """A simulated robot with camera and safety; `prefix` runs all but the robot elsewhere."""
     with Graph(environment) as graph:
@@ -150,7 +151,8 @@ def robot(
         graph.start("safety_node", safety, prefix=prefix)
         if policy:
             folder = policy if isinstance(policy, Path) else steady_policy(graph.root, _DRIFT)
-            graph.start("policy_node", {"policy": str(folder)}, prefix=prefix)
+            settings = {"policy": str(folder), "engine": engine}
+            graph.start("policy_node", settings, prefix=prefix)
         if teleop:
             graph.start("teleop_node", {"device": "web", "port": 0, "token": "secret"})
         root = str(graph.root / "recordings")

@@ -73,7 +73,10 @@ def test_a_camera_passes_over_what_its_driver_damaged():
 
 
 def burst_on_sight(folder: Path) -> None:
-    """Add to the ONNX policy a look-up that is out of range wherever a picture is not black."""
+    """Add to the ONNX policy a look-up that is out of range where a picture is not noise.
+
+    Noise is what an engine is warmed up with.
+    """
     import onnx
     from onnx import TensorProto, helper
 
@@ -81,13 +84,19 @@ def burst_on_sight(folder: Path) -> None:
     (image,) = [i.name for i in model.graph.input if i.name.startswith("image/")]
     for node in model.graph.node:
         node.output[:] = ["whole" if name == "action" else name for name in node.output]
-    table = helper.make_tensor("table", TensorProto.FLOAT, [1], [0.0])
-    model.graph.initializer.append(table)
+    constants = {"table": ([1], [0.0]), "noise": ([], [127.5]), "as noise": ([], [3.0])}
+    for name, (shape, values) in constants.items():
+        tensor = helper.make_tensor(name, TensorProto.FLOAT, shape, values)
+        model.graph.initializer.append(tensor)
     model.graph.node.extend(
         [
-            helper.make_node("Cast", [image], ["grey"], to=TensorProto.INT64),
-            helper.make_node("ReduceMax", ["grey"], ["brightest"], keepdims=0),
-            helper.make_node("Gather", ["table", "brightest"], ["looked_up"]),
+            helper.make_node("Cast", [image], ["grey"], to=TensorProto.FLOAT),
+            helper.make_node("ReduceMean", ["grey"], ["mean"], keepdims=0),
+            helper.make_node("Sub", ["mean", "noise"], ["off"]),
+            helper.make_node("Abs", ["off"], ["far off"]),
+            helper.make_node("Greater", ["far off", "as noise"], ["a picture"]),
+            helper.make_node("Cast", ["a picture"], ["place"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["table", "place"], ["looked_up"]),
             helper.make_node("Add", ["whole", "looked_up"], ["action"]),
         ]
     )
@@ -96,7 +105,7 @@ def burst_on_sight(folder: Path) -> None:
 
 def test_an_engine_that_raises_holds_and_says_so_until_it_is_activated(tmp_path):
     folder = PolicyFolder(steady_policy(tmp_path, (0.01, 0.3, 0.0)))
-    export_onnx(folder.load(), folder.interface(), folder.root)
+    export_onnx(folder.load(), folder.root)
     burst_on_sight(folder.root)
     with robot(policy=None) as r:
         r.graph.start("policy_node", {"policy": str(folder.root), "engine": "onnx"})

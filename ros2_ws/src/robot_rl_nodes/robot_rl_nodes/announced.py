@@ -28,19 +28,27 @@ def await_camera(node: Node, namespace: str) -> CameraFeatures:
 
 
 def _await(node: Node, topic: str, parse: Callable[[str], T], what: str) -> T:
-    found: list[T] = []
+    found = _first(node, topic, parse, what)
 
     def hear(message: String) -> None:
-        told = parse(message.data)
-        if found and told != found[0]:
+        if parse(message.data) != found:
             raise HardwareError(
                 f"{what} on {topic} is another one than at the start. Start this node again."
             )
-        found[:] = [told]
 
     node.create_subscription(String, topic, hear, graph.LATCHED)
+    return found
+
+
+def _first(node: Node, topic: str, parse: Callable[[str], T], what: str) -> T:
+    """Heard by a node of its own: `node` is not ready to answer anybody yet."""
+    ear = Node(f"{node.get_name()}_waiting", context=node.context, use_global_arguments=False)
+    found: list[T] = []
+    ear.create_subscription(
+        String, topic, lambda message: found.append(parse(message.data)), graph.LATCHED
+    )
     executor = SingleThreadedExecutor(context=node.context)
-    executor.add_node(node)
+    executor.add_node(ear)
     try:
         while not found:
             executor.spin_once(timeout_sec=_TELL_S)
@@ -50,6 +58,6 @@ def _await(node: Node, topic: str, parse: Callable[[str], T], what: str) -> T:
                     throttle_duration_sec=_TELL_S,
                 )
     finally:
-        executor.remove_node(node)
         executor.shutdown()
+        ear.destroy_node()
     return found[0]
