@@ -65,7 +65,7 @@ class PolicyFolder:
             tree = yaml.safe_load(path.read_text())
             if tree["format"] != _FORMAT:
                 raise ValueError(f"format {tree['format']}, this version reads {_FORMAT}")
-            return tree
+            return {part: dict(tree[part]) for part in ("policy", "training")}
         except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
             raise CorruptFileError(f"{path} is not a policy configuration: {error}") from error
 

@@ -195,11 +195,12 @@ class Supervisor:
         # The first cause is the one to show; what follows from the stop is not news.
         if self.latched or not self._policy_moves or self._held:
             return
-        if now.mono_s - self._policy_s > self.limits.policy_silence_s:
-            self.safety.stop(Reason.POLICY_SILENT)
-            self._policy_moves = False
-            return
+        # A policy without pictures falls silent: that is not the cause.
         self._stop_for_cameras(now)
+        if now.mono_s - self._policy_s > self.limits.policy_silence_s:
+            if not self.latched:
+                self.safety.stop(Reason.POLICY_SILENT)
+            self._policy_moves = False
 
     def _watch_clock(self, now: Now) -> None:
         offset_s = now.system_s - now.mono_s

@@ -94,9 +94,17 @@ def test_silence_in_motion_latches_and_silence_after_a_hold_does_not(scene):
     scene.see()
     scene.step(GO)
     scene.later(0.16)
+    scene.see()
     assert scene.supervisor.tick(scene.now).hold
-    assert why(scene)[0] == Reason.POLICY_SILENT
+    assert why(scene) == [Reason.POLICY_SILENT]
     assert scene.step().hold
+
+
+def test_a_policy_that_falls_silent_for_want_of_pictures_is_not_the_cause(scene):
+    scene.step(GO)
+    scene.later(0.16)
+    assert scene.supervisor.tick(scene.now).hold
+    assert why(scene) == [Reason.STALE_OBSERVATION]
 
 
 def test_a_human_has_the_arm_while_the_deadman_is_held(scene):

@@ -1,5 +1,6 @@
 """Recording by hand."""
 
+import gymnasium as gym
 import numpy as np
 
 from robot_rl.clocks import Pace
@@ -27,7 +28,7 @@ class LateHand(TeleopDevice):
         return Reading(held=held, action=self._action if held else None)
 
 
-class Drone:
+class Drone(gym.Env):
     """Hangs where it is; its elbow sinks by 0.1 rad a step whatever it is told."""
 
     interface = MIXED
@@ -35,7 +36,7 @@ class Drone:
     def __init__(self) -> None:
         self.told: list[np.ndarray] = []
 
-    def reset(self, seed: int):
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
         self.told = []
         return {PROPRIO: np.zeros(MIXED.proprio_size, np.float32)}, {"success": False}
 
@@ -45,6 +46,7 @@ class Drone:
     def step(self, action: np.ndarray):
         self.told.append(action)
         info = {"success": False, "applied_action": action, "stamp_s": 0.1 * len(self.told)}
+        info["source"] = self.source
         obs = {PROPRIO: np.zeros(MIXED.proprio_size, np.float32)}
         return obs, 0.0, False, len(self.told) == 9, info
 

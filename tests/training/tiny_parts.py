@@ -47,7 +47,7 @@ def three_steps(lanes: int = 1, first_episode: int = 0) -> InlineEnvs:
 
 
 def nobody() -> Gate:
-    return Gate(NoDevice(), GateConfig(), INTERFACE.control_rate_hz)
+    return Gate(NoDevice(), GateConfig(), INTERFACE)
 
 
 def make_trainer(

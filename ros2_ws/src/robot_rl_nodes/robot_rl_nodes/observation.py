@@ -15,6 +15,7 @@ from robot_rl.envs.frames import fit
 from robot_rl.types import PROPRIO, Interface, Observation
 
 _STATES = 32
+_SAME_MOMENT_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,17 @@ class ObservationSlot:
         if any(name not in self._frames for name in names):
             return False
         pace_s = self._pace_s()
-        if pace_s < self._begun_s:
+        if pace_s < self._begun_s or not self._knows_arm(pace_s):
             return False
         # Three quarters: a faster camera is thinned out, a jittering one is not.
         if abs(pace_s - self._taken_s) < 0.75 / self._interface.control_rate_hz:
             return False
         skews = (abs(self._frames[name].stamp_s - pace_s) for name in names)
         return all(s <= self._max_skew_s for s in skews) and self._nearest(pace_s) is not None
+
+    def _knows_arm(self, stamp_s: float) -> bool:
+        """Whether the arm's state of that moment has come: it may overtake a frame, or be late."""
+        return bool(self._states) and self._states[-1].stamp_s >= stamp_s - _SAME_MOMENT_S
 
     def _pace_s(self) -> float:
         """When what paces was last seen."""
