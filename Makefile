@@ -1,5 +1,5 @@
 # make train   set up, then learn arm/reach from pixels
-# make test    set up, then run the tests
+# make test    set up, then run the tests; those of the running robot by themselves
 # make lint    ruff and pyright
 # make robot-demo   a trained policy on the simulated robot through ROS 2
 PYTHON ?= python3
@@ -14,7 +14,8 @@ train: $(READY)
 	$(BIN)/robot-rl train run_dir=$(RUN)
 
 test: $(READY) $(VENV)/.ready-tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal --ignore=tests/ros
+	$(BIN)/pytest tests/ros
 
 robot-demo: $(READY)
 	$(BIN)/robot_demo --run $(RUN)
