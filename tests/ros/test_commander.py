@@ -100,5 +100,9 @@ def test_without_a_gid_the_named_node_must_be_the_only_one(ears):
     safety = speaker(ears, "safety_node")
     assert ears.settled(safety) is None
     rogue = speaker(ears, "rogue")
+    end_s = time.monotonic() + 20.0
+    while ears.node.count_publishers(TOPIC) < 2:  # the graph is all there is to go by
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
     assert ears.settled(rogue) == "one of rogue, safety_node"
     assert ears.settled(safety) == "one of rogue, safety_node"
