@@ -55,6 +55,8 @@ def run(make_node: Callable[[], Leaving], rank: int = 0) -> int:
         node = make_node()
     except RobotRLError as error:
         return _end(str(error))
+    except KeyboardInterrupt:
+        return _end("")  # while it waited for the robot: nothing was begun
     stop = threading.Event()
     executor = SingleThreadedExecutor()
     executor.add_node(node)  # type: ignore[arg-type]
