@@ -11,7 +11,9 @@ import numpy as np
 from benchmarks.timing import Row
 from hardware.sim import SimulatedArm, SimWorld
 from robot_rl.axes import Vector
-from robot_rl.deploy.safety import Command, Now, SafetyFilter, SafetyLimits, StopLatch
+from robot_rl.deploy.limits import SafetyLimits
+from robot_rl.deploy.safety import SafetyFilter, StopLatch
+from robot_rl.deploy.verdicts import Command, Now
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import TaskConfig
 

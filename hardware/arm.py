@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from hardware.rotation import rotation_vector
 from robot_rl.axes import GRIPPER, JOINT_PREFIX, TCP_ANGULAR, TCP_LINEAR, Axis, Vector
-from robot_rl.deploy.safety import ArmReading
+from robot_rl.deploy.verdicts import ArmReading
 from robot_rl.errors import HardwareError
 from robot_rl.types import Scene
 

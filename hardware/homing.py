@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from hardware.guarded_arm import GuardedArm
 from robot_rl.axes import Axis, Vector, hold_command
-from robot_rl.deploy.safety import Command, Now, SafetyFilter
+from robot_rl.deploy.safety import SafetyFilter
+from robot_rl.deploy.verdicts import Command, Now
 from robot_rl.errors import ConfigError, HardwareError
 
 _TIMEOUT_S = 30.0

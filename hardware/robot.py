@@ -11,7 +11,8 @@ from hardware.drivers import ARMS, CAMERAS, load_driver
 from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.homing import Homing
 from hardware.robot_env import RobotEnv, require_cameras
-from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
+from robot_rl.deploy.limits import SafetyLimits
+from robot_rl.deploy.safety import SafetyFilter, StopLatch
 from robot_rl.envs.registry import TaskConfig, camera_specs
 from robot_rl.envs.robot import RobotCamera, RobotConfig, SafetyConfig
 from robot_rl.errors import ConfigError

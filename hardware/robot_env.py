@@ -15,14 +15,8 @@ from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.proprio import ProprioReader
 from robot_rl.axes import Vector
 from robot_rl.deploy.actions import ActionMap
-from robot_rl.deploy.safety import (
-    LATCHING,
-    Command,
-    Now,
-    Reason,
-    SafetyFilter,
-    Verdict,
-)
+from robot_rl.deploy.safety import SafetyFilter
+from robot_rl.deploy.verdicts import LATCHING, Command, Now, Reason, Verdict
 from robot_rl.envs.frames import cut, fit
 from robot_rl.envs.spaces import action_space, observation_space
 from robot_rl.errors import HardwareError

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 
-from robot_rl.deploy.safety import Reason
+from robot_rl.deploy.verdicts import Reason
 
 _SAMPLES = 1024
 

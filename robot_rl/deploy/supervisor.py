@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from robot_rl.axes import Vector, moves
 from robot_rl.deploy.camera_watch import CameraWatch
-from robot_rl.deploy.safety import ArmReading, Command, Now, Reason, SafetyFilter, Verdict
+from robot_rl.deploy.safety import SafetyFilter
+from robot_rl.deploy.verdicts import ArmReading, Command, Now, Reason, Verdict
 
 POLICY, HUMAN, NOBODY = "policy", "human", "nobody"
 _CAMERA_HINTS = {

@@ -13,15 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot_rl.axes import Axis, moves
-from robot_rl.deploy.safety import (
-    ArmReading,
-    Command,
-    Now,
-    Reason,
-    SafetyFilter,
-    SafetyLimits,
-    StopLatch,
-)
+from robot_rl.deploy.limits import SafetyLimits
+from robot_rl.deploy.safety import SafetyFilter, StopLatch
+from robot_rl.deploy.verdicts import ArmReading, Command, Now, Reason
 
 AXES = (
     Axis(name="tcp_x", unit="m"),

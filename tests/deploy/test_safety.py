@@ -8,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
-from robot_rl.deploy.safety import (
-    LATCHING,
-    ArmReading,
-    Command,
-    Now,
-    Reason,
-    SafetyFilter,
-    SafetyLimits,
-    StopLatch,
-)
+from robot_rl.deploy.limits import SafetyLimits
+from robot_rl.deploy.safety import SafetyFilter, StopLatch
+from robot_rl.deploy.verdicts import LATCHING, ArmReading, Command, Now, Reason
 from robot_rl.errors import ConfigError
 
 NOW = Now(100.0, 50.0)

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
-from robot_rl.deploy.safety import ArmReading, Command, Now, Reason, SafetyFilter
+from robot_rl.deploy.safety import SafetyFilter
 from robot_rl.deploy.supervisor import HUMAN, POLICY, Supervisor, SupervisorLimits
+from robot_rl.deploy.verdicts import ArmReading, Command, Now, Reason
 from tests.deploy.test_safety import LIMITS
 
 GO = (0.1, 0.0, 0.0, 0.0)

@@ -11,7 +11,8 @@ from hardware.guarded_arm import GuardedArm
 from hardware.homing import Homing
 from hardware.robot import contract, make_env, safety_limits
 from robot_rl.build.compose import compose
-from robot_rl.deploy.safety import Reason, SafetyFilter, StopLatch
+from robot_rl.deploy.safety import SafetyFilter, StopLatch
+from robot_rl.deploy.verdicts import Reason
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.envs.robot import AxisLimits, DriverConfig, RobotCamera, RobotConfig, SafetyConfig

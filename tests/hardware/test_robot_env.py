@@ -11,7 +11,9 @@ from gymnasium.utils.env_checker import check_env
 from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.robot_env import RobotEnv
 from robot_rl.axes import Axis
-from robot_rl.deploy.safety import Reason, SafetyFilter, SafetyLimits, StopLatch
+from robot_rl.deploy.limits import SafetyLimits
+from robot_rl.deploy.safety import SafetyFilter, StopLatch
+from robot_rl.deploy.verdicts import Reason
 from robot_rl.envs.vector import EnvLane, RealTimeEnvs
 from robot_rl.errors import HardwareError
 from robot_rl.types import ActionField

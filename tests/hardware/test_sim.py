@@ -11,7 +11,8 @@ from hardware.robot_env import RobotEnv
 from hardware.sim import SimulatedArm, SimulatedCamera, SimWorld
 from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
 from robot_rl.deploy.actions import ActionMap
-from robot_rl.deploy.safety import SafetyFilter, SafetyLimits, StopLatch
+from robot_rl.deploy.limits import SafetyLimits
+from robot_rl.deploy.safety import SafetyFilter, StopLatch
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.errors import ConfigError, HardwareError, InterfaceMismatchError

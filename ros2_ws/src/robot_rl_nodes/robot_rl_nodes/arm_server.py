@@ -16,7 +16,7 @@ from hardware.arm import Arm, ArmState
 from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.ros_messages import CommandReader, to_seconds
 from robot_rl.axes import moves
-from robot_rl.deploy.safety import acting_s
+from robot_rl.deploy.limits import acting_s
 from robot_rl_nodes import graph
 from robot_rl_nodes.commander import Commander
 from robot_rl_nodes.messages import to_diagnostics, to_joint_state, to_pose, to_time, to_twist

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hardware.announced import RobotFeatures
-from robot_rl.deploy.safety import SafetyLimits
+from robot_rl.deploy.limits import SafetyLimits
 from robot_rl.errors import ConfigError
 from robot_rl_nodes.parameters import Parameters
 

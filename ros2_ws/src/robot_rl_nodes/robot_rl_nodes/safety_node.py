@@ -21,8 +21,9 @@ from trajectory_msgs.msg import JointTrajectory
 from hardware.arm import ArmState
 from hardware.ros_messages import CommandReader, to_image, to_seconds
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
-from robot_rl.deploy.safety import ArmReading, Command, Now, SafetyFilter, Verdict
+from robot_rl.deploy.safety import SafetyFilter
 from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Supervisor, SupervisorLimits
+from robot_rl.deploy.verdicts import ArmReading, Command, Now, Verdict
 from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.announced import await_robot
