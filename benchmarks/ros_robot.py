@@ -187,12 +187,15 @@ class Publisher:
         self._node.destroy_publisher(self._out)
 
     def send(self, velocity: tuple[float, float, float]) -> float:
-        from robot_rl_nodes.messages import to_twist
-
         with self._lock:
             stamp_s = time.time()
-            self._out.publish(to_twist(velocity, (0.0,) * 3, stamp_s, "base_link"))
+            self.publish_at(stamp_s, velocity)
         return stamp_s
+
+    def publish_at(self, stamp_s: float, velocity: tuple[float, float, float]) -> None:
+        from robot_rl_nodes.messages import to_twist
+
+        self._out.publish(to_twist(velocity, (0.0,) * 3, stamp_s, "base_link"))
 
     def __enter__(self) -> "Publisher":
         self._thread.start()

@@ -101,6 +101,15 @@ def test_silence_in_motion_latches_and_silence_after_a_hold_does_not(scene):
     assert scene.step().hold
 
 
+@pytest.mark.parametrize("values", [(), (0.1,), (0.1,) * 5])
+def test_a_command_that_does_not_fit_the_axes_latches_and_is_told_whole(scene, values):
+    scene.step(GO)
+    verdict = scene.policy(values)
+    assert verdict.hold
+    assert why(scene) == [Reason.MALFORMED]
+    assert len(verdict.applied) == 4
+
+
 def test_a_policy_that_falls_silent_for_want_of_pictures_is_not_the_cause(scene):
     scene.step(GO)
     scene.later(0.16)

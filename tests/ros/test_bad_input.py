@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 from sensor_msgs.msg import Image
+from trajectory_msgs.msg import JointTrajectory
 
 from benchmarks.ros_graph import START_S, steady_policy
-from benchmarks.ros_robot import Robot, robot
+from benchmarks.ros_robot import Publisher, Robot, robot
+from robot_rl.axes import Axis
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import ONNX, export_onnx
 from robot_rl_nodes import graph
-from robot_rl_nodes.messages import to_time
+from robot_rl_nodes.messages import to_time, to_trajectory
 
 
 def picture(**changes: object) -> Image:
@@ -124,3 +126,23 @@ def test_an_engine_that_raises_holds_and_says_so_until_it_is_activated(tmp_path)
 
 def _complaints(r: Robot) -> int:
     return r.graph.log("policy_node").read_text().count("holds until it is activated")
+
+
+def test_a_command_to_a_joint_that_is_not_there_stops_the_arm_and_ends_no_node():
+    tail = [Axis(name="tail", unit="m")]
+    with robot(policy=False) as r, Publisher(r, graph.POLICY_TWIST) as twist:
+        out = r.probe.node.create_publisher(JointTrajectory, graph.POLICY_JOINTS, graph.COMMAND)
+        twist.velocity = (0.0, 0.03, 0.0)
+        r.move()
+
+        def told() -> bool:
+            stamp_s = time.time()
+            out.publish(to_trajectory(tail, [0.1], [0.0], 0.1, stamp_s))
+            time.sleep(0.02)  # the trajectory is sent before its twist
+            twist.publish_at(stamp_s, twist.velocity)
+            return "a command moves tail; the arm has" in r.graph.log("safety_node").read_text()
+
+        r.probe.until(told, 20.0, "a refusal")
+        r.probe.until(lambda: r.probe.stopped and not r.moving(), 10.0, "a stop")
+        assert "wrong number of axes" in r.graph.log("safety_node").read_text()
+        assert r.graph.processes["safety_node"].poll() is None

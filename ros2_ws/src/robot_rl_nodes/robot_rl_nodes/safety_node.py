@@ -20,6 +20,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import ArmState
 from hardware.ros_messages import CommandReader, to_image, to_seconds
+from robot_rl.axes import Vector
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
 from robot_rl.deploy.safety import SafetyFilter
 from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Supervisor, SupervisorLimits
@@ -111,12 +112,20 @@ class SafetyNode(Node):
 
     def _command(self, source: str, message: TwistStamped) -> None:
         command = Command(
-            values=self._readers[source].values(message),
+            values=self._values(source, message),
             source=source,
             stamp_s=to_seconds(message.header.stamp),
         )
         judge = self._supervisor.policy if source == POLICY else self._supervisor.human
         self._publish(judge(command, Now.read()))
+
+    def _values(self, source: str, message: TwistStamped) -> Vector | None:
+        """A command to joints that are not there has no number of axes that fits: it latches."""
+        try:
+            return self._readers[source].values(message)
+        except HardwareError as error:
+            self.get_logger().warning(f"{source}: {error}", throttle_duration_sec=5.0)
+            return ()
 
     def _deadman(self, message: Header) -> None:
         if message.frame_id == "lost":
