@@ -97,6 +97,7 @@ class PolicyNode(LifecycleNode):
             raise ConfigError("parameter policy is empty; give the policy folder of a run.")
         runtime = PolicyRuntime(self._folder, self._config)
         interface = runtime.interface
+        # Told before a robot is waited for; what the robot is, `require_fit` compares.
         missing = [c.name for c in interface.cameras if c.name not in self._cameras]
         if missing:
             raise HardwareError(
