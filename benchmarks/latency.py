@@ -21,7 +21,7 @@ def run() -> list[Row]:
     with Graph() as graph:
         folder = policy_folder(Path(graph.root), PAPER, _SIZE, _RATE_HZ)
         graph.start("policy_node", {"policy": str(folder)})
-        graph.start("safety_node")
+        graph.start("safety_node", {"robot": "sim_arm"})
         probe = Probe()
         body = _Body(probe)
         try:

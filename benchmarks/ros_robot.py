@@ -148,7 +148,7 @@ def robot(
         camera = {"driver": "topic", "source": "/sim/front/image_raw", "rate_hz": 10.0}
         camera |= {"width": size, "height": size}
         graph.start("camera_node", camera, prefix=prefix)
-        graph.start("safety_node", safety, prefix=prefix)
+        graph.start("safety_node", {"robot": "sim_arm"} | (safety or {}), prefix=prefix)
         if policy:
             folder = policy if isinstance(policy, Path) else steady_policy(graph.root, _DRIFT)
             settings = {"policy": str(folder), "engine": engine}

@@ -5,13 +5,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from hardware.arm import Arm, ArmFeatures, OwnScene
+from hardware.arm import Arm, OwnScene
 from hardware.camera import Camera, CroppedCamera
 from hardware.drivers import ARMS, CAMERAS, load_driver
 from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.homing import Homing
+from hardware.limits import safety_limits
 from hardware.robot_env import RobotEnv, require_cameras
-from robot_rl.deploy.limits import SafetyLimits
 from robot_rl.deploy.safety import SafetyFilter, StopLatch
 from robot_rl.envs.registry import TaskConfig, camera_specs
 from robot_rl.envs.robot import RobotCamera, RobotConfig, SafetyConfig
@@ -75,34 +75,6 @@ def contract(task: TaskConfig, robot: RobotConfig) -> tuple[Interface, float]:
     actions = robot.actions or interface.actions
     changed = dataclasses.replace(interface, proprio=proprio, actions=actions)
     return changed, robot.episode_s or episode_s
-
-
-def safety_limits(config: SafetyConfig, features: ArmFeatures, period_s: float) -> SafetyLimits:
-    """Raises `ConfigError` for an axis of the arm that has no limits."""
-    names = [axis.name for axis in features.axes]
-    missing = [name for name in names if name not in config.axes]
-    if missing:
-        raise ConfigError(
-            f"the axes {', '.join(missing)} of the arm {features.name} have no limits. Measure "
-            "them, and write robot.safety.axes.NAME: {low, high, max_velocity, max_acceleration}."
-        )
-    axes = [config.axes[name] for name in names]
-    velocity = tuple(axis.max_velocity for axis in axes)
-    guarded = config.joint_margin_rad is not None
-    return SafetyLimits(
-        axes=features.axes,
-        position_low=tuple(axis.low for axis in axes),
-        position_high=tuple(axis.high for axis in axes),
-        action_bound=velocity,
-        max_step=tuple(v * period_s for v in velocity),
-        max_velocity=velocity,
-        max_acceleration=tuple(axis.max_acceleration for axis in axes),
-        period_s=period_s,
-        joint_low_rad=features.joint_low_rad if guarded else (),
-        joint_high_rad=features.joint_high_rad if guarded else (),
-        joint_margin_rad=config.joint_margin_rad or 0.0,
-        max_force_n=config.max_force_n,
-    )
 
 
 def _simulated(task: TaskConfig) -> tuple[Interface, float]:

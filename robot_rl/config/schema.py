@@ -12,8 +12,9 @@ def from_tree(schema: Any, tree: Any, where: str = "") -> Any:
     """`tree` (dicts, lists, scalars) as `schema`: a dataclass or any annotation used in one.
 
     Annotations are scalars, `Literal`, `dict[str, X]`, `tuple[X, ...]`, dataclasses and unions of
-    these with each other and None. Raises `ConfigError` for a wrong type, `UnknownNameError` for
-    an unknown key or choice, `TypeError` for another annotation.
+    these with each other and None. Raises `ConfigError` for a wrong type or a setting that
+    is left out and has no default, `UnknownNameError` for an unknown key or choice, `TypeError` for
+    another annotation.
     """
     origin, args = typing.get_origin(schema), typing.get_args(schema)
     if schema is Any:
@@ -72,9 +73,18 @@ def _to_dataclass(schema: type, tree: Any, where: str) -> Any:
                 f"{where}.{key}".lstrip("."),
                 (f"{where}.{hint}".lstrip(".") for hint in hints),
             )
+    _require_complete(schema, tree, where)
     return schema(
         **{k: from_tree(hints[k], v, f"{where}.{k}".lstrip(".")) for k, v in tree.items()}
     )
+
+
+def _require_complete(schema: type, tree: dict[str, Any], where: str) -> None:
+    absent = dataclasses.MISSING
+    needed = [f for f in dataclasses.fields(schema) if f.default is f.default_factory is absent]
+    missing = [field.name for field in needed if field.name not in tree]
+    if missing:
+        raise ConfigError(f"{where or 'the configuration'} lacks {', '.join(missing)}.")
 
 
 def _expect(kind: Any, value: Any, where: str, words: str) -> Any:

@@ -24,7 +24,7 @@ from robot_rl.errors import (
     NotFiniteError,
 )
 from robot_rl.networks.policy import Policy, Previous, to_tensors
-from robot_rl.types import PROPRIO, Interface, Observation
+from robot_rl.types import PROPRIO, Observation
 
 _WARM_UP = 5
 
@@ -97,10 +97,6 @@ class PolicyRuntime:
             1, "policy", torch.set_num_threads, (self.config.threads,)
         )
         self._engine = self._worker.submit(self._load, artefact).result()
-
-    def require(self, interface: Interface, where: str) -> None:
-        """Raise `InterfaceMismatchError`, field by field, where the robot offers another one."""
-        interface.require_equal(self.interface, where)
 
     def reset(self) -> None:
         """Start of an episode: the memory of the last one goes."""

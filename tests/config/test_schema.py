@@ -32,6 +32,10 @@ def test_configs_are_frozen():
         ({"task": 3}, "task needs a mapping, got 3"),
         ({"task": {"cameras": {"a": {"pos": 1}}}}, r"a.pos needs a list: .*a.pos=\[A,B\], got 1"),
         ({"task": {"cameras": {"a": {"pos": ["x"]}}}}, r"pos\[0\] needs a number, got 'x'"),
+        (
+            {"robot": {"safety": {"axes": {"a": {"low": 0, "max_velocity": 1}}}}},
+            r"robot\.safety\.axes\.a lacks high, max_acceleration\.",
+        ),
     ],
 )
 def test_wrong_types_name_the_place(tree, words):

@@ -161,8 +161,6 @@ def test_another_observation_or_interface_is_refused(folder):
         runtime.act({**obs, "image/cam0": obs["image/cam0"].astype(np.float32)})
     with pytest.raises(InterfaceMismatchError, match="proprio is"):
         runtime.act({**obs, "proprio": np.zeros(99, np.float32)})
-    with pytest.raises(InterfaceMismatchError, match="cameras"):
-        runtime.require(make_interface(cameras=1), "this robot")
 
 
 def test_an_action_that_is_not_finite_raises(folder):

@@ -9,7 +9,8 @@ from gymnasium.utils.env_checker import check_env
 
 from hardware.guarded_arm import GuardedArm
 from hardware.homing import Homing
-from hardware.robot import contract, make_env, safety_limits
+from hardware.limits import safety_limits
+from hardware.robot import contract, make_env
 from robot_rl.build.compose import compose
 from robot_rl.deploy.safety import SafetyFilter, StopLatch
 from robot_rl.deploy.verdicts import Reason

@@ -24,7 +24,7 @@ def plan_of(name: str, *arguments: str):
 def test_every_launch_file_names_programs_that_exist(path):
     plan = make_plan(
         path,
-        ("policy:=p", "driver:=a:B")
+        ("policy:=p", "driver:=a:B", "robot:=sim_arm")
         if "arm" in path.name
         else ("policy:=p",)
         if "sim" in path.name

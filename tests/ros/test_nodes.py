@@ -65,7 +65,9 @@ def refuse(done: subprocess.CompletedProcess[str], text: str) -> None:
         ("camera_node", ["crop:=['1','2']"], "parameter crop"),
         ("arm_node", ["watchdog_s:=1.0"], "watchdog_s of arm_node must be a number in [0.1, 0.2]"),
         ("arm_node", ["driver:=no.such:Arm"], "the arm driver 'no.such:Arm' cannot be made"),
-        ("safety_node", ["max_step:=[0.1]"], "parameter max_step has 1 numbers; it needs 4"),
+        ("safety_node", [], "parameter robot is empty; name the robot whose limits hold"),
+        ("safety_node", ["robot:=sim_am"], "unknown robot 'sim_am'. Choose one of: sim_arm"),
+        ("safety_node", ["robot:=/no/arm.yaml"], "/no/arm.yaml states no robot.safety"),
         ("safety_node", ["cameras:=3"], "cameras of safety_node must be a list of texts"),
         (
             "sim_robot_node",
@@ -128,14 +130,18 @@ def test_the_simulated_robot_plays_the_policys_task_unless_another_is_named(poli
         played_task("arm/push", "random_yaw", "")
 
 
-def test_an_axis_without_limits_keeps_the_safety_node_from_starting():
+def test_an_axis_without_limits_keeps_the_safety_node_from_starting(tmp_path):
+    axis = {"low": 0.2, "high": 0.6, "max_velocity": 0.3, "max_acceleration": 6.0}
+    limits = dict.fromkeys(("tcp_x", "tcp_y", "tcp_z", "gripper"), axis)
+    path = tmp_path / "other.yaml"
+    path.write_text(yaml.safe_dump({"robot": {"safety": {"axes": limits}}}))
     with Graph() as nodes:
         turning = {"task": "arm/peg_insert", "task_options": '{"random_yaw": true}'}
         nodes.start("sim_robot_node", turning)
-        nodes.start("safety_node")
+        nodes.start("safety_node", {"robot": str(path)})
         assert nodes.processes["safety_node"].wait(60) == 1
         told = nodes.log("safety_node").read_text()
-    assert "robot-rl: the arm sim moves tcp_rz, and no limits say how far and how fast" in told
+    assert "robot-rl: the axes tcp_rz of the arm sim have no limits" in told
 
 
 @pytest.mark.parametrize(

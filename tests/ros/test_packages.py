@@ -31,7 +31,7 @@ def test_colcon_builds_the_workspace(tmp_path):
     assert {"safety_node", "policy_node", "camera_node", "arm_node", "teleop_node"} <= nodes
     share = install / "robot_rl_bringup/share/robot_rl_bringup"
     assert (share / "launch/sim.launch.py").exists()
-    assert (share / "config/sim_arm.yaml").exists()
+    assert (share / "config/foxglove_layout.json").exists()
     assert list(install.rglob("robot_rl_nodes/profiles/local.xml"))
 
 

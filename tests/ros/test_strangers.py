@@ -50,7 +50,7 @@ def test_a_burst_before_safety_is_there_moves_nothing():
             since = len(probe.positions)
             for _ in range(BURSTS):
                 burst(rogue)
-            nodes.start("safety_node")
+            nodes.start("safety_node", {"robot": "sim_arm"})
             probe.until(lambda: "two publishers" in probe.mode, START_S, "two publishers")
             for _ in range(BURSTS):
                 burst(rogue)
@@ -110,6 +110,6 @@ def test_a_node_that_calls_itself_safety_is_a_second_one():
     with robot(policy=None) as r:
         r.recover()
         since = len(r.probe.positions)
-        r.graph.start("other", {"cameras": ["/none"]}, executable="safety_node")
+        r.graph.start("other", {"robot": "sim_arm", "cameras": ["/none"]}, executable="safety_node")
         r.probe.until(lambda: "two publishers" in r.probe.mode, START_S, "two publishers")
         assert rise_m(r, since) < STILL_M

@@ -1,15 +1,15 @@
-"""One real arm with one camera: camera, arm, policy, safety. Edit config/ for your arm first."""
+"""One real arm with one camera: camera, arm, policy, safety. Measure its limits first."""
 
 from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchDescription
-from robot_rl_bringup.describe import arguments, camera, config, network, node, value
+from robot_rl_bringup.describe import arguments, camera, network, node, value
 
 ARGUMENTS = {
     "policy": "policy folder that training wrote",
     "driver": "arm driver, package.module:Class",
     "driver_settings": "JSON for the driver's class",
-    "limits": "safety limits of this arm",
+    "robot": "whose safety limits hold: NAME of configs/robot/, or a file",
     "camera": "device number, stream or file",
     "image_size": "frames, px",
     "rate_hz": "frames per second of the camera",
@@ -29,14 +29,15 @@ def generate_launch_description():
         "policy": value("policy"),
         "cameras": [[LaunchConfiguration("camera_name"), "=/camera"]],
     }
+    safety = {"robot": value("robot"), "cameras": ["/camera"]}
     arm = {"driver": value("driver"), "driver_settings": value("driver_settings")}
     return LaunchDescription(
         [
-            *arguments(ARGUMENTS, limits=config("sim_arm.yaml"), **DEFAULTS),
+            *arguments(ARGUMENTS, **DEFAULTS),
             *network(),
             camera("/camera", value("camera"), driver="opencv", rate_hz=value("rate_hz", float)),
             node("arm_node", arm),
-            node("safety_node", LaunchConfiguration("limits"), {"cameras": ["/camera"]}),
+            node("safety_node", safety),
             node("policy_node", policy),
         ]
     )

@@ -4,7 +4,7 @@ from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchDescription
-from robot_rl_bringup.describe import arguments, camera, config, network, node, texts, value
+from robot_rl_bringup.describe import arguments, camera, network, node, texts, value
 
 CAMERAS = {"front": "/camera", "wrist": "/wrist_camera"}
 ARGUMENTS = {
@@ -49,7 +49,7 @@ def generate_launch_description():
             *network(),
             node("sim_robot_node", folder, robot),
             *sensors,
-            node("safety_node", config("sim_arm.yaml"), {"cameras": namespaces}),
+            node("safety_node", {"robot": "sim_arm", "cameras": namespaces}),
             node("policy_node", folder, policy),
             node("recorder_node", {"root": value("record"), "cameras": namespaces}),
             node(

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable  # type: ignore
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution  # type: ignore
+from launch.substitutions import LaunchConfiguration  # type: ignore
 from launch_ros.actions import Node  # type: ignore
 from launch_ros.parameter_descriptions import ParameterValue  # type: ignore
-from launch_ros.substitutions import FindPackageShare  # type: ignore
 
 
 def arguments(described: Mapping[str, str], **defaults: Any) -> list[Any]:
@@ -31,13 +30,8 @@ def value(name: str, kind: type = str) -> Any:
     return ParameterValue(LaunchConfiguration(name), value_type=kind)
 
 
-def config(file: str) -> Any:
-    """A file of `config/`."""
-    return PathJoinSubstitution([FindPackageShare("robot_rl_bringup"), "config", file])
-
-
 def node(executable: str, *parameters: Any, **options: Any) -> Any:
-    """One of our nodes; `parameters` are dicts and parameter files, of which later ones win."""
+    """One of our nodes; `parameters` are dicts, of which later ones win."""
     return Node(
         package="robot_rl_nodes", executable=executable, parameters=list(parameters), **options
     )

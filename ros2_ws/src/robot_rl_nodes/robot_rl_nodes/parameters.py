@@ -42,12 +42,6 @@ class Parameters:
         found = self._declare(name, default or [""], what, "a list of texts")
         return [text for text in found if text]
 
-    def numbers(self, name: str, default: list[float], what: str, size: int) -> tuple[float, ...]:
-        values = tuple(self._declare(name, default, what, f"{size} numbers"))
-        if len(values) != size:
-            raise ConfigError(f"parameter {name} has {len(values)} numbers; it needs {size}.")
-        return values
-
     def _declare(self, name: str, default: Any, what: str, allowed: str, **limits: Any) -> Any:
         descriptor = ParameterDescriptor(description=what, read_only=True, **limits)
         try:

@@ -19,17 +19,18 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hardware.arm import ArmState
+from hardware.limits import read_safety, safety_limits
 from hardware.ros_messages import CommandReader, to_image, to_seconds
 from robot_rl.axes import Vector
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
 from robot_rl.deploy.safety import SafetyFilter
 from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Supervisor, SupervisorLimits
 from robot_rl.deploy.verdicts import ArmReading, Command, Now, Verdict
-from robot_rl.errors import HardwareError
+from robot_rl.envs.robot import SafetyConfig
+from robot_rl.errors import ConfigError, HardwareError
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.announced import await_robot
 from robot_rl_nodes.commands import CommandPublisher
-from robot_rl_nodes.limits import LimitParameters
 from robot_rl_nodes.messages import dropped_states, subscribe_state, to_diagnostics, to_time
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import run
@@ -47,11 +48,12 @@ class SafetyNode(Node):
         super().__init__("safety_node")
         parameters = Parameters(self)
         cameras = parameters.texts("cameras", ["/camera"], "namespaces of the watched cameras")
-        limits = LimitParameters(parameters)
+        safety, ages_s = _safety(parameters), _ages(parameters)
         watches, silences = _watches(cameras, parameters), _silences(parameters)
         robot = await_robot(self)
         self._arm = robot.arm
-        self._supervisor = Supervisor(SafetyFilter(limits.of(robot)), watches, silences)
+        limits = safety_limits(safety, robot.arm, robot.period_s, **ages_s)
+        self._supervisor = Supervisor(SafetyFilter(limits), watches, silences)
         self._readers = {source: CommandReader(robot.arm.axes) for source in (POLICY, HUMAN)}
         self._commands = CommandPublisher(self, graph.ARM_TWIST, graph.ARM_JOINTS, robot)
         self._reading: ArmReading | None = None
@@ -247,6 +249,23 @@ class SafetyNode(Node):
         if human != self._told_human:
             self._told_human = human
             self._intervention.publish(Bool(data=human))
+
+
+def _safety(parameters: Parameters) -> SafetyConfig:
+    robot = parameters.text("robot", "", "whose limits hold: NAME of configs/robot/, or a file")
+    if not robot:
+        raise ConfigError("parameter robot is empty; name the robot whose limits hold, or a file.")
+    return read_safety(robot)
+
+
+def _ages(parameters: Parameters) -> dict[str, float]:
+    return {
+        name: parameters.number(name, 0.15, what, 0.02, 1.0)
+        for name, what in (
+            ("max_command_age_s", "older ones hold"),
+            ("max_state_age_s", "older ones stop"),
+        )
+    }
 
 
 def _watches(cameras: list[str], parameters: Parameters) -> dict[str, CameraWatch]:
