@@ -30,8 +30,8 @@ def test_a_file_without_limits_says_what_is_wrong(tmp_path):
         path.write_text(text)
         with pytest.raises(ConfigError, match=r"arm\.yaml states no robot\.safety"):
             read_safety(str(path))
-    path.write_text("robot: {safety: {axes: {tcp_x: {low: fast}}}}")
-    with pytest.raises(ConfigError, match=r"robot\.safety\.axes\.tcp_x\.low needs a number"):
+    path.write_text("robot: {safety: {axes: {tcp_x: {low: 0.2}}}}")
+    with pytest.raises(ConfigError, match=r"robot\.safety\.axes\.tcp_x lacks high, max_v"):
         read_safety(str(path))
     path.write_text("robot: {safety: {max_speed: 3}}")
     with pytest.raises(UnknownNameError, match=r"unknown setting 'robot\.safety\.max_speed'"):
