@@ -1,10 +1,10 @@
 """Arms and cameras by name: the project's own, those that packages add, and any class by path."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.plugins import Plugins, attribute
 
 # An entry point names a class, or a function, that returns an `hardware.arm.Arm`.
@@ -13,12 +13,17 @@ ARMS = Plugins("arm", "robot_rl.arms", {"sim": "hardware.sim_driver:open_arm"})
 CAMERAS = Plugins("camera", "robot_rl.cameras", {"opencv": "hardware.opencv_camera:OpenCVCamera"})
 
 
-def load_driver(kind: Plugins, driver: str, settings: Mapping[str, Any]) -> Any:
+def load_driver(
+    kind: Plugins, driver: str, settings: Mapping[str, Any], also: Sequence[str] = ()
+) -> Any:
     """The driver of this name, or the class `package.module:Class`, made with `settings`.
 
-    Raises `UnknownNameError` for a name that is not on offer, `ConfigError` where the driver
-    cannot be imported or does not take the settings.
+    `also` are names that the caller knows by itself, told where a name is unknown. Raises
+    `UnknownNameError` for a name that is not on offer, `ConfigError` where the driver cannot be
+    imported or does not take the settings.
     """
+    if ":" not in driver and driver not in kind.names():
+        raise UnknownNameError(kind.kind, driver, [*kind.names(), *also, "package.module:Class"])
     try:
         make = attribute(driver) if ":" in driver else kind.load(driver)
         return make(**settings)

@@ -36,5 +36,5 @@ def test_a_file_without_limits_says_what_is_wrong(tmp_path):
     path.write_text("robot: {safety: {max_speed: 3}}")
     with pytest.raises(UnknownNameError, match=r"unknown setting 'robot\.safety\.max_speed'"):
         read_safety(str(path))
-    with pytest.raises(UnknownNameError, match="unknown robot 'sim_am'.*sim_arm"):
+    with pytest.raises(UnknownNameError, match=r"unknown robot 'sim_am'.*sim_arm"):
         read_safety("sim_am")

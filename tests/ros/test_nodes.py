@@ -61,7 +61,11 @@ def refuse(done: subprocess.CompletedProcess[str], text: str) -> None:
     ("node", "parameters", "text"),
     [
         ("camera_node", ["width:=5"], "width of camera_node must be a whole number in [16, 4096]"),
-        ("camera_node", ["driver:=magic"], "unknown camera 'magic'. Choose one of: opencv"),
+        (
+            "camera_node",
+            ["driver:=topics"],
+            "unknown camera 'topics'. Choose one of: topic, opencv",
+        ),
         ("camera_node", ["crop:=['1','2']"], "parameter crop"),
         ("arm_node", ["watchdog_s:=1.0"], "watchdog_s of arm_node must be a number in [0.1, 0.2]"),
         ("arm_node", ["driver:=no.such:Arm"], "the arm driver 'no.such:Arm' cannot be made"),

@@ -22,6 +22,7 @@ from robot_rl_nodes.topic_camera import TopicCamera
 
 _READ_TIMEOUT_S = 1.0
 _RETRY_S = 1.0
+_TOPIC = "topic"  # the driver that needs a node, so no plugin
 
 
 class CameraNode(Node):
@@ -64,12 +65,12 @@ class CameraNode(Node):
             name=name, height=height, width=width, rate_hz=rate_hz, frame_id=frame_id
         )
         inner: Camera
-        if driver == "topic":
+        if driver == _TOPIC:
             inner = TopicCamera(self, source, features)
         elif driver == "opencv":
             inner = OpenCVCamera(source, name, rate_hz=rate_hz)
         else:
-            inner = load_driver(CAMERAS, driver, settings_of(settings))
+            inner = load_driver(CAMERAS, driver, settings_of(settings), also=[_TOPIC])
         return CroppedCamera(inner, name, height, width, _crop(crop))
 
     def leave(self) -> None:

@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
 from hardware.ros_messages import to_image, to_seconds
-from robot_rl.axes import GRIPPER, Axis, Vector
+from robot_rl.axes import Axis, Vector
 from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph
 
@@ -72,10 +72,10 @@ class PageState:
     def _joint_rows(self) -> list[dict[str, Any]]:
         if self._joints is None:
             return []
-        pairs = zip(self._joints.name, self._joints.position, strict=True)
+        units = {axis.name: axis.unit for axis, _ in self._bars}
         return [
-            {"name": name, "position": at, "unit": "m" if name == GRIPPER else "rad"}
-            for name, at in pairs
+            {"name": name, "position": at, "unit": units.get(name, "rad")}
+            for name, at in zip(self._joints.name, self._joints.position, strict=True)
         ]
 
     # ------------------------------------------------------------------ inputs
