@@ -1,5 +1,6 @@
 """`robot-rl collect|train|eval robot=sim_arm`: a robot is one more environment."""
 
+import io
 import shutil
 
 import numpy as np
@@ -57,6 +58,24 @@ def test_it_learns_on_the_robot_is_evaluated_there_and_goes_on(tmp_path, simulat
     assert [row["step"] for row in evaluated] == [15, 30]
     assert main(["train", f"run_dir={root}", "steps=32"]) == 0
     assert (root / "policy" / "card.md").exists()
+
+
+def test_a_person_who_judges_is_asked_by_the_evaluations_of_a_run(tmp_path, monkeypatch, capsys):
+    judged = ("robot.success=person", "eval_episodes=2", "final_eval_episodes=0")
+    tiny = [text for text in TINY if text != "eval_every_steps=1000000"]
+    run = ["eval_every_steps=12", "steps=14", "seed_steps=6", "robot.episode_s=0.5"]
+    command = ["train", *ROBOT, *tiny, *run, *judged]
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\nn\n"))
+    assert main([*command, f"run_dir={tmp_path / 'run'}"]) == 0
+    assert capsys.readouterr().out.count("Did it succeed?") == 2
+    (evaluated,) = [row for row in metrics(tmp_path / "run") if "eval/episodes" in row]
+    assert (evaluated["eval/success_rate"], evaluated["eval/return_mean"]) == (0.5, 0.5)
+    # Nobody there to answer, and a terminal that drives.
+    assert main([*command, f"run_dir={tmp_path / 'alone'}"]) == 1
+    assert "asks at a terminal, and there is none" in capsys.readouterr().err
+    driven = ["human.device=keyboard", f"run_dir={tmp_path / 'keyboard'}"]
+    assert main([*command, *driven]) == 1
+    assert "reads the same terminal" in capsys.readouterr().err
 
 
 def test_what_was_learned_in_simulation_is_evaluated_on_the_robot_by_one_command(simulated, capsys):

@@ -6,6 +6,7 @@ from typing import Any
 from robot_rl.envs.asked import AskedSuccess
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.envs.robot import RobotConfig
+from robot_rl.envs.shared import SharedEnv, share
 from robot_rl.envs.wrappers import RelativeFrame
 from robot_rl.rewards.registry import paid
 
@@ -34,5 +35,17 @@ def build_evaluation_env(
     """
     if robot is None or not robot.present:
         return open_env(task, render)
+    return _judged(build_env(task, render, robot), robot)
+
+
+def build_shared_robot(
+    task: TaskConfig, render: RenderConfig, robot: RobotConfig
+) -> tuple[SharedEnv, SharedEnv]:
+    """The robot to learn with, and the same to be evaluated on."""
     env = build_env(task, render, robot)
+    return share(env, _judged(env, robot))
+
+
+def _judged(env: Any, robot: RobotConfig) -> Any:
+    """As evaluations see it: nobody presses keys there, so a person who judges is asked."""
     return AskedSuccess(env) if robot.success == "person" else env

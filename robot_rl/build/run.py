@@ -12,10 +12,10 @@ import torch
 from robot_rl.build.agents import build_agent
 from robot_rl.build.config import TrainConfig
 from robot_rl.build.demos import Demonstrations
-from robot_rl.build.envs import build_env, build_evaluation_env
+from robot_rl.build.envs import build_env, build_evaluation_env, build_shared_robot
 from robot_rl.build.people import build_gates, by_person
 from robot_rl.clocks import Pace
-from robot_rl.envs.shared import SharedEnv, share
+from robot_rl.envs.shared import SharedEnv
 from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs, RealTimeEnvs
 from robot_rl.errors import ConfigError
 from robot_rl.networks.compute import Compute
@@ -107,8 +107,20 @@ def _environments(config: TrainConfig) -> tuple[SharedEnv | None, Any | None]:
     if config.offline and not config.evaluates:
         return None, None
     if config.robot.present:
-        return share(build_env(config.task, config.render, config.robot))
+        _require_free_terminal(config)
+        return build_shared_robot(config.task, config.render, config.robot)
     return None, build_evaluation_env(config.task, config.render)
+
+
+def _require_free_terminal(config: TrainConfig) -> None:
+    """Raise `ConfigError` where a person is asked at the terminal that also drives the robot."""
+    asked = config.robot.success == "person" and config.evaluates
+    if asked and config.human.device == "keyboard":
+        raise ConfigError(
+            "with robot.success=person every evaluation asks at the terminal whether it succeeded, "
+            "and human.device=keyboard reads the same terminal. Drive with human.device=web, or "
+            "evaluate never: eval_episodes=0 final_eval_episodes=0."
+        )
 
 
 def _require_teacher(config: TrainConfig) -> None:

@@ -62,7 +62,7 @@ class SharedEnv(TaskWrapper):
         return self.env.unwrapped.hold()  # type: ignore[attr-defined]
 
 
-def share(env: Any) -> tuple[SharedEnv, SharedEnv]:
-    """Two views of `env`."""
+def share(env: Any, judged: Any | None = None) -> tuple[SharedEnv, SharedEnv]:
+    """Two views of `env`; the second through `judged`, a wrapper of it, where there is one."""
     turn = _Turn()
-    return SharedEnv(env, turn), SharedEnv(env, turn)
+    return SharedEnv(env, turn), SharedEnv(judged or env, turn)
