@@ -4,6 +4,7 @@ import argparse
 import errno
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +39,9 @@ _LISTED = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 on success, 1 on an error that was explained, 2 on bad usage."""
     arguments = parse(argv)
+    # Read when torch is loaded. Threads that spin while they wait for each other hold the cores of
+    # a busy machine: beside one busy core training took ten times as long (docs/compact.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     for package in ("robot_rl", "sim", "hardware"):
         logging.getLogger(package).setLevel(logging.INFO)
