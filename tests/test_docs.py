@@ -39,5 +39,7 @@ def test_links_and_keys_lead_somewhere(page):
     text = page.read_text()
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (page.parent / target).exists(), target
-    for path in re.findall(r"`((?:robot_rl|sim|docs|benchmarks)/[\w/.]+\.\w+)`", text):
+    for path in re.findall(
+        r"`((?:robot_rl|sim|hardware|ros2_ws|tests|docs|benchmarks)/[\w/.]+\.\w+)`", text
+    ):
         assert (ROOT / path).exists(), path

@@ -1,6 +1,7 @@
 """The launch files as they stand, and the shim that runs them without ROS's own launch."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from robot_rl.cli import main
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl_nodes.launching.evaluate import find_launch_file, make_plan
+from tests.test_docs import commands
 
 FILES = sorted(Path("ros2_ws/src/robot_rl_bringup/launch").glob("*.launch.py"))
 
@@ -57,6 +59,15 @@ def test_arguments_conditions_namespaces_and_types():
     ]
     assert plan.processes[0].environment == {"ROBOT_RL_NETWORK": "false"}
     assert "teleop_node" not in [p.name for p in plan_of("sim", "policy:=x").processes]
+
+
+LAUNCHED = [line for line in commands() if line.startswith("robot-rl launch ") and ":=" in line]
+
+
+@pytest.mark.parametrize("line", LAUNCHED)
+def test_what_the_pages_launch_has_those_arguments(line):
+    file, *given = shlex.split(line, comments=True)[2:]
+    assert plan_of(file, *given).processes
 
 
 def test_wrong_arguments_are_refused_with_what_there_is():
