@@ -215,7 +215,13 @@ def test_list_and_doctor():
 
 
 def test_doctor_says_how_to_mend_rendering():
-    doctor = run_cli("doctor", env={**os.environ, "MUJOCO_GL": "vulkan"})
+    doctor = subprocess.run(
+        command("doctor"),
+        cwd=REPOSITORY,
+        env={**os.environ, "MUJOCO_GL": "vulkan"},
+        capture_output=True,
+        text=True,
+    )
     assert doctor.returncode == 1
     assert "not one of egl, osmesa, glfw" in doctor.stdout + doctor.stderr
 

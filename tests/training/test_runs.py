@@ -1,8 +1,6 @@
 """Whole runs as processes: start, resume, kill, interrupt."""
 
-import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from robot_rl.replay import Replay, Transitions
 from robot_rl.replay.journal import Journal
 from robot_rl.training.checkpoint import checkpoints, load_newest
 from robot_rl.types import Interface
-from tests.training.tiny_run import REPOSITORY, TINY, command, metrics, run_cli
+from tests.training.tiny_run import TINY, Running, metrics, run_cli
 
 
 def recorded_steps(run_dir: Path) -> int:
@@ -21,13 +19,8 @@ def recorded_steps(run_dir: Path) -> int:
     return Journal(run_dir / "replay", 0, interface, 3000).restore(replay)
 
 
-def start(run_dir: Path, *overrides: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command("train", *TINY, f"run_dir={run_dir}", *overrides),
-        cwd=REPOSITORY,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(run_dir: Path, *overrides: str) -> Running:
+    return Running("train", *TINY, f"run_dir={run_dir}", *overrides)
 
 
 def wait_for_steps(run_dir: Path, steps: int) -> None:
@@ -88,8 +81,8 @@ def test_a_run_leaves_everything_behind(tmp_path):
 def test_resume_after_kill_9_loses_no_step_and_catches_up(tmp_path):
     run = start(tmp_path, "steps=100000", "checkpoint_every_s=0.5")
     wait_for_steps(tmp_path, 150)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
+    run.send_signal(signal.SIGKILL)
+    run.done()
     before = recorded_steps(tmp_path)
     state = load_newest(tmp_path / "checkpoints")
     assert state is not None
@@ -108,9 +101,9 @@ def test_sigterm_finishes_the_step_saves_and_exits_0(tmp_path):
     run = start(tmp_path, "steps=100000")
     wait_for_steps(tmp_path, 60)
     run.send_signal(signal.SIGTERM)
-    _, error = run.communicate(timeout=30)
-    assert run.returncode == 0, error
-    assert "the same command continues" in error
+    ended = run.done()
+    assert ended.returncode == 0, ended.stderr
+    assert "the same command continues" in ended.stderr
     steps = recorded_steps(tmp_path)
     assert checkpoints(tmp_path / "checkpoints")[-1].name.startswith(f"step-{steps:012d}-")
 
@@ -120,8 +113,8 @@ def test_the_same_signal_twice_at_once_is_one(tmp_path):
     wait_for_steps(tmp_path, 60)
     for _ in range(2):  # make passes on the SIGTERM that the process group got as well
         run.send_signal(signal.SIGTERM)
-    _, error = run.communicate(timeout=30)
-    assert run.returncode == 0, error
+    ended = run.done()
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_a_second_signal_exits_at_once(tmp_path):
@@ -133,8 +126,7 @@ def test_a_second_signal_exits_at_once(tmp_path):
     time.sleep(0.3)
     run.send_signal(signal.SIGINT)
     began = time.monotonic()
-    run.communicate(timeout=30)
-    assert run.returncode in (0, 128 + signal.SIGINT)
+    assert run.done().returncode in (0, 128 + signal.SIGINT)
     assert time.monotonic() - began < 5
 
 
@@ -142,8 +134,8 @@ def test_a_run_directory_in_use_is_refused(tmp_path):
     run = start(tmp_path, "steps=100000")
     wait_for_steps(tmp_path, 10)
     other = run_cli("train", f"run_dir={tmp_path}")
-    run.kill()
-    run.wait()
+    run.send_signal(signal.SIGKILL)
+    run.done()
     assert other.returncode == 1
     assert "is in use by another process" in other.stderr
 
