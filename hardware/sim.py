@@ -12,13 +12,11 @@ import numpy as np
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures, Frame
-from hardware.sim_servo import RateServo
 from robot_rl.axes import Axis
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.errors import ConfigError, HardwareError
 from robot_rl.types import IMAGE_PREFIX, Interface
 
-_TICK_S = 0.01
 _MAX_LAG_S = 0.1
 
 
@@ -75,9 +73,11 @@ class SimWorld:
     @property
     def axes(self) -> tuple[Axis, ...]:
         """What commands to it are about; the fingers stay where a task does not use them."""
-        arm = self.simulation.arm
-        fields = arm.config.action_fields(arm.turns, gripper=True)
-        return tuple(Axis(name=field.name, unit=field.unit) for field in fields)
+        return self.simulation.arm.axes
+
+    @property
+    def servo(self) -> Any:
+        return self.simulation.arm.servo
 
     def reset(self, seed: int) -> Snapshot:
         """Start the episode that `env.reset(seed=seed)` starts; its first look."""
@@ -107,7 +107,6 @@ class SimWorld:
             # A GL context belongs to the thread that made it.
             self._env = open_env(self._task, RenderConfig())
             self._env.reset(seed=self._seed)
-            self.servo = RateServo(self.simulation.arm, self.axes)
             self._started.set_result(None)
         except Exception as error:
             self._started.set_exception(error)
@@ -116,18 +115,15 @@ class SimWorld:
         self._env.close()
 
     def _loop(self) -> None:
-        config = self._env.simulation.arm.config
-        substeps = max(1, round(_TICK_S / config.physics_dt_s))
-        tick_s = substeps * config.physics_dt_s
-        ticks_per_step = round(1.0 / (config.control_rate_hz * tick_s))
+        arm = self.simulation.arm
+        tick_s, ticks_per_step = arm.config.tick_s, arm.config.ticks
         due_s = time.monotonic()
         while not self._closing.is_set():
             self._serve_requests()
             if self._tick % ticks_per_step == 0:
                 self._show()
             with self.lock:
-                self.servo.tick(tick_s)
-                self._env.simulation.arm.advance(substeps)
+                arm.tick()
             self._tick += 1
             due_s = self._wait_until(due_s + tick_s)
 
@@ -161,7 +157,6 @@ class SimWorld:
     def _reset(self, seed: int) -> float:
         with self.lock:
             self._env.reset(seed=seed)
-            self.servo.begin()
             # The next thing that happens is the first look, at the very start state.
             self._steps = self._tick = 0
             return time.time()

@@ -13,8 +13,9 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from robot_rl.axes import GRIPPER, TCP_ANGULAR, TCP_LINEAR
+from robot_rl.axes import GRIPPER, TCP_ANGULAR, TCP_LINEAR, Axis
 from robot_rl.types import ActionField, ProprioField
+from sim.servo import RateServo
 
 ASSET = Path(__file__).parent / "assets" / "arm.xml"
 JOINTS = ("base_yaw", "shoulder", "elbow", "forearm_roll", "wrist_pitch", "tool_roll")
@@ -31,6 +32,7 @@ TURN_PROPRIO = (
 )
 GRIPPER_MAX_M = 0.04
 _BORDER_M = 0.05
+_TICK_S = 0.02
 TOOL_DOWN_QUAT = (0.0, 1.0, 0.0, 0.0)
 _TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
 _SEED_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, 0.0])
@@ -61,7 +63,17 @@ class ArmConfig:
 
     @property
     def substeps(self) -> int:
-        return round(1.0 / (self.control_rate_hz * self.physics_dt_s))
+        """Of physics in a tick of the servo."""
+        return max(1, round(_TICK_S / self.physics_dt_s))
+
+    @property
+    def tick_s(self) -> float:
+        return self.substeps * self.physics_dt_s
+
+    @property
+    def ticks(self) -> int:
+        """Of the servo in a control period."""
+        return round(1.0 / (self.control_rate_hz * self.tick_s))
 
     def action_fields(self, turns: bool, gripper: bool) -> tuple[ActionField, ...]:
         """Tool, yaw, gripper: the order in which `Arm.apply` takes them."""
@@ -128,9 +140,15 @@ class Arm:
         self._jac = np.zeros((6, self.model.nv))
         self._velocity = np.zeros(6)
         self._damping = config.ik_damping**2 * np.eye(6)
+        self._solution = np.zeros(6)
         self._target = np.zeros(3)
         self._yaw_target = 0.0
         self._error = np.zeros(6)
+        # The fingers are an axis of every arm; a task may leave them out of its actions.
+        axes = config.action_fields(turns, gripper=True)
+        self.axes = tuple(Axis(name=field.name, unit=field.unit) for field in axes)
+        self._rates = config.control_rate_hz * np.array([f.scale for f in self.action_fields])
+        self.servo = RateServo(self, [axis.name for axis in self.axes])
 
     @property
     def tcp_pos(self) -> np.ndarray:
@@ -211,28 +229,39 @@ class Arm:
         for _ in range(50):
             mujoco.mj_kinematics(self.model, self.data)
             mujoco.mj_comPos(self.model, self.data)
-            step = self._joint_step()
+            step = self._joint_step(self._target, self._yaw_target)
             self.data.qpos[self._qpos] += step
             if np.abs(step).max() < 1e-5:
                 break
         self.data.ctrl[self._ctrl] = self.data.qpos[self._qpos]
         self.data.ctrl[self._gripper_ctrl] = gripper_opening
         mujoco.mj_forward(self.model, self.data)
+        self.servo.begin()
 
     def apply(self, action: np.ndarray) -> None:
         """Move for one control period. `action` in [-1, 1], as `action_fields`; 1 closes."""
-        cfg = self.config
-        self.displace(
-            cfg.max_delta_m * action[:3],
-            cfg.max_delta_rad * float(action[3]) if self.turns else 0.0,
-            -cfg.max_gripper_delta_m * float(action[-1]) if self._grips else 0.0,
-        )
-        self.advance(cfg.substeps)
+        rates = self._rates * action
+        fingers = () if self._grips else (0.0,)
+        self.servo.command((*rates.tolist(), *fingers), 1.0 / self.config.control_rate_hz)
+        for _ in range(self.config.ticks):
+            self.tick()
+
+    def tick(self) -> None:
+        """`tick_s` of the servo and of physics."""
+        self.servo.tick(self.config.tick_s)
+        mujoco.mj_step(self.model, self.data, self.config.substeps)
 
     def displace(
-        self, delta_m: np.ndarray, turn_rad: float = 0.0, opening_delta_m: float = 0.0
+        self,
+        delta_m: np.ndarray,
+        turn_rad: float = 0.0,
+        opening_delta_m: float = 0.0,
+        lead_m: np.ndarray | float = 0.0,
+        lead_rad: float = 0.0,
     ) -> None:
-        """Command a displacement of the tcp [3], its yaw and the gripper; `advance` carries it out.
+        """Shift the targets of the tcp [3], its yaw and the gripper, which physics then follows.
+
+        The joints aim at the targets and a lead, which is not kept.
 
         What is no axis of this arm stays as it is.
         """
@@ -241,45 +270,50 @@ class Arm:
         leashed = _bound(moved, self.tcp_pos - leash_m, self.tcp_pos + leash_m)
         self._target = _bound(leashed, self._low, self._high)
         if self.turns:
-            self._turn(turn_rad)
-        joints = self.data.qpos[self._qpos] + self._joint_step()
+            self._yaw_target = self._leashed_yaw(turn_rad)
+        aim, yaw_aim = self._target + lead_m, self._bounded_yaw(self._yaw_target + lead_rad)
+        step = self._joint_step(_bound(aim, self._low, self._high), yaw_aim)
+        joints = self.data.qpos[self._qpos] + step
         self.data.ctrl[self._ctrl] = _bound(joints, *self._joint_range)
         if self._grips:
             opening = self.gripper_opening + opening_delta_m
             self.data.ctrl[self._gripper_ctrl] = min(max(opening, 0.0), GRIPPER_MAX_M)
 
-    def _turn(self, delta_rad: float) -> None:
-        top, leash_rad = self.config.max_yaw_rad, self.config.leash_rad
+    def _leashed_yaw(self, delta_rad: float) -> float:
+        leash_rad = self.config.leash_rad
         ahead = math.remainder(self._yaw_target + delta_rad - self.yaw, math.tau)
-        yaw = self.yaw + min(max(ahead, -leash_rad), leash_rad)
-        self._yaw_target = min(max(yaw, -top), top)
+        return self._bounded_yaw(self.yaw + min(max(ahead, -leash_rad), leash_rad))
+
+    def _bounded_yaw(self, yaw_rad: float) -> float:
+        top = self.config.max_yaw_rad
+        return min(max(yaw_rad, -top), top)
 
     def hold(self) -> None:
         """Stand still here: the measured pose becomes the target."""
         self._target, self._yaw_target = self.tcp_pos.copy(), self.yaw if self.turns else 0.0
         self.data.ctrl[self._ctrl] = self.joint_pos
 
-    def advance(self, substeps: int) -> None:
-        mujoco.mj_step(self.model, self.data, substeps)
-
-    def _joint_step(self) -> np.ndarray:
-        """Damped least squares step [6] rad towards the target tcp pose (Nakamura 1986)."""
+    def _joint_step(self, aim: np.ndarray, yaw_rad: float) -> np.ndarray:
+        """Damped least squares step [6] rad towards a tcp pose (Nakamura 1986)."""
         mujoco.mj_jacSite(self.model, self.data, self._jac[:3], self._jac[3:], self._tcp)
         jac = self._jac[:, self._dof]
         rotation = self.data.site_xmat[self._tcp].reshape(3, 3)
         # Rotation from the tool's axes to the wanted ones: half the antisymmetric part (vee) of
         # R_want R^T, in the world frame.
-        turn = self._tool_down() @ rotation.T
-        twist = (turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1])
-        self._error[:3] = self._target - self.tcp_pos
-        self._error[3:] = 0.5 * np.array(twist)
-        return jac.T @ np.linalg.solve(jac @ jac.T + self._damping, self._error)
+        (_, xy, xz), (yx, _, yz), (zx, zy, _) = (self._tool_down(yaw_rad) @ rotation.T).tolist()
+        self._error[:3] = aim - self.tcp_pos
+        self._error[3:] = 0.5 * (zy - yz), 0.5 * (xz - zx), 0.5 * (yx - xy)
+        # Positive definite; numpy's solver costs ten times as much on a matrix this small.
+        factor = jac @ jac.T + self._damping
+        mujoco.mju_cholFactor(factor, 0.0)
+        mujoco.mju_cholSolve(self._solution, factor, self._error)
+        return jac.T @ self._solution
 
-    def _tool_down(self) -> np.ndarray:
-        """Wanted rotation [3, 3]: pointing down, turned by the wanted yaw."""
+    def _tool_down(self, yaw_rad: float) -> np.ndarray:
+        """Wanted rotation [3, 3]: pointing down, turned by `yaw_rad`."""
         if not self.turns:
             return _TOOL_DOWN
-        sine, cosine = math.sin(self._yaw_target), math.cos(self._yaw_target)
+        sine, cosine = math.sin(yaw_rad), math.cos(yaw_rad)
         return np.array([[cosine, sine, 0.0], [sine, -cosine, 0.0], [0.0, 0.0, -1.0]])
 
 

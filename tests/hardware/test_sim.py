@@ -67,17 +67,21 @@ def test_the_world_keeps_time_and_shows_what_the_task_shows(world):
 
 
 def test_a_robot_env_follows_the_plain_environment(world):
-    """The same actions move arm and camera alike, up to the phase of the commands."""
+    """The same actions move it alike: the same places at the same speeds, where it is in time."""
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (8, 3)).astype(np.float32)
     env, robot = open_env(TASK, RenderConfig()), robot_env(world)
     env.reset(seed=3)
     robot.reset(seed=3)
+    gaps = []
     for action in actions:
         obs, *_ = env.step(action)
         seen, *_, info = robot.step(action)
         np.testing.assert_allclose(info["applied_action"], action, atol=1e-6)
-        np.testing.assert_allclose(seen["proprio"][:3], obs["proprio"][:3], atol=0.012)
+        gaps.append(np.abs(seen["proprio"] - obs["proprio"]))
+    assert np.max(gaps, axis=0)[:3] == pytest.approx(0.0, abs=0.012)
+    # A command that a busy machine delays is one of few.
+    assert np.median(gaps, axis=0) == pytest.approx(0.0, abs=1e-4)
     assert robot.pace.steps == 8
     assert robot.pace.misses <= 2
     robot.close()

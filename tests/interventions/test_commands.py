@@ -130,7 +130,6 @@ def test_a_keyboard_without_a_terminal_is_one_line(tmp_path: Path):
         "task=arm/reach",
         "task.state=true",
         "human.device=keyboard",
-        stdin=subprocess.DEVNULL,
     )
     assert run.returncode == 1
     assert "the keyboard needs a terminal" in run.stderr

@@ -72,7 +72,7 @@ def test_the_yaw_neither_leaves_its_workspace_nor_runs_ahead_of_a_blocked_tool()
 def test_hold_makes_the_measured_yaw_the_target():
     arm = turning()
     turn(arm, 2, 1.0)
-    arm.hold()
+    arm.servo.stop()
     held = arm.yaw
     hold(arm, 10)
     assert arm.yaw == pytest.approx(held, abs=0.03)

@@ -49,14 +49,14 @@ def test_the_expert_succeeds_in_95_of_100_seeds(variant):
 def test_doing_nothing_and_random_actions_do_not_succeed(variant):
     simulation = open_variant(variant)
     rng = np.random.default_rng(0)
-    successes = 0
+    lucky = 0
     for seed in range(20):
         simulation.reset(np.random.default_rng(seed))
-        scale = seed % 2
-        for _ in range(simulation.max_episode_steps):
-            action = scale * rng.uniform(-1, 1, len(simulation.action_fields))
-            successes += bool(simulation.step(action).success)
-    assert successes <= 5
+        actions = (seed % 2) * rng.uniform(
+            -1, 1, (simulation.max_episode_steps, len(simulation.action_fields))
+        )
+        lucky += any(simulation.step(action).success for action in actions)
+    assert lucky <= 1
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
