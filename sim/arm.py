@@ -144,6 +144,8 @@ class Arm:
         self._target = np.zeros(3)
         self._yaw_target = 0.0
         self._error = np.zeros(6)
+        self._aimed, self._joint_rates, self._linear = np.zeros(6), np.zeros(6), np.zeros(3)
+        self._turning = self._lead_s = self._clear_s = 0.0
         # The fingers are an axis of every arm; a task may leave them out of its actions.
         axes = config.action_fields(turns, gripper=True)
         self.axes = tuple(Axis(name=field.name, unit=field.unit) for field in axes)
@@ -229,8 +231,9 @@ class Arm:
         for _ in range(50):
             mujoco.mj_kinematics(self.model, self.data)
             mujoco.mj_comPos(self.model, self.data)
-            step = self._joint_step(self._target, self._yaw_target)
-            self.data.qpos[self._qpos] += step
+            joints, _ = self._solve(self._target, self._yaw_target)
+            step = joints - self.data.qpos[self._qpos]
+            self.data.qpos[self._qpos] = joints
             if np.abs(step).max() < 1e-5:
                 break
         self.data.ctrl[self._ctrl] = self.data.qpos[self._qpos]
@@ -251,33 +254,57 @@ class Arm:
         self.servo.tick(self.config.tick_s)
         mujoco.mj_step(self.model, self.data, self.config.substeps)
 
-    def displace(
-        self,
-        delta_m: np.ndarray,
-        turn_rad: float = 0.0,
-        opening_delta_m: float = 0.0,
-        lead_m: np.ndarray | float = 0.0,
-        lead_rad: float = 0.0,
+    def steer(
+        self, linear_m_s: np.ndarray, turn_rad_s: float, dt_s: float, lead_s: float = 0.0
     ) -> None:
-        """Shift the targets of the tcp [3], its yaw and the gripper, which physics then follows.
+        """Move the targets of the tcp and its yaw at these rates for `dt_s`, and aim the joints.
 
-        The joints aim at the targets and a lead, which is not kept.
-
-        What is no axis of this arm stays as it is.
+        They aim `lead_s` ahead, inside the workspace. `coast` goes on in the same way.
         """
-        moved = self._target + delta_m
+        self._linear, self._turning, self._lead_s = linear_m_s, turn_rad_s, lead_s
         leash_m = self.config.leash_m
+        moved = self._target + linear_m_s * dt_s
         leashed = _bound(moved, self.tcp_pos - leash_m, self.tcp_pos + leash_m)
         self._target = _bound(leashed, self._low, self._high)
         if self.turns:
-            self._yaw_target = self._leashed_yaw(turn_rad)
-        aim, yaw_aim = self._target + lead_m, self._bounded_yaw(self._yaw_target + lead_rad)
-        step = self._joint_step(_bound(aim, self._low, self._high), yaw_aim)
-        joints = self.data.qpos[self._qpos] + step
-        self.data.ctrl[self._ctrl] = _bound(joints, *self._joint_range)
+            self._yaw_target = self._leashed_yaw(turn_rad_s * dt_s)
+        aim = _bound(self._target + linear_m_s * lead_s, self._low, self._high)
+        joints, self._joint_rates = self._solve(
+            aim, self._bounded_yaw(self._yaw_target + turn_rad_s * lead_s)
+        )
+        self._aimed = _bound(joints, *self._joint_range)
+        self.data.ctrl[self._ctrl] = self._aimed
+        self._clear_s = self._time_to_border(aim)
+
+    def coast(self, dt_s: float) -> None:
+        """`dt_s` more, by the Jacobian of the last `steer`; that anew where the workspace ends."""
+        self._clear_s -= dt_s
+        if self._clear_s < 0.0:
+            self.steer(self._linear, self._turning, dt_s, self._lead_s)
+            return
+        self._target = self._target + self._linear * dt_s
+        self._yaw_target += self._turning * dt_s
+        self._aimed = self._aimed + self._joint_rates * dt_s
+        self.data.ctrl[self._ctrl] = self._aimed
+
+    def open_to(self, opening_m: float) -> None:
+        """Where the fingers shall go; an arm whose task leaves them out keeps them still."""
         if self._grips:
-            opening = self.gripper_opening + opening_delta_m
-            self.data.ctrl[self._gripper_ctrl] = min(max(opening, 0.0), GRIPPER_MAX_M)
+            self.data.ctrl[self._gripper_ctrl] = min(max(opening_m, 0.0), GRIPPER_MAX_M)
+
+    def _time_to_border(self, aim: np.ndarray) -> float:
+        """s until the aim leaves the workspace at the rates of now."""
+        left = [math.inf]
+        bounds = zip(aim.tolist(), self._linear.tolist(), self._low, self._high, strict=True)
+        for at, rate, low, high in bounds:
+            if rate:
+                left.append(((high if rate > 0.0 else low) - at) / rate)
+        if self._turning:
+            yaw = self._yaw_target + self._turning * self._lead_s
+            left.append(
+                (math.copysign(self.config.max_yaw_rad, self._turning) - yaw) / self._turning
+            )
+        return min(left)
 
     def _leashed_yaw(self, delta_rad: float) -> float:
         leash_rad = self.config.leash_rad
@@ -293,8 +320,11 @@ class Arm:
         self._target, self._yaw_target = self.tcp_pos.copy(), self.yaw if self.turns else 0.0
         self.data.ctrl[self._ctrl] = self.joint_pos
 
-    def _joint_step(self, aim: np.ndarray, yaw_rad: float) -> np.ndarray:
-        """Damped least squares step [6] rad towards a tcp pose (Nakamura 1986)."""
+    def _solve(self, aim: np.ndarray, yaw_rad: float) -> tuple[np.ndarray, np.ndarray]:
+        """Joints [6] rad a damped least squares step nearer a tcp pose (Nakamura 1986).
+
+        And the joint rates [6] rad/s at which the tool moves as `steer` was told.
+        """
         mujoco.mj_jacSite(self.model, self.data, self._jac[:3], self._jac[3:], self._tcp)
         jac = self._jac[:, self._dof]
         rotation = self.data.site_xmat[self._tcp].reshape(3, 3)
@@ -307,7 +337,10 @@ class Arm:
         factor = jac @ jac.T + self._damping
         mujoco.mju_cholFactor(factor, 0.0)
         mujoco.mju_cholSolve(self._solution, factor, self._error)
-        return jac.T @ self._solution
+        joints = self.data.qpos[self._qpos] + jac.T @ self._solution
+        self._error[:3], self._error[3:5], self._error[5] = self._linear, 0.0, self._turning
+        mujoco.mju_cholSolve(self._solution, factor, self._error)
+        return joints, jac.T @ self._solution
 
     def _tool_down(self, yaw_rad: float) -> np.ndarray:
         """Wanted rotation [3, 3]: pointing down, turned by `yaw_rad`."""

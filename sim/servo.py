@@ -21,45 +21,52 @@ class RateServo:
 
     def __init__(self, arm: Any, names: Sequence[str]) -> None:
         self._arm = arm
-        self._names = tuple(names)
-        self._still: Vector = (0.0,) * len(self._names)
+        self._place = {name: i for i, name in enumerate(names)}
+        self._still: Vector = (0.0,) * len(self._place)
         self.begin()
 
     def begin(self) -> None:
         """The arm was put elsewhere: nothing is under way."""
-        self._rates, self._left_s, self._leads = self._still, 0.0, False
+        self._rates, self._left_s = self._still, 0.0
+        self._fresh = self._leads = False
         self._opening_m: float | None = None
 
     def command(self, rates: Sequence[float], duration_s: float) -> None:
-        self._rates, self._left_s = tuple(map(float, rates)), duration_s
+        self._rates, self._left_s, self._fresh = tuple(map(float, rates)), duration_s, True
 
     def stop(self) -> None:
         """Stand still here, now. The fingers keep what they hold."""
-        self._rates, self._left_s, self._leads = self._still, 0.0, False
+        self._rates, self._left_s = self._still, 0.0
+        self._fresh = self._leads = False
         self._arm.hold()
 
     def tick(self, tick_s: float) -> None:
         """What the command asks of the next `tick_s`."""
         acting_s = min(tick_s, max(0.0, self._left_s))
         self._left_s -= tick_s
-        if not acting_s and not self._leads:
-            return
-        self._leads = acting_s > 0.0 and any(self._rates)
-        by = dict(zip(self._names, self._rates, strict=True))
-        lead_s = _LAG_S if acting_s else 0.0
-        linear = np.array([by[name] for name in TCP_LINEAR])
-        turn = by.get(_YAW, 0.0)
-        self._arm.displace(
-            acting_s * linear,
-            acting_s * turn,
-            self._open(acting_s * by.get(GRIPPER, 0.0)),
-            lead_s * linear,
-            lead_s * turn,
-        )
+        if acting_s > 0.0:
+            self._move(acting_s)
+        elif self._leads:
+            self._arm.steer(np.zeros(3), 0.0, 0.0, lead_s=0.0)
+            self._leads = False
+
+    def _move(self, acting_s: float) -> None:
+        if self._fresh:
+            linear = np.array([self._rate(name) for name in TCP_LINEAR])
+            self._arm.steer(linear, self._rate(_YAW), acting_s, _LAG_S)
+            self._fresh, self._leads = False, True
+        else:
+            self._arm.coast(acting_s)
+        opened_m = acting_s * self._rate(GRIPPER)
+        if opened_m or self._opening_m is not None:
+            self._arm.open_to(self._open(opened_m))
+
+    def _rate(self, name: str) -> float:
+        return self._rates[self._place[name]] if name in self._place else 0.0
 
     def _open(self, by_m: float) -> float:
-        """How far the fingers shall go from where they are. Blocked, they press on."""
+        """How wide the fingers shall be. Blocked, they press on."""
         at_m, leash_m = self._arm.gripper_opening, self._arm.config.max_gripper_delta_m
         wanted_m = (at_m if self._opening_m is None else self._opening_m) + by_m
         self._opening_m = min(max(wanted_m, at_m - leash_m), at_m + leash_m)
-        return self._opening_m - at_m
+        return self._opening_m

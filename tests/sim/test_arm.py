@@ -65,7 +65,7 @@ def test_the_yaw_neither_leaves_its_workspace_nor_runs_ahead_of_a_blocked_tool()
     assert arm.yaw == pytest.approx(CONFIG.max_yaw_rad - CONFIG.max_delta_rad, abs=0.01)
     blocked = turning()
     for _ in range(10):
-        blocked.displace(np.zeros(3), turn_rad=0.1)  # physics stands still
+        blocked.steer(np.zeros(3), 1.0, 0.1)  # physics stands still
     assert blocked._yaw_target == pytest.approx(CONFIG.leash_rad, abs=1e-3)
 
 
