@@ -55,7 +55,7 @@ def test_arguments_conditions_namespaces_and_types():
     assert camera["width"] == 84
     assert list(plan.processes[4].parameters) == [
         {"policy": "some/run"},
-        {"autostart": True, "cameras": ["front=/camera", "wrist=/wrist_camera"]},
+        {"engine": "torch", "autostart": True, "cameras": ["front=/camera", "wrist=/wrist_camera"]},
     ]
     assert plan.processes[0].environment == {"ROBOT_RL_NETWORK": "false"}
     assert "teleop_node" not in [p.name for p in plan_of("sim", "policy:=x").processes]

@@ -7,6 +7,7 @@ from robot_rl_bringup.describe import arguments, camera, network, node, value
 
 ARGUMENTS = {
     "policy": "policy folder that training wrote",
+    "engine": "of the policy: torch, or onnx where it was exported with --onnx",
     "driver": "arm driver, package.module:Class",
     "driver_settings": "JSON for the driver's class",
     "robot": "whose safety limits hold: NAME of configs/robot/, or a file",
@@ -16,6 +17,7 @@ ARGUMENTS = {
     "camera_name": "the policy's name of the camera",
 }
 DEFAULTS = {
+    "engine": "torch",
     "driver_settings": "{}",
     "camera": "0",
     "image_size": "64",
@@ -27,6 +29,7 @@ DEFAULTS = {
 def generate_launch_description():
     policy = {
         "policy": value("policy"),
+        "engine": value("engine"),
         "cameras": [[LaunchConfiguration("camera_name"), "=/camera"]],
     }
     safety = {"robot": value("robot"), "cameras": ["/camera"]}

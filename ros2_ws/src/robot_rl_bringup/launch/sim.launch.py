@@ -11,6 +11,7 @@ ARGUMENTS = {
     "policy": "policy folder that training wrote",
     "task": "simulated task; that of the policy unless you name one",
     "task_options": "of the named task, a JSON object",
+    "engine": "of the policy: torch, or onnx where it was exported with --onnx",
     "image_size": "frames, px",
     "autostart": "activate the policy at the start",
     "teleop": "also the web page for an operator",
@@ -19,6 +20,7 @@ ARGUMENTS = {
 DEFAULTS = {
     "task": "",
     "task_options": "{}",
+    "engine": "torch",
     "image_size": "64",
     "autostart": "true",
     "teleop": "false",
@@ -36,6 +38,7 @@ def generate_launch_description():
         "cameras": [*CAMERAS],
     }
     policy = {
+        "engine": value("engine"),
         "autostart": value("autostart", bool),
         "cameras": texts(CAMERAS),
     }

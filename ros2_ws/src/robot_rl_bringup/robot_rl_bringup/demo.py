@@ -27,18 +27,21 @@ _LEAVE_S = 15.0
 def main() -> None:
     arguments = _parser().parse_args()
     try:
-        sys.exit(demo(arguments.run, arguments.episodes))
+        sys.exit(demo(arguments.run, arguments.episodes, arguments.engine))
     except RobotRLError as error:
         sys.exit(f"robot-rl: {error}")
 
 
-def demo(run_dir: Path, episodes: int) -> int:
+def demo(run_dir: Path, episodes: int, engine: str) -> int:
     """0 where both success rates lie at most 5 points apart."""
     folder = _trained_policy(run_dir)
     print(
         f"{episodes} episodes through ROS 2, five processes and more: a minute or two", flush=True
     )
-    with tempfile.TemporaryDirectory(prefix="robot-demo-") as root, _graph(folder, Path(root)):
+    with (
+        tempfile.TemporaryDirectory(prefix="robot-demo-") as root,
+        _graph(folder, Path(root), engine),
+    ):
         through_ros = _evaluate_through_ros(folder, episodes)
     plain, _ = evaluate_folder(folder, episodes, film=False)
     successes = {"plain environment": sum(plain.successes), "through ROS 2": sum(through_ros)}
@@ -52,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="robot_demo", description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/arm-reach"), help="run directory")
     parser.add_argument("--episodes", type=int, default=20)
+    parser.add_argument("--engine", choices=["torch", "onnx"], default="torch", help="through ROS")
     return parser
 
 
@@ -63,7 +67,7 @@ def _trained_policy(run_dir: Path) -> PolicyFolder:
 
 
 @contextmanager
-def _graph(folder: PolicyFolder, recordings: Path) -> Iterator[None]:
+def _graph(folder: PolicyFolder, recordings: Path, engine: str) -> Iterator[None]:
     """The nodes of sim.launch.py, on a domain of their own."""
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
     command = [
@@ -71,6 +75,7 @@ def _graph(folder: PolicyFolder, recordings: Path) -> Iterator[None]:
         "launch",
         "sim",
         f"policy:={folder.root}",
+        f"engine:={engine}",
         "autostart:=false",
         *(f"image_size:={camera.height}" for camera in folder.interface().cameras[:1]),
         f"record:={recordings}",
