@@ -30,8 +30,6 @@ from robot_rl.types import ActionField, CameraField, Interface, ProprioField
 from robot_rl_nodes.transport import profile
 
 START_S = 60.0
-# A killed server is still in the graph for some seconds: a request to it is never answered.
-_ANSWER_S = 5.0
 
 
 def steady_policy(root: Path, action: tuple[float, float, float], spread: float = 0.0) -> Path:
@@ -199,7 +197,8 @@ class Probe:
         )
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     @property
@@ -227,23 +226,31 @@ class Probe:
 
         self._activation.publish(Header(stamp=to_time(time.time()), frame_id="activated"))
 
-    def trigger(self, name: str) -> tuple[bool, str]:
+    def trigger(self, name: str, within_s: float = START_S) -> tuple[bool, str]:
         from std_srvs.srv import Trigger
 
-        answer = self.call(Trigger, name, Trigger.Request())
+        answer = self.call(Trigger, name, Trigger.Request(), within_s)
         return answer.success, answer.message
 
-    def call(self, kind: Any, name: str, request: Any) -> Any:
+    def call(self, kind: Any, name: str, request: Any, within_s: float = START_S) -> Any:
+        """Raises `TimeoutError` where nobody answers `within_s`."""
         client = self.node.create_client(kind, name)
         try:
             if not client.wait_for_service(START_S):
                 raise TimeoutError(f"nobody offers {name}")
-            answer = client.call(request, timeout_sec=_ANSWER_S)
+            answer = client.call(request, timeout_sec=within_s)
         finally:
-            self.node.destroy_client(client)
+            self.destroy(self.node.destroy_client, client)
         if answer is None:
             raise TimeoutError(f"{name} did not answer")
         return answer
+
+    def destroy(self, how: Callable[[Any], object], what: Any) -> None:
+        """On the executor's thread: destroyed under its wait, a thing ends that thread."""
+        gone = threading.Event()
+        self._executor.create_task(lambda: (how(what), gone.set()))
+        if not gone.wait(START_S):
+            raise TimeoutError(f"{what} was not destroyed within {START_S:g} s")
 
     def set_parameter(self, node: str, name: str, value: int | str) -> None:
         from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -262,10 +269,15 @@ class Probe:
     def close(self) -> None:
         import rclpy
 
+        self._closing.set()
+        self._thread.join(timeout=5.0)
         self._executor.shutdown()
-        self._thread.join(timeout=2.0)
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)
+
+    def _spin(self) -> None:
+        while not self._closing.is_set():
+            self._executor.spin_once(timeout_sec=0.1)
 
     def _mode(self, message: Any) -> None:
         stamp_s = message.stamp.sec + 1e-9 * message.stamp.nanosec

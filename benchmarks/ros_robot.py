@@ -70,7 +70,7 @@ class Robot:
         """What an operator does after a fault: explicit, both for the arm and for safety."""
         from robot_rl_nodes import graph
 
-        end_s = time.monotonic() + 20.0
+        end_s = time.monotonic() + START_S
         while time.monotonic() < end_s:
             if self._answered(graph.ARM_RECOVER) and self._answered(graph.SAFETY_RESET):
                 self.let_policy_go()
@@ -96,9 +96,9 @@ class Robot:
             self.probe.call(ChangeState, "/policy_node/change_state", request)
 
     def _answered(self, service: str) -> bool:
-        """Whether it said yes; a request that a killed server took with it is made again."""
+        """Whether it said yes. A killed server is in the graph for seconds, and never answers."""
         try:
-            return self.probe.trigger(service)[0]
+            return self.probe.trigger(service, within_s=5.0)[0]
         except TimeoutError:
             return False
 
@@ -172,8 +172,8 @@ class Publisher:
 
         from robot_rl_nodes import graph
 
-        self._node = r.probe.node
-        self._out = self._node.create_publisher(TwistStamped, topic, graph.COMMAND)
+        self._probe = r.probe
+        self._out = r.probe.node.create_publisher(TwistStamped, topic, graph.COMMAND)
         self.velocity = (0.0, 0.0, 0.0)
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -184,7 +184,7 @@ class Publisher:
         return self._out.get_subscription_count() >= nodes
 
     def close(self) -> None:
-        self._node.destroy_publisher(self._out)
+        self._probe.destroy(self._probe.node.destroy_publisher, self._out)
 
     def send(self, velocity: tuple[float, float, float]) -> float:
         with self._lock:

@@ -68,5 +68,6 @@ class RateServo:
         """How wide the fingers shall be. Blocked, they press on."""
         at_m, leash_m = self._arm.gripper_opening, self._arm.config.max_gripper_delta_m
         wanted_m = (at_m if self._opening_m is None else self._opening_m) + by_m
-        self._opening_m = min(max(wanted_m, at_m - leash_m), at_m + leash_m)
-        return self._opening_m
+        opening_m = min(max(wanted_m, at_m - leash_m), at_m + leash_m)
+        self._opening_m = opening_m
+        return opening_m

@@ -42,7 +42,7 @@ def show(r: Robot, topic: str, pictures: list[Image]) -> None:
         message.header.stamp = to_time(time.time())
         out.publish(message)
         time.sleep(0.02)
-    r.probe.node.destroy_publisher(out)
+    r.probe.destroy(r.probe.node.destroy_publisher, out)
 
 
 def test_damaged_pictures_end_no_node_and_stop_the_arm():
