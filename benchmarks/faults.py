@@ -11,13 +11,17 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmarks.ros_robot import Hand, Publisher, Robot, robot, second_host
+from hardware.limits import read_safety
 from robot_rl_nodes.transport import profile
 
 BAR_MS = 200.0
@@ -91,7 +95,8 @@ def out_of_workspace() -> Finding:
     """Clipped rather than stopped: the arm comes to rest at the edge of its box."""
     edge_m = 0.15
     with (
-        robot(policy=False, safety={"position_high": [0.6, edge_m, 0.4, 0.05]}) as r,
+        tempfile.TemporaryDirectory() as root,
+        robot(policy=False, limits=_narrowed(Path(root), edge_m)) as r,
         Publisher(r, "/policy/delta_twist_cmds") as publisher,
     ):
         publisher.velocity = (0.0, 0.01, 0.0)
@@ -108,6 +113,15 @@ def out_of_workspace() -> Finding:
         told = f"clipped: 10 m/s asked, tcp rests at y = {furthest_m:.3f} m of {edge_m} m"
         kept = r.recording_kept()
         return Finding("action out of the workspace", stop_ms, told, False, True, kept)
+
+
+def _narrowed(root: Path, high_m: float) -> str:
+    """A file with the simulated arm's limits, whose y ends at `high_m`."""
+    safety = asdict(read_safety("sim_arm"))
+    safety["axes"]["tcp_y"]["high"] = high_m
+    path = root / "narrow.yaml"
+    path.write_text(yaml.safe_dump({"robot": {"safety": safety}}))
+    return str(path)
 
 
 def two_publishers() -> Finding:

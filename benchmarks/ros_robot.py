@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.ros_graph import START_S, Graph, Probe, steady_policy
 
@@ -139,16 +138,19 @@ def robot(
     recorder: Callable[[], None] | None = None,
     environment: dict[str, str] | None = None,
     prefix: tuple[str, ...] = (),
-    safety: dict[str, Any] | None = None,
+    limits: str = "sim_arm",
     engine: str = "torch",
 ) -> Iterator[Robot]:
-    """A simulated robot with camera and safety; `prefix` runs all but the robot elsewhere."""
+    """A simulated robot with camera and safety; `prefix` runs all but the robot elsewhere.
+
+    `limits` are the name of a robot, or a file of one.
+    """
     with Graph(environment) as graph:
         graph.start("sim_robot_node", {"noise_std": 1.0, "image_size": size})
         camera = {"driver": "topic", "source": "/sim/front/image_raw", "rate_hz": 10.0}
         camera |= {"width": size, "height": size}
         graph.start("camera_node", camera, prefix=prefix)
-        graph.start("safety_node", {"robot": "sim_arm"} | (safety or {}), prefix=prefix)
+        graph.start("safety_node", {"robot": limits}, prefix=prefix)
         if policy:
             folder = policy if isinstance(policy, Path) else steady_policy(graph.root, _DRIFT)
             settings = {"policy": str(folder), "engine": engine}
