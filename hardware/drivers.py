@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robot_rl.errors import ConfigError, UnknownNameError
+from robot_rl.errors import ConfigError
 from robot_rl.plugins import Plugins, attribute
 
 # An entry point names a class, or a function, that returns an `hardware.arm.Arm`.
@@ -22,10 +22,9 @@ def load_driver(
     `UnknownNameError` for a name that is not on offer, `ConfigError` where the driver cannot be
     imported or does not take the settings.
     """
-    if ":" not in driver and driver not in kind.names():
-        raise UnknownNameError(kind.kind, driver, [*kind.names(), *also, "package.module:Class"])
+    forms = [*also, "package.module:Class"]
     try:
-        make = attribute(driver) if ":" in driver else kind.load(driver)
+        make = attribute(driver) if ":" in driver else kind.load(driver, forms)
         return make(**settings)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(

@@ -1,7 +1,7 @@
 """Names on offer: the project's own, and those that installed packages add through entry points."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -23,10 +23,13 @@ class Plugins:
     def names(self) -> list[str]:
         return sorted({*self._own, *self._found})
 
-    def load(self, name: str) -> Any:
-        """Raises `UnknownNameError`, closest names first, and `ConfigError` for a broken plugin."""
+    def load(self, name: str, also: Sequence[str] = ()) -> Any:
+        """Raises `UnknownNameError`, closest names first, and `ConfigError` for a broken plugin.
+
+        `also` are names that the caller takes besides, told where a name is unknown.
+        """
         if name not in self._own and name not in self._found:
-            raise UnknownNameError(self.kind, name, self.names())
+            raise UnknownNameError(self.kind, name, [*self.names(), *also])
         if name in self._own:
             return attribute(self._own[name])
         try:

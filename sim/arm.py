@@ -8,6 +8,7 @@ gripper that opens and closes at a limited rate.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import mujoco
@@ -61,16 +62,16 @@ class ArmConfig:
     leash_rad: float = 0.35
     ik_damping: float = 0.02
 
-    @property
+    @cached_property
     def substeps(self) -> int:
         """Of physics in a tick of the servo."""
         return max(1, round(_TICK_S / self.physics_dt_s))
 
-    @property
+    @cached_property
     def tick_s(self) -> float:
         return self.substeps * self.physics_dt_s
 
-    @property
+    @cached_property
     def ticks(self) -> int:
         """Of the servo in a control period."""
         return round(1.0 / (self.control_rate_hz * self.tick_s))
