@@ -243,11 +243,11 @@ def _after(r: Robot, name: str, stop_ms: float, told_by: str, wait_s: float = 0.
 
 
 def _comes_back(r: Robot) -> bool:
-    if "policy_node" not in r.graph.processes:
-        r.recover()
-        return not r.probe.stopped
     try:
-        r.move()
+        if "policy_node" in r.graph.processes:
+            r.move()
+        else:
+            r.recover()
     except TimeoutError:
         return False
     return True

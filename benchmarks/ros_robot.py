@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.ros_graph import START_S, Graph, Probe, steady_policy
@@ -22,6 +22,7 @@ class Robot:
     graph: Graph
     probe: Probe
     recorded: Path | None = None
+    _answer: str = field(default="", init=False)
 
     def record_one(self) -> None:
         """A short episode that must survive whatever comes later."""
@@ -66,15 +67,24 @@ class Robot:
         return self.moving() and len(self.probe.modes) == changes
 
     def recover(self) -> None:
-        """What an operator does after a fault: explicit, both for the arm and for safety."""
+        """What an operator does after a fault: explicit, both for the arm and for safety.
+
+        Raises `TimeoutError` with what was answered last.
+        """
         from robot_rl_nodes import graph
 
         end_s = time.monotonic() + START_S
-        while time.monotonic() < end_s:
-            if self._answered(graph.ARM_RECOVER) and self._answered(graph.SAFETY_RESET):
-                self.let_policy_go()
-                return
+        while not (self._answered(graph.ARM_RECOVER) and self._armed()):
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"no recovery: {self._answer}")
             time.sleep(0.1)
+        self.let_policy_go()
+
+    def _armed(self) -> bool:
+        """Nobody resets what is armed: it is refused while a hand holds the dead-man."""
+        from robot_rl_nodes import graph
+
+        return not self.probe.stopped or self._answered(graph.SAFETY_RESET)
 
     def let_policy_go(self) -> None:
         """The explicit word that a policy waits for after a reset."""
@@ -97,9 +107,10 @@ class Robot:
     def _answered(self, service: str) -> bool:
         """Whether it said yes. A killed server is in the graph for seconds, and never answers."""
         try:
-            return self.probe.trigger(service, within_s=5.0)[0]
-        except TimeoutError:
-            return False
+            done, self._answer = self.probe.trigger(service, within_s=5.0)
+        except TimeoutError as error:
+            done, self._answer = False, str(error)
+        return done
 
     def stays(self, seconds: float) -> float:
         """How far the tool moves, in m, over the next `seconds`."""

@@ -15,6 +15,7 @@ from hardware.ros_messages import to_image, to_seconds
 from robot_rl.axes import Axis, Vector
 from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph
+from robot_rl_nodes.image_stream import ImageStream
 
 _FINE = ("armed", "")
 _FRESH_S = 0.5
@@ -36,7 +37,7 @@ class PageState:
         self._safety: tuple[str, dict[str, str]] = ("not heard from yet", {})
         self._picture = ""
         self._latencies_ms: dict[str, float] = {}
-        node.create_subscription(Image, f"{camera}/image_raw", self._see, graph.IMAGE_IN)
+        ImageStream(node, f"{camera}/image_raw", self._see)
         node.create_subscription(JointState, graph.JOINT_STATES, self._take_joints, graph.STATE)
         node.create_subscription(DiagnosticArray, graph.SAFETY_STEP, self._take_step, graph.STATE)
         node.create_subscription(DiagnosticArray, graph.DIAGNOSTICS, self._take_health, graph.STATE)

@@ -23,6 +23,7 @@ from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.announced import await_camera, await_robot
 from robot_rl_nodes.applied import AppliedActions
 from robot_rl_nodes.commands import CommandPublisher
+from robot_rl_nodes.image_stream import ImageStream
 from robot_rl_nodes.messages import dropped_states, subscribe_state, to_diagnostics, to_time
 from robot_rl_nodes.observation import ObservationSlot, Taken
 from robot_rl_nodes.parameters import Parameters
@@ -117,12 +118,8 @@ class PolicyNode(LifecycleNode):
         self._slot = ObservationSlot(interface, self._max_skew_s)
         self._runtime = runtime
         for camera in interface.cameras:
-            self.create_subscription(
-                Image,
-                f"{self._cameras[camera.name]}/image_raw",
-                partial(self._see, camera.name),
-                graph.IMAGE_IN,
-            )
+            topic = f"{self._cameras[camera.name]}/image_raw"
+            ImageStream(self, topic, partial(self._see, camera.name))
         self._assembler = subscribe_state(self, robot.arm, self._slot.state)
         self._worker = threading.Thread(target=self._work, name="inference", daemon=True)
         self._worker.start()

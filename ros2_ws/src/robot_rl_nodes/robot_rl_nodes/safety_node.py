@@ -31,6 +31,7 @@ from robot_rl.errors import ConfigError, HardwareError
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.announced import await_robot
 from robot_rl_nodes.commands import CommandPublisher
+from robot_rl_nodes.image_stream import ImageStream
 from robot_rl_nodes.messages import dropped_states, subscribe_state, to_diagnostics, to_time
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import run
@@ -106,9 +107,7 @@ class SafetyNode(Node):
         self._assembler = subscribe_state(self, self._arm, self._take_state)
         self.create_subscription(WrenchStamped, graph.WRENCH, self._take_force, graph.STATE)
         for camera in cameras:
-            self.create_subscription(
-                Image, f"{camera}/image_raw", partial(self._see, camera), graph.IMAGE_IN
-            )
+            ImageStream(self, f"{camera}/image_raw", partial(self._see, camera))
 
     # ------------------------------------------------------------------ events
 

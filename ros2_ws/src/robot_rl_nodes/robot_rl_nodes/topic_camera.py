@@ -8,7 +8,7 @@ from sensor_msgs.msg import Image
 from hardware.camera import CameraFeatures, Frame
 from hardware.ros_messages import to_image, to_seconds
 from robot_rl.errors import HardwareError
-from robot_rl_nodes import graph
+from robot_rl_nodes.image_stream import ImageStream
 
 
 class TopicCamera:
@@ -20,7 +20,7 @@ class TopicCamera:
         self._newest: Frame | None = None
         self._refused = ""
         self._arrived = threading.Condition()
-        self._subscription = node.create_subscription(Image, topic, self._take, graph.IMAGE_IN)
+        self._stream = ImageStream(node, topic, self._take)
 
     def connect(self) -> None:
         """Nothing to open: the subscription waits for whoever publishes."""
