@@ -42,6 +42,8 @@ class DrMConfig(DrQV2Config):
     expectile: float = 0.9
     lambda_max: float = 0.6
     lambda_temperature: float = 50.0
+    # Once awake, the noise is at least the linear schedule `std`, counted from then.
+    schedule_once_awake: bool = True
 
 
 class DrM(DrQV2):
@@ -76,7 +78,7 @@ class DrM(DrQV2):
         sigma_beta = self.config.exploration_scale * self._logistic(
             self.config.exploration_temperature
         )
-        if self.awake_step is None:
+        if self.awake_step is None or not self.config.schedule_once_awake:
             return sigma_beta
         return max(sigma_beta, self.config.std(self.step - self.awake_step))
 
@@ -106,10 +108,6 @@ class DrM(DrQV2):
             self.awake_step = self.step
         metrics["dormant_ratio"] = torch.tensor(self.beta)
         return metrics
-
-    def _update_critic(self, h: Features, y: Tensor, batch: Batch) -> dict[str, Tensor]:
-        metrics = self._update_value(h.detach(), batch)
-        return metrics | super()._update_critic(h, y, batch)
 
     def _update_value(self, h: Features, batch: Batch) -> dict[str, Tensor]:
         """Expectile regression of V(s) on min_k Q_k(s, a) of replayed actions."""

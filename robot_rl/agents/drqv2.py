@@ -103,14 +103,19 @@ class DrQV2(PixelAgent):
         obs, next_obs = self._augmented(batch)
         with self.split("encode"), self.compute.autocast():
             h = self.encoder(obs)
+        metrics = self._update_value(h.detach(), batch)
         with self.split("targets"), torch.no_grad(), self.compute.autocast():
-            y, metrics = self._targets(batch, self.encoder(next_obs))
-        metrics |= self._update_critic(h, y, batch)
+            y, found = self._targets(batch, self.encoder(next_obs))
+        metrics |= found | self._update_critic(h, y, batch)
         metrics |= self._update_actor(h.detach())
         with self.split("targets"):
             polyak_(self.critic_target, self.critic, self.config.tau)
             self._follow_policy()
         return metrics
+
+    def _update_value(self, h: Features, batch: Batch) -> dict[str, Tensor]:
+        """Before the target: DrM has a V that the target reads."""
+        return {}
 
     def _targets(self, batch: Batch, next_h: Features) -> tuple[Tensor, dict[str, Tensor]]:
         """y = sum_i gamma^i r_i + gamma^n V(s_{t+n})  (eq. 2)."""

@@ -28,6 +28,7 @@ class MentorConfig(DrMConfig):
     name: str = "mentor"
     network: NetworkConfig = field(default_factory=lambda: NetworkConfig(actor="moe"))
     exploration_scale: float = 0.8
+    schedule_once_awake: bool = False
     perturb_every_updates: int = 10_000
     top_set_size: int = 10
 

@@ -53,14 +53,22 @@ class Experts(nn.Module):
         """Expert `e` on x [N, D]."""
         return F.relu(F.linear(x, self.w1[e], self.b1[e])) @ self.w2[e] + self.b2[e]
 
+    def hidden(self, x_BD: Tensor) -> Tensor:
+        """The hidden units of all experts [B, E, H], behind their ReLU."""
+        h_BEH = F.linear(x_BD, self.w1.flatten(0, 1), self.b1.flatten())
+        return F.relu(h_BEH).unflatten(1, self.b1.shape)
+
+    def outputs(self, h_BEH: Tensor) -> Tensor:
+        """What each expert makes of its hidden units [B, E, D]."""
+        return torch.einsum("beh,ehd->bed", h_BEH, self.w2) + self.b2
+
     def mixed(self, x_BD: Tensor, weight_BE: Tensor) -> Tensor:
         """sum_e weight_e expert_e(x) [B, D]: two matrix products, whatever E is.
 
         The weight moves through the second layer, which is linear: scaling the hidden units of
         an expert scales its output.
         """
-        h_BEH = F.relu(F.linear(x_BD, self.w1.flatten(0, 1), self.b1.flatten()))
-        h_BEH = h_BEH.unflatten(1, self.b1.shape) * weight_BE[..., None]
+        h_BEH = self.hidden(x_BD) * weight_BE[..., None]
         return h_BEH.flatten(1) @ self.w2.flatten(0, 1) + weight_BE @ self.b2
 
 

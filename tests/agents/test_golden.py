@@ -1,10 +1,11 @@
 """Losses of five updates from a fixed seed, in float32: a refactor must not move them.
 
-After a deliberate change: `python -m tests.agents.test_golden` writes the files anew.
+After a deliberate change: `python -m tests.agents.test_golden NAME ...` writes the files anew.
 """
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,6 @@ def test_what_a_person_is_shown_is_measured(name):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for agent_name in AGENTS:
+    for agent_name in sys.argv[1:]:
         text = json.dumps(losses(agent_name), indent=1)
         (GOLDEN / f"{agent_name}.json").write_text(text + "\n")
