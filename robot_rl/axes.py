@@ -17,6 +17,9 @@ TCP_ANGULAR = ("tcp_rx", "tcp_ry", "tcp_rz")
 GRIPPER = "gripper"
 JOINT_PREFIX = "joint/"
 
+# A gripper's action in [-1, 1] that is no larger than this tells it to stay as it is.
+GRIPPER_DEADBAND = 1.0 / 3.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:

@@ -259,6 +259,7 @@ class Batch:
     `proprio` float32 [B, P]. action [B, A], reward [B] (n-step discounted sum), discount [B]
     (gamma^n, or 0 where the episode terminated inside the window).
     `label` [B, A] is what the human would have done where that is known, else `action`.
+    gripper_changes [B]: as `reward`, of 1 for each command that tells the gripper otherwise.
     `rows` [B] are the handles of the starts. `segment` and `returns_to_go` [B] (as in `Segment`)
     are there when they were asked for. The leaves are numpy arrays or torch tensors; handles stay
     numpy.
@@ -270,6 +271,7 @@ class Batch:
     discount: Any
     next_obs: dict[str, Any]
     label: Any
+    gripper_changes: Any
     rows: Rows
     segment: "Segment | None" = None
     returns_to_go: Any = None
@@ -293,7 +295,8 @@ class Segment:
     before the first, [B, S - 1 + T + 1, 3, H, W]: S in a row are then a stack.
     Of the step from observation t to t + 1: action and label [B, T, A], reward [B, T], terminated
     bool [B, T], `own` bool [B, T] (the policy chose what was applied), `taught` bool [B, T] (a
-    human or an expert did), `rows` [B, T]. is_first bool [B, T + 1] where an episode begins: a
+    human or an expert did), `labelled` bool [B, T] (one of them said what he would do), `rows`
+    [B, T]. is_first bool [B, T + 1] where an episode begins: a
     window that starts inside one has none at 0.
     mask [B, T] is 1 where there is such a step and 0 between the last observation of an episode and
     the next, or where the data ends; all else is 0 there, and the last observation is repeated.
@@ -310,6 +313,7 @@ class Segment:
     label: Any
     own: Any
     taught: Any
+    labelled: Any
     rows: Rows
     returns_to_go: Any = None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from robot_rl.networks.compute import Compute
 from robot_rl.types import (
@@ -20,6 +21,9 @@ from robot_rl.types import (
 )
 
 torch.set_num_threads(1)
+# How long a case takes is the machine's business.
+settings.register_profile("any_machine", deadline=None)
+settings.load_profile("any_machine")
 
 
 def make_interface(
@@ -74,6 +78,7 @@ def random_batch(
         obs=first,
         action=action,
         reward=vector(),
+        gripper_changes=np.zeros(size, np.float32),
         discount=np.full(size, 0.9, np.float32),
         next_obs=obs(),
         label=action,
@@ -101,6 +106,7 @@ def ending_in(action: np.ndarray, reward: np.ndarray, last_obs: dict[str, np.nda
         label=action,
         own=~none,
         taught=none,
+        labelled=none,
         rows=Rows(np.zeros((size, length), np.int64), np.full((size, length), -1)),
     )
 

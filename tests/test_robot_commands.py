@@ -13,14 +13,17 @@ from tests.training.tiny_run import TINY, metrics
 
 ROBOT = ("robot=sim_arm", "task=arm/reach")
 # Two short episodes are enough to see it learn, be evaluated, and learn on.
-SHORT = ("robot.episode_s=1.2", "eval_every_steps=15", "steps=30", "seed_steps=6")
+SHORT = ("robot.episode_s=1.2", "eval_every_steps=15", "steps=30", "agent.seed_steps=6")
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     """A run in simulation, hardly trained."""
     root = tmp_path_factory.mktemp("simulated") / "run"
-    assert main(["train", *TINY, "steps=12", "seed_steps=12", "num_envs=0", f"run_dir={root}"]) == 0
+    assert (
+        main(["train", *TINY, "steps=12", "agent.seed_steps=12", "num_envs=0", f"run_dir={root}"])
+        == 0
+    )
     return root
 
 
@@ -63,7 +66,7 @@ def test_it_learns_on_the_robot_is_evaluated_there_and_goes_on(tmp_path, simulat
 def test_a_person_who_judges_is_asked_by_the_evaluations_of_a_run(tmp_path, monkeypatch, capsys):
     judged = ("robot.success=person", "eval_episodes=2", "final_eval_episodes=0")
     tiny = [text for text in TINY if text != "eval_every_steps=1000000"]
-    run = ["eval_every_steps=12", "steps=14", "seed_steps=6", "robot.episode_s=0.5"]
+    run = ["eval_every_steps=12", "steps=14", "agent.seed_steps=6", "robot.episode_s=0.5"]
     command = ["train", *ROBOT, *tiny, *run, *judged]
     monkeypatch.setattr("sys.stdin", io.StringIO("y\nn\n"))
     assert main([*command, f"run_dir={tmp_path / 'run'}"]) == 0

@@ -23,6 +23,7 @@ class AgentConfig:
     batch_size: int = 256
     gamma: float = 0.99
     lr: float = 1e-4
+    seed_steps: int = 1_000  # uniformly random actions before learning starts
     # Rewards are multiplied by this before learning. Adam moves a weight by about lr an update, so
     # a Q of 200 takes thousands of them just to reach its scale.
     reward_scale: float = 1.0

@@ -2,8 +2,9 @@
 
 HG-DAgger (Kelly et al. 2019, arXiv:1810.02890) is the same loss on a set that grows by what the
 human does when he takes over; IWR (Mandlekar et al. 2020, arXiv:2012.06733) draws half of every
-batch from those interventions and half from all else that was done. Both are `taught_fraction`.
-DAgger (Ross et al. 2011) learns at every state what the human would have done (`Batch.label`).
+batch from those interventions and half from demonstrations and what the policy did by itself, and
+clones what was applied in both. DAgger (Ross et al. 2011) learns at every state for which it was
+told what the human would have done (`Batch.label`). Each is a `mix` of what is drawn.
 
 With `memory=gru` the policy is recurrent and learns from windows of episodes (BC-RNN, Mandlekar et
 al. 2021, arXiv:2108.03298).
@@ -37,11 +38,16 @@ SHOWN: Shown = {"bc_loss": Measure("error of the imitated action (mean square)")
 
 @dataclass(frozen=True, kw_only=True)
 class BCConfig(PixelConfig):
-    """`taught_fraction` 1: demonstrations and interventions alone."""
+    """`taught_fraction` 1: demonstrations and interventions alone.
+
+    `target` is what is cloned: the action that was applied, or the human's where it is known.
+    """
 
     name: str = "bc"
+    seed_steps: int = 0
     nstep: int = 1
     taught_fraction: float = 1.0
+    target: Literal["label", "applied"] = "label"
     memory: Literal["none", "gru"] = "none"
     memory_dim: int = 128
     segment_length: int = 10  # steps of a window, with memory
@@ -49,6 +55,10 @@ class BCConfig(PixelConfig):
     @property
     def needs(self) -> Literal["nobody", "human", "teacher"]:
         return "teacher"
+
+    def wanted(self, batch: Batch | Segment) -> Tensor:
+        """The action to clone."""
+        return batch.label if self.target == "label" else batch.action
 
     @property
     def draws(self) -> Draws:
@@ -58,6 +68,7 @@ class BCConfig(PixelConfig):
             length=self.segment_length,
             gamma=self.gamma,
             taught_fraction=self.taught_fraction,
+            mix=self.mix,
             reward=self.reward,
         )
 
@@ -81,7 +92,7 @@ class BC(PixelAgent):
         obs, _ = self._augmented(batch)
         with self.split("forward"), self.compute.autocast():
             out = self.pi(self.encoder(obs))
-            error = (out.mu - batch.label).square().mean()
+            error = (out.mu - self.config.wanted(batch)).square().mean()
             loss = error + self._actor_regulariser(out)
         self._descend(loss, self.opt)
         self._follow_policy()
@@ -116,8 +127,9 @@ class RecurrentBC(PixelAgent):
             obs = {key: x[:, :length] for key, x in shifted.items()}
         with self.split("forward"), self.compute.autocast():
             actions = self._policy.unroll(obs, told(batch))
-            error = (actions - batch.label).square().mean(dim=-1)
-            loss = (error * batch.mask).sum() / batch.mask.sum().clamp(min=1)
+            error = (actions - self.config.wanted(batch)).square().mean(dim=-1)
+            known = batch.mask * batch.labelled if self.config.mix == "labelled" else batch.mask
+            loss = (error * known).sum() / known.sum().clamp(min=1)
         self._descend(loss, self.opt)
         self._follow_policy()
         return {"bc_loss": loss.detach()}
@@ -150,12 +162,12 @@ HG_DAGGER = AgentEntry(
     BCConfig(name="hg_dagger"), build, "cloning that goes on with what the human takes over for"
 )
 IWR = AgentEntry(
-    BCConfig(name="iwr", taught_fraction=0.5),
+    BCConfig(name="iwr", taught_fraction=0.5, mix="interventions", target="applied"),
     build,
     "cloning, half of every batch from interventions, half from all else",
 )
 DAGGER = AgentEntry(
-    BCConfig(name="dagger", taught_fraction=0.0),
+    BCConfig(name="dagger", taught_fraction=0.0, mix="labelled"),
     build,
     "cloning of what the human would have done, at every state that was visited",
 )

@@ -2,9 +2,10 @@
 arXiv:2410.21845).
 
 RLPD for the arm, and for the gripper a critic over three commands (a double DQN, section 3.3) with
-a penalty for each time that it moves, so that it does not chatter. The image encoder is pretrained
-and frozen (`agent.network.encoder=efficientnet`) or learned; the reward is a classifier's
-(`task.reward_model=classifier`), poses are relative to the episode's start (`task.relative_frame`).
+a penalty for each command that tells it otherwise, so that it does not chatter. The image encoder
+is pretrained and frozen (`agent.network.encoder=efficientnet`) or learned; the reward is a
+classifier's (`task.reward_model=classifier`), poses are relative to the episode's start
+(`task.relative_frame`).
 """
 
 import copy
@@ -26,9 +27,7 @@ from robot_rl.networks.ensemble import EnsembleCritic, EnsembleGripperCritic
 from robot_rl.networks.gripper import CHOICES, GripperActor, nearest_choice
 from robot_rl.networks.layers import polyak_
 from robot_rl.networks.stacked import StackedPolicy
-from robot_rl.types import PROPRIO, Batch, Interface, proprio_place
-
-_MOVED_M = 1e-3
+from robot_rl.types import Batch, Interface
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +53,9 @@ class HilSerl(SAC):
         policy: StackedPolicy,
         critic: EnsembleCritic,
         action_dim: int,
-        opening: int,
         compute: Compute,
     ) -> None:
-        """`opening` is the place of the gripper's opening in proprio."""
         super().__init__(config, policy, critic, action_dim - 1, compute)
-        self._opening = opening
         self.gripper_target: EnsembleGripperCritic = copy.deepcopy(self.pi.gripper).requires_grad_(
             False
         )
@@ -81,7 +77,7 @@ class HilSerl(SAC):
         return metrics
 
     def _critic_auxiliary(self, h: Features, next_h: Features, batch: Batch) -> Tensor:
-        """(Q_g(s, a_g) - y_g)^2, y_g = r - penalty [the gripper moved] + gamma Q'_g(s', a*)."""
+        """(Q_g(s, a_g) - y_g)^2, y_g = r - penalty [told otherwise] + gamma Q'_g(s', a*)."""
         taken = nearest_choice(batch.action[:, -1])
         with torch.no_grad():
             y = self._gripper_reward(batch) + batch.discount * self._next_gripper_value(next_h)
@@ -89,9 +85,9 @@ class HilSerl(SAC):
         return (q - y).square().mean(dim=1).sum()
 
     def _gripper_reward(self, batch: Batch) -> Tensor:
-        now, then = (obs[PROPRIO][:, self._opening] for obs in (batch.obs, batch.next_obs))
-        moved = (then - now).abs() > _MOVED_M
-        return batch.reward - self.config.grasp_penalty * moved
+        """In the scale of the reward, as all that is learned from."""
+        penalty = self.config.reward_scale * self.config.grasp_penalty
+        return batch.reward - penalty * batch.gripper_changes
 
     def _next_gripper_value(self, next_h: Features) -> Tensor:
         """Chosen by the critic, valued by its target (double DQN)."""
@@ -126,8 +122,7 @@ def build(config: HilSerlConfig, interface: Interface, compute: Compute) -> HilS
     action_dim = interface.action_size
     policy = stacked_policy(config.network, interface, gaussian=True, discrete=True)
     critic = make_critic(config, policy, action_dim - 1)
-    opening = proprio_place(interface, "gripper_opening")
-    return HilSerl(config, policy, critic, action_dim, opening, compute)
+    return HilSerl(config, policy, critic, action_dim, compute)
 
 
 HIL_SERL = AgentEntry(

@@ -38,6 +38,7 @@ class PixelConfig(AgentConfig):
     policy_ema_decay: float = 0.995
     # How batches are drawn and which reward they carry: see `Draws`.
     taught_fraction: float = 0.0
+    mix: Literal["symmetric", "interventions", "labelled"] = "symmetric"
     reward: Literal["task", "takeover"] = "task"
 
     @property
@@ -48,6 +49,7 @@ class PixelConfig(AgentConfig):
             gamma=self.gamma,
             frame_stack=self.network.frame_stack,
             taught_fraction=self.taught_fraction,
+            mix=self.mix,
             reward=self.reward,
         )
 

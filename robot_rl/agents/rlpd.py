@@ -16,6 +16,7 @@ class RLPDConfig(SACConfig):
     """HIL-SERL's values where it and RLPD differ: no entropy in the target, slower actor."""
 
     name: str = "rlpd"
+    seed_steps: int = 0
     ensemble_size: int = 10
     subset_size: int = 2
     taught_fraction: float = 0.5

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from robot_rl.augment import random_shift
 from robot_rl.networks.encoders import Encoder, Features, Trunk
-from robot_rl.networks.layers import Bottleneck, orthogonal_init
+from robot_rl.networks.layers import Bottleneck, full_precision, orthogonal_init
 from robot_rl.types import PROPRIO, Batch, Segment
 
 
@@ -87,7 +87,8 @@ class TacoLoss(nn.Module):
 
     def info_nce(self, query: Tensor, key: Tensor, mask: Tensor) -> Tensor:
         """Cross entropy of q W k^T [B, B] with the diagonal as the answer, over rows in `mask`."""
-        logits = query.float() @ self.bilinear @ key.float().T
+        with full_precision(query):
+            logits = query.float() @ self.bilinear @ key.float().T
         labels = torch.arange(len(logits), device=logits.device)
         losses = F.cross_entropy(logits, labels, reduction="none")
         return (losses * mask).sum() / mask.sum().clamp(min=1)

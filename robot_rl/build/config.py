@@ -49,7 +49,6 @@ class HumanConfig:
 
 _LEAST = {
     "steps": 0,
-    "seed_steps": 0,
     "replay_ratio": 0,
     "offline_updates": 0,
     "eval_every_steps": 1,
@@ -63,6 +62,7 @@ _LEAST = {
     "threads": 0,
     "demo_episodes": 0,
     "agent.batch_size": 1,
+    "agent.seed_steps": 0,
     "replay.capacity": 1,
 }
 
@@ -97,6 +97,7 @@ class TrainConfig(LoopConfig):
         counts = {
             **vars(self),
             "agent.batch_size": self.agent.batch_size,
+            "agent.seed_steps": self.agent.seed_steps,
             "replay.capacity": self.replay.capacity,
         }
         for name, least in _LEAST.items():

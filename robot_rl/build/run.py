@@ -91,6 +91,7 @@ def _trainer(
         make_envs=partial(make_envs, config, robot=robot),
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
+        seed_steps=config.agent.seed_steps,
         gates=[] if config.offline else build_gates(config, interface, agent),
         pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
         prefetch=compute.device.type == "cuda",

@@ -92,10 +92,10 @@ def _run(trainer: Trainer, config: TrainConfig, directory: RunDirectory) -> int:
     title = f"{task}  {config.agent.name}  seed {config.seed}  {directory.root}"
     with StopSignals() as stop:
         resumed = trainer.load_or_start()
-        if 0 < config.steps <= config.seed_steps and not config.offline_updates:
+        if 0 < config.steps <= config.agent.seed_steps and not config.offline_updates:
             log.warning(
-                "nothing will be learned: the first %s steps are random (seed_steps)",
-                config.seed_steps,
+                "nothing will be learned: the first %s steps are random (agent.seed_steps)",
+                config.agent.seed_steps,
             )
         at = learner.progress()
         verb = "continuing" if resumed else "starting"

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from robot_rl.axes import GRIPPER_DEADBAND
 from robot_rl.networks.actor_critic import Actor, ActorOutput
 from robot_rl.networks.encoders import Features
 from robot_rl.networks.ensemble import EnsembleGripperCritic
 
 # Values of the gripper's action, the last one of the interface: open, stay, close.
 CHOICES = (-1.0, 0.0, 1.0)
-_DEADBAND = 1.0 / 3.0
 
 
 class GripperActor(nn.Module):
@@ -33,4 +33,4 @@ class GripperActor(nn.Module):
 
 def nearest_choice(command: Tensor) -> Tensor:
     """Index of the choice [B] that a continuous gripper action [B] comes nearest to."""
-    return (command > -_DEADBAND).long() + (command > _DEADBAND).long()
+    return (command > -GRIPPER_DEADBAND).long() + (command > GRIPPER_DEADBAND).long()

@@ -13,11 +13,14 @@ class Draws:
     gamma: float = 0.99
     # Images come with the S - 1 before them: stacked in a transition, in front of a segment.
     frame_stack: int = 1
-    # Share of the starts that is drawn from what a human or an expert did (RLPD's symmetric
-    # sampling at 0.5); the rest is drawn from what everyone else did. While one kind is missing,
-    # the other fills its place, but for 1: imitation has nothing to imitate. 0 draws from all
-    # alike.
+    # Share of the starts that is drawn from what somebody taught; `mix` says what that is, and
+    # what the rest is. While one kind is missing, the other fills its place, but for 1: imitation
+    # has nothing to imitate.
     taught_fraction: float = 0.0
+    # `symmetric` (RLPD): demonstrations and interventions; the rest is all that happened online,
+    # interventions too. `interventions` (IWR): these alone; the rest is demonstrations and the
+    # policy's own steps. `labelled` (DAgger): only steps for which a human said what he would do.
+    mix: Literal["symmetric", "interventions", "labelled"] = "symmetric"
     # `takeover` pays -1 for the policy's step at whose end a human took over, nothing else (RLIF).
     reward: Literal["task", "takeover"] = "task"
     # Discounted sum of the rewards from here to the end of the episode, where that is known.
@@ -30,6 +33,15 @@ class Draws:
             raise ConfigError(f"gamma is {self.gamma}; a discount lies in [0, 1].")
         if not 0.0 <= self.taught_fraction <= 1.0:
             raise ConfigError(f"taught_fraction is {self.taught_fraction}; it lies in [0, 1].")
+
+    @property
+    def kinds(self) -> tuple[str, str]:
+        """Of which steps `taught_fraction` is drawn and of which the rest: see `starts.KINDS`."""
+        if self.mix == "labelled":
+            return "taught", "labelled"
+        if self.mix == "interventions":
+            return "interventions", "imitable"
+        return "taught", "online" if self.taught_fraction else "any"
 
     @property
     def window(self) -> int:

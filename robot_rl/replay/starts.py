@@ -4,86 +4,101 @@ import numpy as np
 
 from robot_rl.errors import ConfigError
 from robot_rl.replay.draws import Draws
+from robot_rl.replay.members import Belongs, Members
 from robot_rl.replay.storage import Lanes
+from robot_rl.types import SOURCES
 
 _TRIES = 50
+_POLICY = SOURCES.index("policy")
 
 # (lane [n], absolute row [n])
 Places = tuple[np.ndarray, np.ndarray]
 
 
+# The kinds of steps that `Draws.kinds` names.
+KINDS: dict[str, Belongs] = {
+    "any": lambda store, lane, places: np.ones(len(places), bool),
+    "taught": lambda store, lane, places: store.taught[places],
+    "online": lambda store, lane, places: (
+        ~store.taught[places] if lane == store.demo_lane else np.ones(len(places), bool)
+    ),
+    "interventions": lambda store, lane, places: store.taught[places] & (lane != store.demo_lane),
+    "imitable": lambda store, lane, places: (
+        store.taught[places] if lane == store.demo_lane else store.source[places] == _POLICY
+    ),
+    "labelled": lambda store, lane, places: store.labelled[places],
+}
+
+
 class Starts:
-    """Draws with replacement, uniform over all steps that can be a start.
+    """Draws with replacement, uniform over all steps of a kind that can be a start.
 
     That is every step whose frame stack is there: where the oldest episode has lost its beginning,
-    its first `frame_stack` - 1 rows only serve the stacks of later ones. With a `taught_fraction`
-    the draw is uniform within each kind, and the fraction decides between the kinds.
+    its first `frame_stack` - 1 rows only serve the stacks of later ones.
     """
 
     def __init__(self, storage: Lanes, rng: np.random.Generator) -> None:
         self._storage, self._rng = storage, rng
+        self._members: dict[str, Members] = {}
 
     def draw(self, n: int, draws: Draws) -> Places:
         """Raises `ConfigError` when nothing can be drawn yet."""
-        if not draws.taught_fraction:
-            return self._draw_any(n, draws)
-        startable, taught = self._startable(draws), self._storage.taught
-        kinds = np.flatnonzero(startable & taught), np.flatnonzero(startable & ~taught)
-        if draws.taught_fraction == 1.0 and not len(kinds[0]):
+        taught, rest = draws.kinds
+        first = self._draw(taught, round(n * draws.taught_fraction), draws)
+        if draws.taught_fraction == 1.0 and not len(first[0]):
             raise ConfigError(
                 "there is nothing to imitate yet. Give demonstrations: demos=[FOLDER]."
             )
-        wanted = round(n * draws.taught_fraction)
-        wanted = 0 if not len(kinds[0]) else wanted if len(kinds[1]) else n
-        drawn = [
-            self._rng.choice(kind, size) if size else kind[:0]
-            for kind, size in zip(kinds, (wanted, n - wanted), strict=True)
-        ]
-        return self._storage.address(np.concatenate(drawn))
+        second = self._draw(rest, n - len(first[0]), draws)
+        if len(first[0]) and not len(second[0]):
+            first = self._draw(taught, n, draws)
+        lane, row = _joined(first, second)
+        if len(lane) < n:
+            raise ConfigError(f"the replay holds no transition yet{_of_kind(rest)}.")
+        return lane, row
 
-    def _draw_any(self, n: int, draws: Draws) -> Places:
-        """Any row of any lane; those that cannot be a start are drawn again."""
-        oldest, end = self._storage.oldest, self._end(draws)
-        span = np.cumsum(end - oldest)
-        lanes = [np.empty(0, np.int64)]
-        rows = [np.empty(0, np.int64)]
-        missing = n
-        for _ in range(_TRIES):
-            draw = self._rng.integers(0, max(span[-1], 1), size=missing + missing // 4 + 4)
-            lane = np.searchsorted(span, draw, side="right")
-            lane = np.minimum(lane, self._storage.lanes - 1)
-            row = draw - (span[lane] - (end - oldest)[lane]) + oldest[lane]
-            keep = np.flatnonzero(self._valid(lane, row, draws))[:missing]
-            lanes.append(lane[keep])
-            rows.append(row[keep])
-            missing -= len(keep)
-            if not missing:
-                return np.concatenate(lanes), np.concatenate(rows)
-        found = np.flatnonzero(self._startable(draws))
-        lane, row = self._storage.address(self._rng.choice(found, missing))
-        return np.concatenate([*lanes, lane]), np.concatenate([*rows, row])
+    def _draw(self, kind: str, n: int, draws: Draws) -> Places:
+        """`n` members of `kind`, or none where none can be a start."""
+        members = self._members.setdefault(kind, Members(self._storage, KINDS[kind]))
+        members.catch_up()
+        found = (np.empty(0, np.int64), np.empty(0, np.int64))
+        for _ in range(_TRIES if n and members.count else 0):
+            missing = n - len(found[0])
+            lane, row = members.take(
+                self._rng.integers(0, members.count, size=missing + missing // 4 + 4)
+            )
+            keep = np.flatnonzero(self._is_start(lane, row, draws))[:missing]
+            found = _joined(found, (lane[keep], row[keep]))
+            if len(found[0]) == n:
+                return found
+        return _joined(found, self._draw_rare(members, n - len(found[0]), draws))
 
-    def _startable(self, draws: Draws) -> np.ndarray:
-        """Bool over all places. Raises `ConfigError` where none is."""
-        store, found = self._storage, self._storage.has_action.copy()
-        late = np.zeros_like(found)
-        for lane, (oldest, end) in enumerate(zip(store.oldest, self._end(draws), strict=True)):
-            head = store.head[lane]
-            first = np.arange(oldest, min(oldest + draws.frame_stack - 1, head))
-            found[store.flat(lane, first)] &= self._valid(lane, first, draws)
-            late[store.flat(lane, np.arange(end, head))] = True
-        if not found.any():
-            raise ConfigError("the replay holds no transition yet; collect before sampling.")
-        early = found & ~late
-        return early if early.any() else found
+    def _draw_rare(self, members: Members, n: int, draws: Draws) -> Places:
+        """Where hardly any member can be a start."""
+        lane, row = members.take(np.arange(members.count))
+        early, late = self._is_start(lane, row, draws), self._has_stack(lane, row, draws)
+        able = np.flatnonzero(early if early.any() else late)
+        chosen = self._rng.choice(able, n) if len(able) else able
+        return lane[chosen], row[chosen]
 
-    def _end(self, draws: Draws) -> np.ndarray:
-        """Row before which starts lie, by lane: all of a lane that is too short for a window."""
+    def _is_start(self, lane: np.ndarray, row: np.ndarray, draws: Draws) -> np.ndarray:
+        """Whether its stack is there, and its window, where its lane has room for one."""
         head, ahead = self._storage.head, draws.rows_ahead
-        return np.where(head - self._storage.oldest > ahead, head - ahead, head)
+        end = np.where(head - self._storage.oldest > ahead, head - ahead, head)
+        return self._has_stack(lane, row, draws) & (row < end[lane])
 
-    def _valid(self, lane: int | np.ndarray, row: np.ndarray, draws: Draws) -> np.ndarray:
+    def _has_stack(self, lane: np.ndarray, row: np.ndarray, draws: Draws) -> np.ndarray:
         store = self._storage
-        place = store.flat(lane, row)
-        depth = np.minimum(draws.frame_stack - 1, store.episode_step[place])
-        return store.has_action[place] & (row - depth >= store.oldest[lane])
+        depth = np.minimum(draws.frame_stack - 1, store.episode_step[store.flat(lane, row)])
+        return row - depth >= store.oldest[lane]
+
+
+def _of_kind(kind: str) -> str:
+    """What is missing, where steps of any kind would not do."""
+    if kind == "labelled":
+        return " whose action a person labelled. Let a human take part: human.device"
+    return "; collect before sampling"
+
+
+def _joined(a: Places, b: Places) -> Places:
+    return np.concatenate((a[0], b[0])), np.concatenate((a[1], b[1]))

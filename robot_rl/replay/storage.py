@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 
 from robot_rl.errors import ConfigError, OutOfSpaceError
+from robot_rl.replay.gripper import GripperCommands
 from robot_rl.types import AUTONOMOUS, PROPRIO, SOURCES, TAUGHT, CameraField, Interface, Observation
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,9 @@ class Columns:
         self.has_action = np.zeros(rows, bool)
         self.source = np.zeros(rows, np.uint8)
         self.taught = np.zeros(rows, bool)  # a human or an expert chose the action
+        self.labelled = np.zeros(rows, bool)  # a human or an expert said what he would do
         self.takeover = np.zeros(rows, bool)  # a policy's step at whose end the human took over
+        self.gripper_change = np.zeros(rows, bool)  # see `GripperCommands`
         self.episode_step = np.zeros(rows, np.int32)
         self.step = np.zeros(rows, np.int64)  # steps of the lane before this one: see `types.Rows`
         self.checksum = np.zeros(rows, np.uint32)  # of the step as it was recorded
@@ -118,6 +121,8 @@ class Lanes(Columns):
         super().__init__(rows, interface)
         self.frames = {camera.key: frame_store(rows, camera) for camera in interface.cameras}
         self.size = np.array(sizes, np.int64)  # rows of each lane
+        self._gripper = GripperCommands(interface, len(sizes))
+        self.demo_lane = lanes if demo_rows else None
         self.first = np.cumsum(self.size) - self.size  # where each lane begins
         self.head = np.zeros(len(sizes), np.int64)  # rows ever written, by lane
         self.steps = np.zeros(len(sizes), np.int64)  # steps ever recorded, by lane
@@ -135,6 +140,7 @@ class Lanes(Columns):
 
     def begin(self, lane: int, obs: Observation, episode_step: int = 0) -> None:
         """First observation of an episode, or of what is left of one."""
+        self._gripper.begin(lane)
         self._append(lane, obs, episode_step)
 
     def extend(self, lane: int, step: Step, next_obs: Observation) -> None:
@@ -147,6 +153,8 @@ class Lanes(Columns):
         self.label[row] = step.label
         self.source[row] = SOURCES.index(step.source)
         self.taught[row] = step.source in TAUGHT
+        self.labelled[row] = self.taught[row] or step.human_action is not None
+        self.gripper_change[row] = self._gripper.changes(lane, step.action)
         self._mark_takeover(lane, row)
         self.steps[lane] += 1
         self._append(lane, next_obs, episode_step=int(self.episode_step[row]) + 1)
@@ -166,7 +174,7 @@ class Lanes(Columns):
             self.proprio[row] = obs[PROPRIO]
         self.has_action[row] = False
         self.terminated[row] = False
-        self.taught[row] = False
+        self.taught[row] = self.labelled[row] = self.gripper_change[row] = False
         self.takeover[row] = False
         self.version[row] = 0
         self.episode_step[row] = episode_step

@@ -41,6 +41,7 @@ class Windows:
             discount=np.where(terminated, np.float32(0.0), gammas[steps]),
             next_obs=self._stacked(lane, row + steps, draws.frame_stack),
             label=store.label[start],
+            gripper_changes=(store.gripper_change[window] & counted) @ gammas[:-1],
             rows=Rows(lane, store.step[start]),
             segment=None if draws.ahead is None else self.segment(lane, row, draws.ahead),
             returns_to_go=self.returns.of(start) if draws.returns_to_go else None,
@@ -70,6 +71,7 @@ class Windows:
             label=store.label[of] * there[..., None],
             own=(store.source[of] == _POLICY) & there,
             taught=store.taught[of] & there,
+            labelled=store.labelled[of] & there,
             rows=Rows(np.broadcast_to(lane[:, None], step.shape), step),
             returns_to_go=self._known_returns(of, there) if draws.returns_to_go else None,
         )

@@ -122,7 +122,7 @@ class Learner:
 
     def catch_up(self, stop: Callable[[], bool]) -> None:
         """The updates that the steps so far owe. After it the replay may grow."""
-        for _ in range(self._clock.owed(self.step - self.config.seed_steps)):
+        for _ in range(self._clock.owed(self.step - self.parts.seed_steps)):
             if stop():
                 break
             self._update()
@@ -131,7 +131,7 @@ class Learner:
     def keep_up(self, monitor: Monitor, stop: Callable[[], bool]) -> bool:
         """Log, evaluate and save what is due along the steps; whether it evaluated."""
         monitor.advance(self.step, self.config.steps, "steps")
-        learned = self.config.seed_steps < self.step
+        learned = self.parts.seed_steps < self.step
         wanted = learned and not self._is_judged_at_the_end
         return self._keep_up("steps", self.step, wanted, monitor, stop)
 

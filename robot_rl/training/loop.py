@@ -43,7 +43,7 @@ class Trainer:
             learner.begin()
             learner.learn_offline(monitor, stop)
             while not learner.finished and not stop() and not collector.stop_wished:
-                collector.act(random=learner.step < self.config.seed_steps)
+                collector.act(random=learner.step < self.learner.parts.seed_steps)
                 learner.catch_up(stop)
                 collector.receive()
                 learner.collected(collector.lanes)

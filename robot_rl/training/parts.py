@@ -24,7 +24,6 @@ class LoopConfig:
     """
 
     steps: int = resumable(20_000)
-    seed_steps: int = 1_000  # uniformly random actions before learning starts
     replay_ratio: float = 1.0  # updates per environment step
     offline_updates: int = resumable(0)  # on demonstrations, before the first step
     eval_every_steps: int = resumable(1_000)
@@ -65,6 +64,7 @@ class Parts:
     make_envs: Callable[[int], Envs]
     eval_env: Any | None
     batch_size: int
+    seed_steps: int  # uniformly random actions before learning starts
     gates: list[Gate]
     pace: Pace | None = None
     prefetch: bool = False

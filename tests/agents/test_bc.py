@@ -1,6 +1,7 @@
 """Behaviour cloning and its interactive kin."""
 
 import numpy as np
+import pytest
 import torch
 
 from robot_rl.agents.bc import BCConfig
@@ -65,11 +66,36 @@ def _frame(camera: CameraField, shade: int) -> Observation:
 
 
 def test_the_kin_differ_in_what_they_draw():
-    drawn = {
-        name: compose([f"agent={name}"]).agent.taught_fraction
-        for name in ("bc", "hg_dagger", "iwr", "dagger")
+    drawn = {}
+    for name in ("bc", "hg_dagger", "iwr", "dagger"):
+        agent = compose([f"agent={name}"]).agent
+        drawn[name] = (agent.taught_fraction, *agent.draws.kinds, agent.target)
+        assert agent.seed_steps == 0
+    assert drawn == {
+        "bc": (1.0, "taught", "online", "label"),
+        "hg_dagger": (1.0, "taught", "online", "label"),
+        "iwr": (0.5, "interventions", "imitable", "applied"),
+        "dagger": (0.0, "taught", "labelled", "label"),
     }
-    assert drawn == {"bc": 1.0, "hg_dagger": 1.0, "iwr": 0.5, "dagger": 0.0}
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("iwr", 0.5), ("dagger", -0.5)])
+def test_what_is_cloned_where_a_human_would_have_done_something_else(name, wanted):
+    """The policy did .5 by itself all along, and the human says that -.5 was right."""
+    interface = make_interface(actions=1, proprio=0)
+    config = compose([f"agent={name}"]).agent
+    settings = {key: getattr(config, key) for key in ("taught_fraction", "mix", "target")}
+    agent = make_agent(BCConfig, interface, lr=5e-3, frame_stack=1, **settings)
+    replay = Replay(100, agent.config.draws, interface, 1, 0)
+    grey, (done, right) = _frame(interface.cameras[0], 128), np.float32([[0.5], [-0.5]])
+    replay.begin(0, grey)
+    for t in range(30):
+        replay.add(0, Step(done, 0.0, False, t == 29, human_action=right), grey)
+    for _ in range(60):
+        agent.update(replay.sample(8))
+    with torch.no_grad():
+        mu = agent.pi(agent.encoder(replay.sample(8).map(torch.as_tensor).obs)).mu
+    assert float(mu.mean()) == pytest.approx(wanted, abs=0.1)
 
 
 def test_every_key_of_the_configuration_files_belongs_to_some_agent():

@@ -149,11 +149,9 @@ def test_a_subset_is_not_larger_than_the_ensemble():
 ARM = arm_interface()
 
 
-def gripper_batch(opening_change_m: float, command: float):
+def gripper_batch(command: float):
     batch = random_batch(ARM, size=8).map(torch.from_numpy)
     batch.action[:, -1] = command
-    batch.next_obs[PROPRIO] = batch.obs[PROPRIO].clone()
-    batch.next_obs[PROPRIO][:, 3] += opening_change_m
     batch.discount[:] = 0.0
     return batch
 
@@ -170,11 +168,12 @@ def test_commands_are_sorted_into_three_choices():
     ]
 
 
-def test_the_penalty_is_paid_each_time_the_gripper_moves():
-    agent = make_agent(HilSerlConfig, ARM, grasp_penalty=0.02)
-    still, moved = gripper_batch(0.0, 1.0), gripper_batch(0.01, 1.0)
-    torch.testing.assert_close(agent._gripper_reward(still), still.reward)
-    torch.testing.assert_close(agent._gripper_reward(moved), moved.reward - 0.02)
+def test_the_penalty_is_paid_for_what_tells_the_gripper_otherwise_in_the_rewards_scale():
+    agent = make_agent(HilSerlConfig, ARM, grasp_penalty=0.02, reward_scale=10.0)
+    batch = gripper_batch(1.0)
+    torch.testing.assert_close(agent._gripper_reward(batch), batch.reward)
+    batch.gripper_changes[:] = 1.5
+    torch.testing.assert_close(agent._gripper_reward(batch), batch.reward - 10 * 0.02 * 1.5)
 
 
 def test_every_update_of_the_critic_teaches_the_gripper():
@@ -187,7 +186,7 @@ def test_every_update_of_the_critic_teaches_the_gripper():
 
 def test_the_gripper_learns_the_command_that_pays():
     agent = make_agent(HilSerlConfig, ARM, lr=3e-3, grasp_penalty=0.0, shift_pad=0)
-    good, bad = gripper_batch(0.0, 1.0), gripper_batch(0.0, -1.0)
+    good, bad = gripper_batch(1.0), gripper_batch(-1.0)
     good.reward[:], bad.reward[:] = 1.0, 0.0
     for _ in range(60):
         for batch in (good, bad):
@@ -200,7 +199,7 @@ def test_the_gripper_learns_the_command_that_pays():
 
 def test_the_double_dqn_values_by_the_target_what_the_critic_chose():
     agent = make_agent(HilSerlConfig, ARM)
-    batch = gripper_batch(0.0, 1.0)
+    batch = gripper_batch(1.0)
     with torch.no_grad():
         h = agent.encoder(batch.next_obs)
         chosen = agent.pi.gripper(h).mean(0).argmax(-1)

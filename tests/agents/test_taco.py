@@ -31,6 +31,18 @@ def test_info_nce_is_zero_for_separated_pairs_and_log_b_for_equal_ones():
     assert float(taco.info_nce(same, same, ones)) == pytest.approx(float(torch.log(ones.sum())))
 
 
+def test_logits_are_float32_inside_autocast():
+    """Logits around 30 that differ by 0.03: bfloat16 would round the difference away."""
+    taco = make_agent(DrQV2Config, INTERFACE, taco=TACO).taco
+    dim = taco.bilinear.shape[0]
+    query, key = torch.full((4, dim), 1.0), torch.full((4, dim), 30.0 / dim)
+    key += 0.001 * torch.arange(4)[:, None]
+    plain = taco.info_nce(query, key, torch.ones(4))
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = taco.info_nce(query.bfloat16(), key, torch.ones(4))
+    torch.testing.assert_close(inside, plain, atol=1e-5, rtol=0)
+
+
 def test_rows_outside_the_mask_do_not_count():
     taco = make_agent(DrQV2Config, INTERFACE, taco=TACO).taco
     q, k = torch.randn(4, taco.bilinear.shape[0]), torch.randn(4, taco.bilinear.shape[0])

@@ -91,7 +91,7 @@ def drive(steps) -> Plant:
     return plant
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(STEPS)
 def test_speed_step_and_workspace_hold_over_every_window(steps):
     plant = drive(steps)
@@ -105,7 +105,7 @@ def test_speed_step_and_workspace_hold_over_every_window(steps):
         assert LIMITS.position_low[0] - 1e-9 <= x <= LIMITS.position_high[0] + 1e-9
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(STEPS)
 def test_speeding_up_over_any_window_is_what_its_length_and_one_period_allow(steps):
     plant = drive(steps)
@@ -125,7 +125,7 @@ def test_speeding_up_over_any_window_is_what_its_length_and_one_period_allow(ste
             assert grown <= LIMITS.max_acceleration[place] * (window_s + LIMITS.period_s) + 1e-6
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(STEPS)
 def test_a_level_changes_per_time_and_stays_in_its_box(steps):
     """Setting out and stopping are the driver's hold, which is not a level that was let through."""

@@ -1,5 +1,6 @@
 """Random recordings, and what a plain loop over their rows says about every window."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,7 +74,10 @@ class Recording:
         raise AssertionError(f"row {number} is not in the replay any more")
 
 
-def record(replay: Replay, lanes: list[list[Episode]]) -> Recording:
+def record(
+    replay: Replay, lanes: list[list[Episode]], watch: Callable[[], None] = lambda: None
+) -> Recording:
+    """`watch` is called after each step."""
     recording, number = Recording(replay), 0
     for lane, made in enumerate(lanes):
         rows: list[Row] = []
@@ -93,6 +97,7 @@ def record(replay: Replay, lanes: list[list[Episode]]) -> Recording:
                 number, steps = number + 1, steps + 1
                 replay.add(lane, step, numbered_obs(number))
                 rows.append(Row(number, t + 1, steps))
+                watch()
             number += 1
     return recording
 

@@ -19,7 +19,7 @@ def packed(bodies: list[bytes]) -> list[bytes]:
     return [LAYOUT.pack((i,), body) for i, body in enumerate(bodies)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(bodies=payloads, zeros=st.integers(0, 80), data=st.data())
 def test_whole_records_are_read_and_a_torn_end_is_cut(tmp_path_factory, bodies, zeros, data):
     path = tmp_path_factory.mktemp("records") / "file"
@@ -33,7 +33,7 @@ def test_whole_records_are_read_and_a_torn_end_is_cut(tmp_path_factory, bodies, 
     assert path.read_bytes() == whole
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(bodies=payloads.filter(lambda b: len(b) > 1), data=st.data())
 def test_a_flipped_bit_before_the_last_record_is_damage(tmp_path_factory, bodies, data):
     path = tmp_path_factory.mktemp("records") / "file"

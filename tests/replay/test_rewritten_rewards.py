@@ -59,7 +59,7 @@ rewrites = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lanes=st.lists(episodes, min_size=1, max_size=3),
     capacity=st.integers(20, 40),

@@ -82,7 +82,7 @@ def declared(draw) -> Segments:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     lanes=st.lists(episodes, min_size=1, max_size=3),
     capacity=st.integers(20, 60),
@@ -168,7 +168,9 @@ def test_an_episode_that_was_killed_before_its_first_step_stops_nobody():
 def test_the_declared_share_of_windows_begins_with_a_taught_step():
     replay = new_replay(Segments(length=3, taught_fraction=0.25))
     record(replay, [[("p" * 20 + "hhh" + "p" * 9, "truncated")]])
-    assert replay.sample(32).taught[:, 0].sum() == 8
+    taught = replay.sample(32).taught[:, 0]
+    assert taught[:8].all()
+    assert not taught[8:].all()
 
 
 def test_every_agent_s_replay_gives_segments():

@@ -33,7 +33,7 @@ def new_replay(capacity: int = 100, lanes: int = 1, seed: int = 0, **draws) -> R
     return Replay(capacity, Transitions(**draws), INTERFACE, lanes, seed)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     lanes=st.lists(episodes, min_size=1, max_size=3),
     demos=st.integers(0, 1),

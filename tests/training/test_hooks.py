@@ -76,7 +76,6 @@ class Poison(Hook):
 def run(root: Path, steps: int, *hooks: Hook, prefetch: bool = False) -> Trainer:
     config = LoopConfig(
         steps=steps,
-        seed_steps=3,
         eval_episodes=0,
         final_eval_episodes=0,
         log_every_steps=3,

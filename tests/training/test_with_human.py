@@ -19,7 +19,7 @@ from robot_rl.training.monitor import Monitor
 from robot_rl.training.run import RunDirectory
 from tests.training.tiny_run import TINY, metrics, run_cli
 
-STATE = ("task.state=true", "task.reward=sparse", "num_envs=0", "seed_steps=0")
+STATE = ("task.state=true", "task.reward=sparse", "num_envs=0", "agent.seed_steps=0")
 HUMAN = (
     "human.device=simulated",
     "human.simulated.gate=random",
@@ -96,7 +96,7 @@ def test_expert_and_human_turn_the_tool_of_an_arm_that_can(tmp_path):
 def test_others_learn_from_people_too(demos, tmp_path, agent):
     settings = [*STATE, f"demos=[{demos}]"]
     if agent == "drqv2":  # which needs cameras
-        settings = ["num_envs=0", "seed_steps=0", "agent.taught_fraction=0.25"]
+        settings = ["num_envs=0", "agent.seed_steps=0", "agent.taught_fraction=0.25"]
     run = run_cli(
         "train", *TINY, *settings, *HUMAN, f"agent={agent}", "steps=30", f"run_dir={tmp_path}"
     )

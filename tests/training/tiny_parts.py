@@ -73,6 +73,7 @@ def make_trainer(
         "make_envs": lambda first: three_steps(1, first),
         "eval_env": ThreeSteps(),
         "batch_size": BATCH,
+        "seed_steps": 3,
         "gates": [nobody()],
         "hooks": list(hooks),
     }

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
 # No other setting makes the network, the batch or the evaluation smaller.
 TINY = (
     "task=arm/reach",
-    "seed_steps=20",
+    "agent.seed_steps=20",
     "threads=1",
     "log_every_steps=10",
     "eval_episodes=1",
