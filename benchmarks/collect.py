@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from robot_rl.analysis.curves import group_by_label, plot_runs, read_curve
+from robot_rl.analysis.curves import grouped, plot_runs, read_curve
 from robot_rl.build.config import RESUMABLE
 
 RESULTS = Path(__file__).parent / "results"
@@ -71,8 +71,8 @@ def rows(run_dir: Path, settings: str) -> list[dict[str, Any]]:
 
 def told_apart(run_dirs: Sequence[Path]) -> list[str]:
     curves = [read_curve(run_dir, RESUMABLE) for run_dir in run_dirs]
-    labels = {id(c): label for label, members in group_by_label(curves).items() for c in members}
-    return [labels[id(curve)].removeprefix(curve.label).strip(", ") for curve in curves]
+    texts = {id(c): text for (_, _, text), members in grouped(curves).items() for c in members}
+    return [texts[id(curve)].strip(", ") for curve in curves]
 
 
 def main() -> None:

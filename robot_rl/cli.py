@@ -164,6 +164,15 @@ def _plot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--out", default="curves.png", type=_ending(".png", ".svg", ".pdf"), metavar="FILE.png"
     )
     plot.add_argument("--x", choices=("step", "updates", "minutes"), default="step")
+    plot.add_argument(
+        "--table", type=_ending(".md"), metavar="FILE.md", help="compare agents by final scores"
+    )
+    plot.add_argument(
+        "--profiles",
+        type=_ending(".png", ".svg", ".pdf"),
+        metavar="FILE.png",
+        help="how many runs of each agent score more than what",
+    )
 
 
 def _bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

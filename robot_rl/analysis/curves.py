@@ -51,8 +51,8 @@ class Curve:
     settings: Mapping[str, Any]
 
     @property
-    def label(self) -> str:
-        return f"{self.agent}{self.taught} on {self.task}"
+    def learner(self) -> str:
+        return f"{self.agent}{self.taught}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,10 @@ class Interventions:
 
 
 def read_curve(run_dir: Path, bookkeeping: Collection[str] = ()) -> Curve:
-    """Raises `RunDirectoryError` where `run_dir` holds no run or no evaluation yet."""
+    """Of one run; `bookkeeping` names settings that do not change what a run learns.
+
+    Raises `RunDirectoryError` where `run_dir` holds no run or no evaluation yet.
+    """
     metrics, config = run_dir / "metrics.jsonl", run_dir / "config.yaml"
     if not metrics.exists() or not config.exists():
         raise RunDirectoryError(f"{run_dir} holds no run: metrics.jsonl or config.yaml is missing.")
@@ -122,16 +125,16 @@ def is_evaluated(run_dir: Path) -> bool:
 def plot_runs(
     run_dirs: Sequence[Path], out: Path, x: Axis, bookkeeping: Collection[str] = ()
 ) -> None:
-    """One line per task, agent, teaching and settings: the mean over seeds with its 95 % bootstrap
-    interval.
-
-    Dashed: the share of steps that a human commanded. `bookkeeping` names settings that do not
-    change what a run learns.
-    """
+    """`plot_curves` of what `read_curve` reads."""
     plot_curves([read_curve(run_dir, bookkeeping) for run_dir in run_dirs], out, x)
 
 
 def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
+    """One line per task, agent, teaching and settings: the mean over seeds with its 95 % bootstrap
+    interval.
+
+    Dashed: the share of steps that a human commanded.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -172,13 +175,21 @@ def _explain(figure: Any, axes: Any) -> None:
 
 def group_by_label(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     """Runs that differ in their seed alone, under a label that tells them from the others."""
-    alike: dict[str, list[Curve]] = defaultdict(list)
+    return {
+        f"{learner} on {task}{text}": members
+        for (task, learner, text), members in grouped(curves).items()
+    }
+
+
+def grouped(curves: Sequence[Curve]) -> dict[tuple[str, str, str], list[Curve]]:
+    """The same by task, by who learned, and by what sets it apart from others there."""
+    alike: dict[tuple[str, str], list[Curve]] = defaultdict(list)
     for curve in curves:
-        alike[curve.label].append(curve)
-    groups: dict[str, list[Curve]] = defaultdict(list)
-    for label, members in alike.items():
+        alike[curve.task, curve.learner].append(curve)
+    groups: dict[tuple[str, str, str], list[Curve]] = defaultdict(list)
+    for (task, learner), members in alike.items():
         for curve, text in zip(members, set_apart([m.settings for m in members]), strict=True):
-            groups[label + text].append(curve)
+            groups[task, learner, text].append(curve)
     return groups
 
 
@@ -190,7 +201,7 @@ def _draw(axes: Any, label: str, members: Sequence[Curve], x: Axis) -> None:
     mark = "o" if np.ptp(grid) == 0 else "-"
     (line,) = axes.plot(grid, scores.mean(axis=0), mark, label=text)
     if len(members) > 1:
-        low, high = np.array([bootstrap_interval(column) for column in scores.T]).T
+        low, high = np.array([bootstrap_interval([column]) for column in scores.T]).T
         axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2)
     helped = [curve.interventions for curve in members if curve.interventions is not None]
     if helped and all(curve.is_success for curve in members):

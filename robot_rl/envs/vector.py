@@ -17,6 +17,8 @@ from robot_rl.types import Observation, Scene
 
 MakeEnv = Callable[[], Any]
 
+_LEAVE_S = 15.0  # a busy machine may take a while to end a process that was told to
+
 
 @dataclass(frozen=True)
 class EnvStep:
@@ -202,7 +204,7 @@ class EnvProcesses:
         for pipe in self._pipes:
             pipe.close()
         for process in self._processes:
-            process.join(timeout=5)
+            process.join(_LEAVE_S)
             process.terminate()
 
     def _write(self, pipe: Connection, order: tuple[Any, ...] | None) -> None:

@@ -69,7 +69,7 @@ def test_wilson_interval_holds_the_rate(trials, data):
 
 def test_intervals_by_hand():
     assert wilson_interval(45, 50) == pytest.approx((0.786, 0.957), abs=1e-3)
-    low, high = bootstrap_interval(list(np.random.default_rng(0).normal(3.0, 1.0, 400)))
+    low, high = bootstrap_interval([np.random.default_rng(0).normal(3.0, 1.0, 400)])
     assert (low, high) == pytest.approx((2.9, 3.1), abs=0.06)
 
 
@@ -93,10 +93,10 @@ def test_nan_stops_with_the_whole_batch_on_disk(tmp_path, frames):
     np.testing.assert_array_equal(saved["batch/obs/image/cam0"], batch.obs["image/cam0"])
     assert saved["batch/segment/obs/image/cam0"].dtype == np.uint8
     assert saved.keys() == {
-        *(f"batch/{k}" for k in ("action", "reward", "discount", "label")),
+        *(f"batch/{k}" for k in ("action", "reward", "discount", "label", "gripper_changes")),
         *(f"batch/{o}/{k}" for o in ("obs", "next_obs") for k in ("image/cam0", "proprio")),
         *(f"batch/segment/{k}" for k in ("action", "reward", "terminated", "is_first", "mask")),
-        *(f"batch/segment/{k}" for k in ("label", "own", "taught")),
+        *(f"batch/segment/{k}" for k in ("label", "own", "taught", "labelled")),
         *(f"batch/segment/obs/{k}" for k in ("image/cam0", "proprio")),
         *(f"{rows}/{k}" for rows in ("batch/rows", "batch/segment/rows") for k in ("lane", "step")),
     }
@@ -146,6 +146,7 @@ def test_an_environment_process_ends_in_silence_with_its_learner(capfd):
     envs.send(np.zeros((1, 1), np.float32), [None], ["policy"])
     assert envs._pipes[0].poll(5.0)
     envs.close()  # with a result unread, which resets the connection
+    envs._processes[0].join(60.0)
     assert envs._processes[0].exitcode == 0
     assert capfd.readouterr().err == ""
 
