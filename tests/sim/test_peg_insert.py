@@ -7,6 +7,7 @@ import pytest
 
 from hardware.rotation import rotation_vector
 from robot_rl.axes import TCP_LINEAR
+from robot_rl.errors import ConfigError
 from sim.arm import TOOL_DOWN_QUAT
 from sim.suites.arm import ArmSimulation
 from sim.tasks.base import toward
@@ -60,6 +61,26 @@ def test_the_peg_goes_in_only_when_it_is_turned(yaw_rad):
     straight = turned(0.0)
     press(straight)
     assert straight.task.at_goal(straight.arm)
+
+
+@pytest.mark.parametrize("clearance_m", [0.002, 0.0005])
+def test_the_walls_stop_a_peg_a_millimetre_more_than_its_clearance_beside_the_hole(clearance_m):
+    """Pressed 4 cm down for two seconds, beside the hole and over it."""
+    simulation = ArmSimulation(PegInsert(PegOptions(clearance_m=clearance_m)))
+    task, arm = simulation.task, simulation.arm
+    for beside_m, goes_in in ((clearance_m + 0.001, False), (0.0, True)):
+        simulation.reset(np.random.default_rng(3))
+        hole = arm.data.mocap_pos[0] + np.array([beside_m, 0.0, 0.0])
+        for height_m in (0.12, 0.05):
+            for _ in range(20):
+                simulation.step(toward(arm, hole + np.array([0.0, 0.0, height_m])))
+        assert task.at_goal(arm) == goes_in
+
+
+@pytest.mark.parametrize("clearance_m", [0.0, 0.0035])
+def test_a_clearance_that_makes_no_sense_is_refused(clearance_m):
+    with pytest.raises(ConfigError, match=r"clearance_m is .*; it lies in \[0.0002, 0.003\] m"):
+        PegOptions(clearance_m=clearance_m)
 
 
 def test_success_demands_the_yaw_where_the_walls_do_not():

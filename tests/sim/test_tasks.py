@@ -18,13 +18,18 @@ from sim.tasks import ARM_TASKS
 
 FRONT = (CameraSpec(name="front", height=64, width=64),)
 CART = (CameraSpec(name="0", height=64, width=64),)
-VARIANTS = [*ARM_TASKS, "peg_insert random_yaw"]
+OPTIONS = {
+    "peg_insert turned": {"random_yaw": True},
+    "peg_insert turned, 1 mm": {"random_yaw": True, "clearance_m": 0.001},
+    "peg_insert turned, 0.5 mm": {"random_yaw": True, "clearance_m": 0.0005},
+}
+VARIANTS = [*ARM_TASKS, *OPTIONS]
 
 
 def open_variant(variant: str) -> ArmSimulation:
-    """`task` or `task option`, with the option switched on; physics alone."""
-    task, _, option = variant.partition(" ")
-    options = task_options(f"arm/{task}", {option: True}) if option else None
+    """A task, or one of `OPTIONS`; physics alone."""
+    task = variant.partition(" ")[0]
+    options = task_options(f"arm/{task}", OPTIONS[variant]) if variant in OPTIONS else None
     return make(task, options=options)
 
 
