@@ -16,9 +16,8 @@ _DEAF_S = 2.0
 class ImageStream:
     """Calls `take` with every picture of `topic`.
 
-    Of 125 starts of a graph, two left a best-effort reader deaf for good while its neighbours were
-    served: the arm stood, and nothing but a restart helped. So a reader that hears nothing
-    although somebody publishes is replaced.
+    Now and then a best-effort reader stays deaf while its neighbours are served (docs/ros2.md,
+    "Known"): one that hears nothing although somebody publishes is replaced.
     """
 
     def __init__(self, node: Node, topic: str, take: Callable[[Image], None]) -> None:
