@@ -161,7 +161,10 @@ def test_the_wrong_task_lists_the_right_ones_closest_first():
 
 
 def test_a_wrong_option_lists_the_right_ones_and_a_task_without_any_says_so():
-    with pytest.raises(UnknownNameError, match=r"Choose one of: task\.options\.random_yaw$"):
+    with pytest.raises(
+        UnknownNameError,
+        match=r"Choose one of: task\.options\.random_yaw, task\.options\.clearance_m$",
+    ):
         make_env("arm/peg_insert", FRONT, options={"random_jaw": True})
     with pytest.raises(ConfigError, match=r"task\.options\.random_yaw needs true or false"):
         make_env("arm/peg_insert", FRONT, options={"random_yaw": 1})
@@ -172,7 +175,7 @@ def test_a_wrong_option_lists_the_right_ones_and_a_task_without_any_says_so():
 
 def test_the_list_says_which_options_a_task_has():
     options = {info.name: info.options for info in list_tasks()}
-    assert options["arm/peg_insert"] == {"random_yaw": False}
+    assert options["arm/peg_insert"] == {"clearance_m": 0.002, "random_yaw": False}
     assert options["arm/lift"] == options["dmc/walker_walk"] == {}
 
 
