@@ -32,7 +32,7 @@ class Evaluation:
     control_rate_hz: float = 1.0
 
     def metrics(self) -> Metrics:
-        low, high = bootstrap_interval([np.asarray(self.returns)])
+        low, high = map(float, bootstrap_interval([np.asarray(self.returns)]))
         metrics: Metrics = {
             "episodes": len(self.returns),
             "return_mean": float(np.mean(self.returns)),
