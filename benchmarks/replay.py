@@ -52,11 +52,13 @@ def filled(
 
 
 def _steps(face: Interface, rows: int) -> Iterator[tuple[Step | None, Observation]]:
+    """Every fourth step is a human's."""
     rng, camera = np.random.default_rng(0), face.cameras[0]
     frames = rng.integers(0, 256, (64, camera.height, camera.width, 3), np.uint8)
     for row in range(rows):
         ends = row % 126 == 125
-        step = Step(np.zeros(6, np.float32), 1.0, ends, False)
+        source = "policy" if row % 4 else "human"
+        step = Step(np.zeros(6, np.float32), 1.0, ends, False, source)
         yield (None if row % 126 == 0 else step), {camera.key: frames[row % 64]}
 
 

@@ -54,15 +54,16 @@ class Starts:
             first = self._draw(taught, n, draws)
         lane, row = _joined(first, second)
         if len(lane) < n:
-            raise ConfigError(f"the replay holds no transition yet{_of_kind(rest)}.")
+            raise ConfigError(f"the replay holds no transition yet{_missing(rest)}.")
         return lane, row
 
     def _draw(self, kind: str, n: int, draws: Draws) -> Places:
         """`n` members of `kind`, or none where none can be a start."""
-        members = self._members.setdefault(kind, Members(self._storage, KINDS[kind]))
-        members.catch_up()
         found = (np.empty(0, np.int64), np.empty(0, np.int64))
-        for _ in range(_TRIES if n and members.count else 0):
+        if not n:
+            return found
+        members = self._of_kind(kind)
+        for _ in range(_TRIES if members.count else 0):
             missing = n - len(found[0])
             lane, row = members.take(
                 self._rng.integers(0, members.count, size=missing + missing // 4 + 4)
@@ -72,6 +73,12 @@ class Starts:
             if len(found[0]) == n:
                 return found
         return _joined(found, self._draw_rare(members, n - len(found[0]), draws))
+
+    def _of_kind(self, kind: str) -> Members:
+        if kind not in self._members:
+            self._members[kind] = Members(self._storage, KINDS[kind])
+        self._members[kind].catch_up()
+        return self._members[kind]
 
     def _draw_rare(self, members: Members, n: int, draws: Draws) -> Places:
         """Where hardly any member can be a start."""
@@ -93,7 +100,7 @@ class Starts:
         return row - depth >= store.oldest[lane]
 
 
-def _of_kind(kind: str) -> str:
+def _missing(kind: str) -> str:
     """What is missing, where steps of any kind would not do."""
     if kind == "labelled":
         return " whose action a person labelled. Let a human take part: human.device"

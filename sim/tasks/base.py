@@ -72,37 +72,3 @@ def toward(arm: Arm, waypoint: np.ndarray, *others: float) -> np.ndarray:
     step = (waypoint - arm.tcp_pos) / arm.config.max_delta_m
     step /= max(1.0, float(np.abs(step).max()))
     return np.concatenate((step, others)).astype(np.float32)
-
-
-def add_cube(
-    spec: mujoco.MjSpec, half_m: float, rgba: tuple[float, ...], name: str = "cube"
-) -> None:
-    """A free cube, resting on the table."""
-    body = spec.worldbody.add_body(name=name, pos=[0.36, 0, half_m])
-    body.add_freejoint(name=name)
-    body.add_geom(
-        name=name,
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        size=[half_m] * 3,
-        rgba=rgba,
-        mass=0.08,
-        friction=[1.0, 0.02, 0.001],
-        condim=4,
-    )
-
-
-def held(arm: Arm, name: str, fingers: int = 2) -> bool:
-    """Whether at least so many fingers touch the body."""
-    body = arm.data.body(name).id
-    of_hand = {arm.data.body("left_finger").id, arm.data.body("right_finger").id}
-    pairs = arm.model.geom_bodyid[arm.data.contact.geom]
-    touching = {int(a if b == body else b) for a, b in pairs if body in (a, b)}
-    return len(of_hand & touching) >= fingers
-
-
-def place_cube(arm: Arm, xy: np.ndarray, yaw_rad: float, half_m: float, name: str = "cube") -> None:
-    """Stand the cube at `xy` [2] m. Call `mj_forward` afterwards."""
-    joint = arm.data.joint(name)
-    joint.qpos[:3] = (*xy, half_m)
-    joint.qpos[3:] = (np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2))
-    joint.qvel[:] = 0.0

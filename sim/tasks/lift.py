@@ -5,13 +5,10 @@ import numpy as np
 
 from robot_rl.types import ProprioField
 from sim.arm import GRIPPER_MAX_M, Arm
-from sim.tasks.base import ArmTask, add_cube, closeness, held, place_cube, toward
+from sim.tasks import cubes
+from sim.tasks.base import ArmTask, closeness, toward
 
-_HALF_M = 0.02
-_LOW, _HIGH = np.array([0.30, -0.12]), np.array([0.44, 0.12])
-_MAX_YAW_RAD = 0.2
 _START_LOW, _START_HIGH = np.array([0.32, -0.08, 0.10]), np.array([0.42, 0.08, 0.18])
-_HOVER_M = 0.06
 
 
 class Lift(ArmTask):
@@ -26,12 +23,12 @@ class Lift(ArmTask):
     state_fields = (ProprioField(name="tcp_to_cube", unit="m", size=3),)
 
     def build(self, spec: mujoco.MjSpec) -> None:
-        add_cube(spec, _HALF_M, (0.88, 0.16, 0.12, 1))
+        cubes.add(spec, (0.88, 0.16, 0.12, 1))
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
         arm.reset(rng.uniform(_START_LOW, _START_HIGH), gripper_opening=GRIPPER_MAX_M)
-        yaw = rng.uniform(-_MAX_YAW_RAD, _MAX_YAW_RAD)
-        place_cube(arm, rng.uniform(_LOW, _HIGH), yaw, _HALF_M)
+        yaw = cubes.draw_yaw_rad(rng)
+        cubes.place(arm, cubes.draw_xy(rng), yaw)
         mujoco.mj_forward(arm.model, arm.data)
 
     def state(self, arm: Arm) -> np.ndarray:
@@ -39,7 +36,7 @@ class Lift(ArmTask):
 
     def height(self, arm: Arm) -> float:
         """Of the cube's lower side above the table, m."""
-        return float(arm.data.body("cube").xpos[2]) - _HALF_M
+        return float(arm.data.body("cube").xpos[2]) - cubes.HALF_M
 
     def at_goal(self, arm: Arm) -> bool:
         return self.height(arm) > self.height_m
@@ -49,16 +46,10 @@ class Lift(ArmTask):
             return 1.0
         distance = float(np.linalg.norm(arm.data.body("cube").xpos - arm.tcp_pos))
         lifted = min(max(self.height(arm) / self.height_m, 0.0), 1.0)
-        grasp = held(arm, "cube")
+        grasp = cubes.held(arm, "cube")
         return 0.25 * closeness(distance, 0.3) + 0.2 * grasp + 0.4 * lifted * grasp
 
     def expert_action(self, arm: Arm) -> np.ndarray:
-        cube, tcp = arm.data.body("cube").xpos, arm.tcp_pos
-        if held(arm, "cube") and arm.gripper_opening < 0.03:
-            return toward(arm, np.array([*tcp[:2], 0.16]), 1.0)
-        across = np.linalg.norm(tcp[:2] - cube[:2])
-        if across < 0.012 and tcp[2] < cube[2] + 0.008:
-            return toward(arm, cube, 1.0)
-        if across < 0.012 or (across < 0.02 and tcp[2] < _HOVER_M - 0.02):
-            return toward(arm, cube, -1.0)
-        return toward(arm, np.array([*cube[:2], max(cube[2] + _HOVER_M, 0.0)]), -1.0)
+        if cubes.in_hand(arm, "cube"):
+            return toward(arm, np.array([*arm.tcp_pos[:2], 0.16]), 1.0)
+        return cubes.pick_up(arm, arm.data.body("cube").xpos)

@@ -5,9 +5,9 @@ import numpy as np
 
 from robot_rl.types import ProprioField
 from sim.arm import Arm
-from sim.tasks.base import ArmTask, add_cube, closeness, place_cube, toward
+from sim.tasks import cubes
+from sim.tasks.base import ArmTask, closeness, toward
 
-_HALF_M = 0.02
 _LOW, _HIGH = np.array([0.30, -0.13]), np.array([0.44, 0.13])
 _START_LOW, _START_HIGH = np.array([0.28, -0.12, 0.05]), np.array([0.46, 0.12, 0.12])
 _PUSH_HEIGHT_M = 0.02
@@ -30,7 +30,7 @@ class Push(ArmTask):
     )
 
     def build(self, spec: mujoco.MjSpec) -> None:
-        add_cube(spec, _HALF_M, (0.15, 0.35, 0.85, 1))
+        cubes.add(spec, (0.15, 0.35, 0.85, 1))
         goal = spec.worldbody.add_body(name="goal", mocap=True)
         goal.add_geom(
             type=mujoco.mjtGeom.mjGEOM_CYLINDER,
@@ -48,7 +48,7 @@ class Push(ArmTask):
         while np.linalg.norm(start[:2] - cube) < 0.05:
             start = rng.uniform(_START_LOW, _START_HIGH)
         arm.reset(start, gripper_opening=0.0)
-        place_cube(arm, cube, rng.uniform(-np.pi, np.pi), _HALF_M)
+        cubes.place(arm, cube, rng.uniform(-np.pi, np.pi))
         arm.data.mocap_pos[0] = (*goal, 0.0)
         mujoco.mj_forward(arm.model, arm.data)
 

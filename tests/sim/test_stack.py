@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sim.suites.arm import ArmSimulation, make
-from sim.tasks.base import held
+from sim.tasks import cubes
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_cube_that_is_still_held_is_not_stacked(simulation):
     task, arm, touched = simulation.task, simulation.arm, []
     for _ in range(simulation.max_episode_steps):
         outcome = simulation.step(simulation.expert_action())
-        if task.placed(arm) and held(arm, "red", fingers=1):
+        if task.placed(arm) and cubes.held(arm, "red", fingers=1):
             touched.append(outcome.reward)
             assert not outcome.success
     assert touched

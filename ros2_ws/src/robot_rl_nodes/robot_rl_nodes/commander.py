@@ -6,6 +6,7 @@ from typing import Any
 from rclpy.node import Node
 
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
+_NOT_SHOWN = "a node that the graph does not show yet"
 
 
 class Commander:
@@ -29,13 +30,18 @@ class Commander:
             return None
         found = {bytes(p.endpoint_gid): p for p in self._node.get_publishers_info_by_topic(topic)}
         if gid is None:
-            names = sorted(publisher.node_name for publisher in found.values())
-            return None if names == [self.name] else f"one of {', '.join(names) or 'nobody'}"
+            return self._only_one(sorted(p.node_name for p in found.values()))
         if gid not in found or found[gid].node_name == _UNKNOWN:
-            return "a node that the graph does not show yet"
+            return _NOT_SHOWN
         if found[gid].node_name != self.name:
             return found[gid].node_name
         if self._gids.get(topic) in found:
             return f"a second {self.name}"
         self._gids[topic] = gid
         return None
+
+    def _only_one(self, names: list[str]) -> str | None:
+        """A publisher may be discovered before its message is, or before its node's name is."""
+        if not names or _UNKNOWN in names:
+            return _NOT_SHOWN
+        return None if names == [self.name] else f"one of {', '.join(names)}"
