@@ -164,10 +164,10 @@ HG_DAGGER = AgentEntry(
 IWR = AgentEntry(
     BCConfig(name="iwr", taught_fraction=0.5, mix="interventions", target="applied"),
     build,
-    "cloning, half of every batch from interventions, half from all else",
+    "cloning, half interventions, half demonstrations and the policy's own steps",
 )
 DAGGER = AgentEntry(
     BCConfig(name="dagger", taught_fraction=0.0, mix="labelled"),
     build,
-    "cloning of what the human would have done, at every state that was visited",
+    "cloning of what a human would have done, at every step where one said it",
 )
