@@ -7,15 +7,14 @@ gripper that opens and closes at a limited rate.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
 from robot_rl.axes import GRIPPER, TCP_ANGULAR, TCP_LINEAR, Axis
-from robot_rl.types import ActionField, ProprioField
+from robot_rl.types import ProprioField
+from sim.arm_config import ArmConfig
 from sim.servo import RateServo
 
 ASSET = Path(__file__).parent / "assets" / "arm.xml"
@@ -33,68 +32,12 @@ TURN_PROPRIO = (
 )
 GRIPPER_MAX_M = 0.04
 _BORDER_M = 0.05
-_TICK_S = 0.02
 TOOL_DOWN_QUAT = (0.0, 1.0, 0.0, 0.0)
 _TOOL_DOWN = np.diag([1.0, -1.0, -1.0])
 _SEED_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, 0.0])
 # Of an arm that turns: in the middle of its free range, and not half a turn away.
 _SQUARE_POSTURE = np.array([0.0, 0.3, 1.6, 0.0, 1.2, np.pi])
 _FREE_ROLL_RAD = (-2 * np.pi, 2 * np.pi)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArmConfig:
-    """Control of the arm. Lengths in metres, angles in radians, world frame, table top at z = 0.
-
-    The yaw of the tool is 0 where its own x points along the world's.
-    """
-
-    control_rate_hz: float = 10.0
-    physics_dt_s: float = 0.005
-    max_delta_m: float = 0.03
-    max_delta_rad: float = 0.15
-    max_gripper_delta_m: float = 0.02
-    workspace_low: tuple[float, float, float] = (0.22, -0.24, 0.012)
-    workspace_high: tuple[float, float, float] = (0.52, 0.24, 0.30)
-    max_yaw_rad: float = 1.0  # either way
-    # How far the commanded tcp may run ahead of a blocked arm.
-    leash_m: float = 0.04
-    leash_rad: float = 0.35
-    ik_damping: float = 0.02
-
-    @cached_property
-    def substeps(self) -> int:
-        """Of physics in a tick of the servo."""
-        return max(1, round(_TICK_S / self.physics_dt_s))
-
-    @cached_property
-    def tick_s(self) -> float:
-        return self.substeps * self.physics_dt_s
-
-    @cached_property
-    def ticks(self) -> int:
-        """Of the servo in a control period."""
-        return round(1.0 / (self.control_rate_hz * self.tick_s))
-
-    def action_fields(self, turns: bool, gripper: bool) -> tuple[ActionField, ...]:
-        """Tool, yaw, gripper: the order in which `Arm.apply` takes them."""
-        tool = [
-            ActionField(
-                name=f"tcp_{axis}", unit="m", kind="displacement", scale=self.max_delta_m, hold=0.0
-            )
-            for axis in "xyz"
-        ]
-        yaw = ActionField(
-            name="tcp_rz", unit="rad", kind="displacement", scale=self.max_delta_rad, hold=0.0
-        )
-        jaw = ActionField(
-            name="gripper",
-            unit="m",
-            kind="displacement",
-            scale=-self.max_gripper_delta_m,
-            hold=0.0,
-        )
-        return (*tool, *[yaw] * turns, *[jaw] * gripper)
 
 
 def free_tool_roll(spec: mujoco.MjSpec) -> None:

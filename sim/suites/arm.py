@@ -7,7 +7,8 @@ import numpy as np
 
 from robot_rl.errors import UnknownNameError
 from robot_rl.types import ProprioField, Scene
-from sim.arm import Arm, ArmConfig
+from sim.arm import Arm
+from sim.arm_config import ArmConfig
 from sim.env import Outcome
 from sim.tasks import ARM_TASKS, ArmTask
 

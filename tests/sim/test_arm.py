@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.arm import TURN_PROPRIO, Arm, ArmConfig
+from sim.arm import TURN_PROPRIO, Arm
+from sim.arm_config import ArmConfig
 
 CONFIG = ArmConfig()
 MIDDLE = np.array([0.37, 0.0, 0.15])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from robot_rl.axes import TCP_LINEAR
-from sim.arm import Arm, ArmConfig
+from sim.arm import Arm
+from sim.arm_config import ArmConfig
 
 CONFIG = ArmConfig()
 PERIOD_S = 1.0 / CONFIG.control_rate_hz

@@ -10,7 +10,7 @@ from gymnasium.utils.env_checker import check_env
 
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import ConfigError, UnknownNameError
-from sim.arm import ArmConfig
+from sim.arm_config import ArmConfig
 from sim.env import SimEnv
 from sim.registry import list_tasks, make_env, task_options
 from sim.suites.arm import ArmSimulation, make
