@@ -15,6 +15,7 @@ from rclpy.publisher import Publisher
 from rclpy.signals import SignalHandlerOptions
 
 from robot_rl.errors import RobotRLError
+from robot_rl_nodes.shared_memory import sweep
 from robot_rl_nodes.transport import choose_profile
 from robot_rl_nodes.urgency import hurry
 
@@ -50,6 +51,7 @@ def run(make_node: Callable[[], Leaving], rank: int = 0) -> int:
     rclpy's own handlers would end the context before anything can be published.
     """
     choose_profile()
+    sweep()
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()
