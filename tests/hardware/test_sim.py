@@ -67,7 +67,8 @@ def test_the_world_keeps_time_and_shows_what_the_task_shows(world):
     env.close()
 
 
-EQUAL = 1e-3  # m and m/s; a second episode differs by .0005, the first by nothing
+EQUAL = 1e-4  # m and m/s
+NEARLY = 1e-3  # a second episode differs by .0005
 
 Seen = tuple[np.ndarray, np.ndarray]
 
@@ -93,19 +94,19 @@ def both(task: TaskConfig, actions: np.ndarray, seeds: tuple[int, ...]) -> Seen:
     return np.reshape(seen, shape), np.reshape(wanted, shape)
 
 
-def undisturbed(task: TaskConfig, actions: np.ndarray, seeds: tuple[int, ...]) -> Seen:
+def undisturbed(task: TaskConfig, actions: np.ndarray, seeds: tuple[int, ...], atol: float) -> Seen:
     """`both`, once a busy machine delayed no command: one that is late shifts all that follow."""
     end_s = time.monotonic() + 60.0
     while True:
         seen, wanted = both(task, actions, seeds)
-        if np.abs(seen - wanted).max() < EQUAL or time.monotonic() > end_s:
+        if np.abs(seen - wanted).max() < atol or time.monotonic() > end_s:
             return seen, wanted
 
 
 def test_a_robot_env_follows_the_plain_environment():
     """The same actions move it alike: the same places at the same speeds, where it is in time."""
     actions = np.random.default_rng(0).uniform(-1, 1, (5, 3)).astype(np.float32)
-    seen, wanted = undisturbed(TASK, actions, (3,))
+    seen, wanted = undisturbed(TASK, actions, (3,), EQUAL)
     assert np.ptp(wanted[0, :, :3], axis=0).min() > 0.015
     np.testing.assert_allclose(seen, wanted, atol=EQUAL)
 
@@ -113,9 +114,9 @@ def test_a_robot_env_follows_the_plain_environment():
 def test_a_policy_of_the_relative_frame_sees_on_the_robot_what_it_saw_in_training():
     task = dataclasses.replace(TASK, relative_frame=True)
     actions = np.array([[0.5, -1.0, 0.25]] * 4, np.float32)
-    seen, wanted = undisturbed(task, actions, (3, 4))  # the start is another one each time
+    seen, wanted = undisturbed(task, actions, (3, 4), NEARLY)  # the start is another each time
     np.testing.assert_array_equal(seen[:, 0, :3], np.zeros((2, 3)))
-    np.testing.assert_allclose(seen, wanted, atol=EQUAL)
+    np.testing.assert_allclose(seen, wanted, atol=NEARLY)
 
 
 def test_the_scripted_expert_succeeds_on_the_robot(world):
