@@ -14,17 +14,6 @@ _OVER_M = 0.012
 _CLOSED_M = 0.03
 
 
-def pick_up(arm: Arm, at: np.ndarray) -> np.ndarray:
-    """Action toward a cube in the fingers: over `at` [3] m, down, close."""
-    tcp = arm.tcp_pos
-    across_m = np.linalg.norm(tcp[:2] - at[:2])
-    if across_m < _OVER_M and tcp[2] < at[2] + 0.4 * HALF_M:
-        return toward(arm, at, 1.0)
-    if across_m < _OVER_M or (across_m < 0.02 and tcp[2] < at[2] + _HOVER_M - 0.02):
-        return toward(arm, at, -1.0)
-    return toward(arm, np.array([*at[:2], max(at[2] + _HOVER_M, tcp[2])]), -1.0)
-
-
 def add(spec: mujoco.MjSpec, rgba: tuple[float, ...], name: str = "cube") -> None:
     """A free cube, resting on the table."""
     body = spec.worldbody.add_body(name=name, pos=[0.36, 0, HALF_M])
@@ -40,23 +29,9 @@ def add(spec: mujoco.MjSpec, rgba: tuple[float, ...], name: str = "cube") -> Non
     )
 
 
-def held(arm: Arm, name: str, fingers: int = 2) -> bool:
-    """Whether at least so many fingers touch the body."""
-    body = arm.data.body(name).id
-    of_hand = {arm.data.body("left_finger").id, arm.data.body("right_finger").id}
-    pairs = arm.model.geom_bodyid[arm.data.contact.geom]
-    touching = {int(a if b == body else b) for a, b in pairs if body in (a, b)}
-    return len(of_hand & touching) >= fingers
-
-
 def draw_xy(rng: np.random.Generator) -> np.ndarray:
     """[2] m: where a cube may stand, in reach of every grasp."""
     return rng.uniform(_LOW, _HIGH)
-
-
-def in_hand(arm: Arm, name: str) -> bool:
-    """Whether the fingers have closed around the body."""
-    return held(arm, name) and arm.gripper_opening < _CLOSED_M
 
 
 def draw_yaw_rad(rng: np.random.Generator) -> float:
@@ -70,3 +45,28 @@ def place(arm: Arm, xy: np.ndarray, yaw_rad: float, name: str = "cube") -> None:
     joint.qpos[:3] = (*xy, HALF_M)
     joint.qpos[3:] = (np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2))
     joint.qvel[:] = 0.0
+
+
+def held(arm: Arm, name: str, fingers: int = 2) -> bool:
+    """Whether at least so many fingers touch the body."""
+    body = arm.data.body(name).id
+    of_hand = {arm.data.body("left_finger").id, arm.data.body("right_finger").id}
+    pairs = arm.model.geom_bodyid[arm.data.contact.geom]
+    touching = {int(a if b == body else b) for a, b in pairs if body in (a, b)}
+    return len(of_hand & touching) >= fingers
+
+
+def in_hand(arm: Arm, name: str) -> bool:
+    """Whether the fingers have closed around the body."""
+    return held(arm, name) and arm.gripper_opening < _CLOSED_M
+
+
+def pick_up(arm: Arm, at: np.ndarray) -> np.ndarray:
+    """Action toward a cube in the fingers: over `at` [3] m, down, close."""
+    tcp = arm.tcp_pos
+    across_m = np.linalg.norm(tcp[:2] - at[:2])
+    if across_m < _OVER_M and tcp[2] < at[2] + 0.4 * HALF_M:
+        return toward(arm, at, 1.0)
+    if across_m < _OVER_M or (across_m < 0.02 and tcp[2] < at[2] + _HOVER_M - 0.02):
+        return toward(arm, at, -1.0)
+    return toward(arm, np.array([*at[:2], max(at[2] + _HOVER_M, tcp[2])]), -1.0)

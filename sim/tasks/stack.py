@@ -40,8 +40,7 @@ class Stack(ArmTask):
             blue = cubes.draw_xy(rng)
         arm.reset(rng.uniform(_START_LOW, _START_HIGH), gripper_opening=GRIPPER_MAX_M)
         for name, xy in (("red", red), ("blue", blue)):
-            yaw = cubes.draw_yaw_rad(rng)
-            cubes.place(arm, xy, yaw, name)
+            cubes.place(arm, xy, cubes.draw_yaw_rad(rng), name)
         mujoco.mj_forward(arm.model, arm.data)
 
     def state(self, arm: Arm) -> np.ndarray:
