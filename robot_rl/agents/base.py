@@ -39,7 +39,7 @@ class AgentConfig:
 
     @property
     def draws(self) -> Draws:
-        """What it samples: transitions with n-step returns, or segments."""
+        """What it samples: transitions with n-step returns, or segments. Abstract."""
         raise NotImplementedError
 
     def idle(self) -> dict[str, str]:

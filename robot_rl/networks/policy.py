@@ -79,12 +79,12 @@ class Policy(nn.Module):
     def initial(self, n: int) -> Carry:
         """The memory before the first step; `Previous.first` makes what is in it count for nothing.
 
-        Every tensor begins with the batch dimension.
+        Every tensor begins with the batch dimension. Abstract.
         """
         raise NotImplementedError
 
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
-        """The deterministic action [B, A] in [-1, 1] and the memory for the next step."""
+        """The deterministic action [B, A] in [-1, 1] and the memory for the next step. Abstract."""
         raise NotImplementedError
 
     def forward(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:

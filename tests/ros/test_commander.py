@@ -106,3 +106,7 @@ def test_without_a_gid_the_named_node_must_be_the_only_one(ears):
         time.sleep(0.01)
     assert ears.settled(rogue) == "one of rogue, safety_node"
     assert ears.settled(safety) == "one of rogue, safety_node"
+
+
+def test_whoever_is_not_discovered_yet_is_not_given_a_name(ears):
+    assert ears.commander.stranger("/nobody", {}) == "a node that the graph does not show yet"
