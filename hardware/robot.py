@@ -87,7 +87,7 @@ def _simulated(task: TaskConfig) -> tuple[Interface, float]:
             f"no simulated task is called {task.name}, so the robot must say what it measures and "
             "does: robot.actions, robot.proprio, robot.control_rate_hz and robot.episode_s."
         )
-    simulation = make_simulation(task.name, task.reward, options=task.options)
+    simulation = make_simulation(task.name, task.reward, options=task.options, arm=task.arm)
     cameras = tuple(spec.field(simulation.control_rate_hz) for spec in camera_specs(task))
     interface = interface_of(simulation, cameras, task.action_repeat, task.use_proprio)
     episode_s = simulation.max_episode_steps / simulation.control_rate_hz

@@ -203,17 +203,17 @@ class SimulatedArm:
 
     @property
     def features(self) -> ArmFeatures:
-        from sim.arm import GRIPPER_MAX_M, JOINTS, TOOL_DOWN_QUAT
+        from sim.arm import TOOL_DOWN_QUAT
 
         arm = self._world.simulation.arm
         low, high = arm.joint_range
         return ArmFeatures(
             name="sim",
             axes=self._world.axes,
-            joint_names=JOINTS,
+            joint_names=arm.kind.joints,
             joint_low_rad=tuple(map(float, low)),
             joint_high_rad=tuple(map(float, high)),
-            gripper_max_m=GRIPPER_MAX_M,
+            gripper_max_m=arm.kind.gripper_max_m,
             rest_quat=TOOL_DOWN_QUAT,
         )
 

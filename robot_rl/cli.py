@@ -30,6 +30,7 @@ _LISTED = (
     "sizes",
     "robots",
     "arms",
+    "sim_arms",
     "cameras",
     "experiments",
     "settings",

@@ -20,9 +20,6 @@ class ArmConfig:
     max_delta_m: float = 0.03
     max_delta_rad: float = 0.15
     max_gripper_delta_m: float = 0.02
-    workspace_low: tuple[float, float, float] = (0.22, -0.24, 0.012)
-    workspace_high: tuple[float, float, float] = (0.52, 0.24, 0.30)
-    max_yaw_rad: float = 1.0  # either way
     # How far the commanded tcp may run ahead of a blocked arm.
     leash_m: float = 0.04
     leash_rad: float = 0.35

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from robot_rl.config.schema import from_tree
 from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.registry import DEFAULT_ARM
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.plugins import Plugins
 from sim.env import SimEnv, Simulation
@@ -30,6 +31,7 @@ class Suite(Protocol):
     `REWARDS` are the values of `task.reward` that its tasks pay by; another one is refused before
     `make` is called. So is `task.state` where `HAS_STATE` is false. Where tasks have options the
     suite has `options(name)`, too: the dataclass that declares them, None for a task without any.
+    Where `task.arm` chooses who plays its tasks it has `arms()`: the names.
     """
 
     REWARDS: tuple[str, ...]
@@ -42,8 +44,8 @@ class Suite(Protocol):
     def make(self, name: str, reward: str, **extras: Any) -> Simulation:
         """The task `name`, paid by `reward`.
 
-        `extras` has `state=True` where its objects shall be in proprio, and `options` where some
-        were set; a suite that offers neither needs no such arguments.
+        `extras` has `state=True` where its objects shall be in proprio, `options` where some were
+        set, and `arm` where one was chosen; a suite that offers none needs no such arguments.
         """
         ...
 
@@ -71,13 +73,14 @@ def make_env(
     use_proprio: bool = True,
     state: bool = False,
     options: Mapping[str, Any] | None = None,
+    arm: str = DEFAULT_ARM,
 ) -> SimEnv:
     """An environment for `task`. `state` adds the objects as they are to proprio.
 
     `options` are the task's own. Raises `UnknownNameError` with the closest names first,
     `ConfigError` where the task's suite has neither this reward nor a state.
     """
-    simulation = make_simulation(task, reward, state, options)
+    simulation = make_simulation(task, reward, state, options, arm)
     place, _, name = task.partition("/")
     suite: Suite = SUITES.load(place)
 
@@ -96,15 +99,21 @@ def make_env(
 
 
 def make_simulation(
-    task: str, reward: str, state: bool = False, options: Mapping[str, Any] | None = None
+    task: str,
+    reward: str,
+    state: bool = False,
+    options: Mapping[str, Any] | None = None,
+    arm: str = DEFAULT_ARM,
 ) -> Simulation:
     """The task in its simulator, without cameras. Raises as `make_env` does."""
     chosen = task_options(task, options or {})
     place, _, name = task.partition("/")
     suite: Suite = SUITES.load(place)
     _require_offered(task, suite, reward, state)
+    require_arm(task, arm)
     extras: dict[str, Any] = {"state": True} if state else {}
     extras |= {"options": chosen} if options else {}
+    extras |= {"arm": arm} if arm != DEFAULT_ARM else {}
     return suite.make(name, reward, **extras)
 
 
@@ -122,6 +131,15 @@ def require_task(task: str) -> None:
     suite, _, name = task.partition("/")
     if suite not in SUITES.names() or name not in (n for n, _ in _tasks(suite)):
         raise UnknownNameError("task", task, (info.name for info in list_tasks()))
+
+
+def require_arm(task: str, arm: str) -> None:
+    """Raise where `task.arm` names no arm, or the suite of `task` lets none be chosen."""
+    suite = SUITES.load(task.partition("/")[0])
+    if arm != DEFAULT_ARM and not hasattr(suite, "arms"):
+        raise ConfigError(f"{task} has no task.arm={arm}: its suite brings a robot of its own.")
+    if arm != DEFAULT_ARM and arm not in suite.arms():
+        raise UnknownNameError("task.arm", arm, suite.arms())
 
 
 def task_options(task: str, options: Mapping[str, Any]) -> Any:

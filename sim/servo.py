@@ -8,19 +8,19 @@ import numpy as np
 from robot_rl.axes import GRIPPER, TCP_LINEAR, Vector
 
 _YAW = "tcp_rz"
-# By how much the arm's joints lag behind what they follow; leading by it, the tool keeps its rate.
-_LAG_S = 0.03
 
 
 class RateServo:
     """A command is a rate for each of the axes `names`. It replaces the last, and acts for a while.
 
+    Leading by `lag_s`, by which the joints are behind what they follow, the tool keeps its rate.
+
     The one way in which the simulated arm moves: in an environment's step and as a robot in real
     time, so that a policy finds there the speeds that it learned with.
     """
 
-    def __init__(self, arm: Any, names: Sequence[str]) -> None:
-        self._arm = arm
+    def __init__(self, arm: Any, names: Sequence[str], lag_s: float) -> None:
+        self._arm, self._lag_s = arm, lag_s
         self._place = {name: i for i, name in enumerate(names)}
         self._still: Vector = (0.0,) * len(self._place)
         self.begin()
@@ -53,7 +53,7 @@ class RateServo:
     def _move(self, acting_s: float) -> None:
         if self._fresh:
             linear = np.array([self._rate(name) for name in TCP_LINEAR])
-            self._arm.steer(linear, self._rate(_YAW), acting_s, _LAG_S)
+            self._arm.steer(linear, self._rate(_YAW), acting_s, self._lag_s)
             self._fresh, self._leads = False, True
         else:
             self._arm.coast(acting_s)

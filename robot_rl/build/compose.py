@@ -11,7 +11,7 @@ from robot_rl.agents.base import AGENTS
 from robot_rl.build.config import RESUMABLE, TrainConfig, train_config
 from robot_rl.config.files import config_dir, options, own_config_dir
 from robot_rl.config.schema import flatten
-from robot_rl.envs.registry import TaskConfig
+from robot_rl.envs.registry import DEFAULT_ARM, TaskConfig
 from robot_rl.envs.robot import RobotConfig
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
 
@@ -23,16 +23,18 @@ def compose(overrides: Sequence[str]) -> TrainConfig:
         for prefix, remedy in config.agent.idle().items():
             if override.lstrip("+").startswith(prefix):
                 raise ConfigError(f"{override} has no effect here; it needs {remedy}.")
-    _require_options(config)
+    _require_offered(config)
     return config
 
 
-def _require_options(config: TrainConfig) -> None:
-    """Raise `UnknownNameError` for an option that the task has not."""
-    if config.task.options and not config.robot.present:
-        from sim.registry import task_options
+def _require_offered(config: TrainConfig) -> None:
+    """Raise for an option that the task has not, and for an arm that cannot be chosen."""
+    task = config.task
+    if (task.options or task.arm != DEFAULT_ARM) and not config.robot.present:
+        from sim.registry import require_arm, task_options
 
-        task_options(config.task.name, config.task.options)
+        task_options(task.name, task.options)
+        require_arm(task.name, task.arm)
 
 
 def compose_tree(overrides: Sequence[str], task: Mapping[str, Any] | None = None) -> dict[str, Any]:

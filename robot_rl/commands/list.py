@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
         "agents": _agents,
         "settings": _settings,
         "rewards": _rewards,
+        "sim_arms": _sim_arms,
         "arms": lambda: _drivers("ARMS"),
         "cameras": lambda: _drivers("CAMERAS"),
     }
@@ -50,6 +51,12 @@ def _rewards() -> list[tuple[str, str]]:
     from robot_rl.rewards.registry import REWARDS
 
     return _documented(REWARDS)
+
+
+def _sim_arms() -> list[tuple[str, str]]:
+    from sim.arms import ARM_MODELS
+
+    return [(name, ARM_MODELS.load(name).summary) for name in ARM_MODELS.names()]
 
 
 def _drivers(kind: str) -> list[tuple[str, str]]:

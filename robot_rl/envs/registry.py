@@ -16,12 +16,16 @@ KINDS = Plugins(
     {"sim": "sim.registry:make_env", "robot": "hardware.robot:make_env"},
 )
 
+DEFAULT_ARM = "primitive"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskConfig:
     name: str = "arm/reach"
     cameras: dict[str, CameraSpec] = field(default_factory=dict)
     image_size: int = 64
+    # Who plays a task of the arm suite: `robot-rl list sim_arms`.
+    arm: str = DEFAULT_ARM
     # What the task itself offers: `robot-rl list tasks`.
     options: dict[str, Any] = field(default_factory=dict)
     reward: Literal["dense", "sparse"] = "dense"
@@ -75,6 +79,7 @@ def _simulated(task: TaskConfig, render: RenderConfig) -> Any:
         use_proprio=task.use_proprio,
         state=task.state,
         options=task.options,
+        arm=task.arm,
     )
 
 

@@ -5,10 +5,12 @@ from typing import Any, Literal
 import mujoco
 import numpy as np
 
-from robot_rl.errors import UnknownNameError
+from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.types import ProprioField, Scene
 from sim.arm import Arm
 from sim.arm_config import ArmConfig
+from sim.arms import ARM_MODELS, ArmModel
+from sim.arms.primitive import PRIMITIVE
 from sim.env import Outcome
 from sim.tasks import ARM_TASKS, ArmTask
 
@@ -31,12 +33,17 @@ class ArmSimulation:
         reward: Reward = "dense",
         config: ArmConfig | None = None,
         state: bool = False,
+        kind: ArmModel = PRIMITIVE,
     ) -> None:
         if reward not in REWARDS:
             raise UnknownNameError("task.reward", reward, REWARDS)
-        config = config or ArmConfig(physics_dt_s=task.physics_dt_s)
+        _require_able(kind, task)
+        dt_s = min(task.physics_dt_s, kind.physics_dt_s)
+        config = config or ArmConfig(physics_dt_s=dt_s)
         self.task = task
-        self.arm = Arm(config, task.build, task.turns, task.gripper)
+        self.arm = Arm(kind, config, task.build, task.turns_rad > 0.0, task.gripper)
+        # A place that this arm does not reach is found here, and not in the middle of a run.
+        task.reset(self.arm, np.random.default_rng(0))
         self.name = f"arm/{task.name}"
         self.control_rate_hz = config.control_rate_hz
         self.max_episode_steps = round(task.episode_s * config.control_rate_hz)
@@ -95,10 +102,30 @@ class ArmSimulation:
         """Nothing to release: MuJoCo frees the model with the object."""
 
 
+def _require_able(kind: ArmModel, task: ArmTask) -> None:
+    kinds = [ARM_MODELS.load(name) for name in ARM_MODELS.names()]
+    able = [other.name for other in kinds if other.max_yaw_rad >= task.turns_rad]
+    if kind.max_yaw_rad < task.turns_rad:
+        raise ConfigError(
+            f"arm/{task.name} turns the tool by {task.turns_rad:.2f} rad either way, "
+            f"task.arm={kind.name} by {kind.max_yaw_rad:.2f}. Choose one of: {', '.join(able)}."
+        )
+
+
 def make(
-    name: str, reward: Reward = "dense", state: bool = False, options: Any = None
+    name: str,
+    reward: Reward = "dense",
+    state: bool = False,
+    options: Any = None,
+    arm: str = PRIMITIVE.name,
 ) -> ArmSimulation:
-    return ArmSimulation(ARM_TASKS[name](options), reward, state=state)
+    kind = ARM_MODELS.load(arm)
+    return ArmSimulation(ARM_TASKS[name](options), reward, state=state, kind=kind)
+
+
+def arms() -> list[str]:
+    """Who can play the tasks."""
+    return ARM_MODELS.names()
 
 
 def options(name: str) -> type | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from robot_rl.types import ProprioField
 from sim.arm import Arm
+from sim.arms.model import ArmModel
 
 
 class ArmTask(ABC):
@@ -21,7 +22,7 @@ class ArmTask(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     Options: ClassVar[type | None] = None
-    turns: bool = False  # the yaw of the tool is an axis
+    turns_rad: float = 0.0  # either way; above 0 the yaw of the tool is an axis
     gripper: ClassVar[bool] = False
     cameras: ClassVar[tuple[str, ...]] = ("front",)
     episode_s: ClassVar[float] = 5.0
@@ -39,8 +40,8 @@ class ArmTask(ABC):
         """The objects as they are, for agents that learn without cameras."""
 
     @abstractmethod
-    def build(self, spec: mujoco.MjSpec) -> None:
-        """Add the task's objects to the scene."""
+    def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
+        """Add the task's objects to a scene with an arm of `kind`."""
 
     @abstractmethod
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
@@ -59,16 +60,30 @@ class ArmTask(ABC):
         """Scripted action in [-1, 1], a function of the present simulator state alone."""
 
 
+def drawn(
+    arm: Arm,
+    rng: np.random.Generator,
+    low: np.ndarray,
+    high: np.ndarray,
+    around_m: float = 0.0,
+) -> np.ndarray:
+    """A point of the box, x first, where the arm can work, and `around_m` about it.
+
+    Raises `ConfigError` for an arm that hardly can.
+    """
+    return rng.uniform(*arm.kind.within(low, high, around_m))
+
+
 def closeness(distance_m: float, range_m: float) -> float:
     """1 at zero distance, falling linearly to 0 at `range_m`."""
     return max(0.0, 1.0 - distance_m / range_m)
 
 
 def toward(arm: Arm, waypoint: np.ndarray, *others: float) -> np.ndarray:
-    """Action that moves the tcp to `waypoint` [3] m as fast as the interface allows.
+    """Action that moves the middle between the fingers to `waypoint` [3] m, as fast as it can.
 
     `others` are the actions of the other axes.
     """
-    step = (waypoint - arm.tcp_pos) / arm.config.max_delta_m
+    step = (waypoint - arm.grip_pos) / arm.config.max_delta_m
     step /= max(1.0, float(np.abs(step).max()))
     return np.concatenate((step, others)).astype(np.float32)

@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 
 from sim.arm import Arm
-from sim.tasks.base import toward
+from sim.tasks.base import drawn, toward
 
 HALF_M = 0.02
 _MAX_YAW_RAD = 0.2
@@ -29,9 +29,9 @@ def add(spec: mujoco.MjSpec, rgba: tuple[float, ...], name: str = "cube") -> Non
     )
 
 
-def draw_xy(rng: np.random.Generator) -> np.ndarray:
+def draw_xy(arm: Arm, rng: np.random.Generator) -> np.ndarray:
     """[2] m: where a cube may stand, in reach of every grasp."""
-    return rng.uniform(_LOW, _HIGH)
+    return drawn(arm, rng, _LOW, _HIGH)
 
 
 def draw_yaw_rad(rng: np.random.Generator) -> float:
@@ -50,10 +50,9 @@ def place(arm: Arm, xy: np.ndarray, yaw_rad: float, name: str = "cube") -> None:
 def held(arm: Arm, name: str, fingers: int = 2) -> bool:
     """Whether at least so many fingers touch the body."""
     body = arm.data.body(name).id
-    of_hand = {arm.data.body("left_finger").id, arm.data.body("right_finger").id}
     pairs = arm.model.geom_bodyid[arm.data.contact.geom]
-    touching = {int(a if b == body else b) for a, b in pairs if body in (a, b)}
-    return len(of_hand & touching) >= fingers
+    touching = {arm.side_of(int(a if b == body else b)) for a, b in pairs if body in (a, b)}
+    return len(touching - {None}) >= fingers
 
 
 def in_hand(arm: Arm, name: str) -> bool:
@@ -63,10 +62,15 @@ def in_hand(arm: Arm, name: str) -> bool:
 
 def pick_up(arm: Arm, at: np.ndarray) -> np.ndarray:
     """Action toward a cube in the fingers: over `at` [3] m, down, close."""
-    tcp = arm.tcp_pos
-    across_m = np.linalg.norm(tcp[:2] - at[:2])
-    if across_m < _OVER_M and tcp[2] < at[2] + 0.4 * HALF_M:
+    grip = arm.grip_pos
+    across_m = np.linalg.norm(grip[:2] - at[:2])
+    if grip[2] < at[2] + 0.4 * HALF_M and _between_fingers(arm, at):
         return toward(arm, at, 1.0)
-    if across_m < _OVER_M or (across_m < 0.02 and tcp[2] < at[2] + _HOVER_M - 0.02):
+    if across_m < _OVER_M or (across_m < 0.02 and grip[2] < at[2] + _HOVER_M - 0.02):
         return toward(arm, at, -1.0)
-    return toward(arm, np.array([*at[:2], max(at[2] + _HOVER_M, tcp[2])]), -1.0)
+    return toward(arm, np.array([*at[:2], max(at[2] + _HOVER_M, grip[2])]), -1.0)
+
+
+def _between_fingers(arm: Arm, at: np.ndarray) -> bool:
+    ahead_m, aside_m, _ = arm.tool_axes.T @ (at - arm.grip_pos)
+    return abs(ahead_m) < _OVER_M and abs(aside_m) < max(_OVER_M, arm.gripper_opening)

@@ -4,9 +4,10 @@ import mujoco
 import numpy as np
 
 from robot_rl.types import ProprioField
-from sim.arm import GRIPPER_MAX_M, Arm
+from sim.arm import Arm
+from sim.arms.model import ArmModel
 from sim.tasks import cubes
-from sim.tasks.base import ArmTask, closeness, toward
+from sim.tasks.base import ArmTask, closeness, drawn, toward
 
 _START_LOW, _START_HIGH = np.array([0.32, -0.08, 0.10]), np.array([0.42, 0.08, 0.18])
 
@@ -22,13 +23,13 @@ class Lift(ArmTask):
     height_m = 0.08
     state_fields = (ProprioField(name="tcp_to_cube", unit="m", size=3),)
 
-    def build(self, spec: mujoco.MjSpec) -> None:
+    def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
         cubes.add(spec, (0.88, 0.16, 0.12, 1))
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
-        arm.reset(rng.uniform(_START_LOW, _START_HIGH), gripper_opening=GRIPPER_MAX_M)
+        arm.reset(drawn(arm, rng, _START_LOW, _START_HIGH), arm.kind.gripper_max_m)
         yaw = cubes.draw_yaw_rad(rng)
-        cubes.place(arm, cubes.draw_xy(rng), yaw)
+        cubes.place(arm, cubes.draw_xy(arm, rng), yaw)
         mujoco.mj_forward(arm.model, arm.data)
 
     def state(self, arm: Arm) -> np.ndarray:
@@ -44,12 +45,12 @@ class Lift(ArmTask):
     def dense_reward(self, arm: Arm) -> float:
         if self.at_goal(arm):
             return 1.0
-        distance = float(np.linalg.norm(arm.data.body("cube").xpos - arm.tcp_pos))
+        distance = float(np.linalg.norm(arm.data.body("cube").xpos - arm.grip_pos))
         lifted = min(max(self.height(arm) / self.height_m, 0.0), 1.0)
         grasp = cubes.held(arm, "cube")
         return 0.25 * closeness(distance, 0.3) + 0.2 * grasp + 0.4 * lifted * grasp
 
     def expert_action(self, arm: Arm) -> np.ndarray:
         if cubes.in_hand(arm, "cube"):
-            return toward(arm, np.array([*arm.tcp_pos[:2], 0.16]), 1.0)
+            return toward(arm, np.array([*arm.grip_pos[:2], 0.16]), 1.0)
         return cubes.pick_up(arm, arm.data.body("cube").xpos)

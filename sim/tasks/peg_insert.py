@@ -9,8 +9,9 @@ import numpy as np
 
 from robot_rl.errors import ConfigError
 from robot_rl.types import ProprioField
-from sim.arm import Arm, free_tool_roll
-from sim.tasks.base import ArmTask, closeness, toward
+from sim.arm import Arm
+from sim.arms.model import ArmModel
+from sim.tasks.base import ArmTask, closeness, drawn, toward
 
 _PEG_HALF_M = 0.008
 _PEG_BELOW_TCP_M = 0.05
@@ -65,7 +66,7 @@ class PegInsert(ArmTask):
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self.turns = self.options.random_yaw
+        self.turns_rad = _MAX_YAW_RAD * self.options.random_yaw
         self.clearance_m = self.options.clearance_m
         # A square with this much play is stopped by the walls when it is turned so far.
         stopped_rad = math.asin((1 + self.clearance_m / _PEG_HALF_M) / math.sqrt(2)) - math.pi / 4
@@ -73,20 +74,21 @@ class PegInsert(ArmTask):
         self.aligned_rad = 0.2 * stopped_rad
         tip = ProprioField(name="tip_to_hole", unit="m", size=3)
         yaw = ProprioField(name="yaw_to_hole", unit="rad", size=1)
-        self.state_fields = (tip, yaw) if self.turns else (tip,)
+        self.state_fields = (tip, yaw) if self.turns_rad else (tip,)
 
-    def build(self, spec: mujoco.MjSpec) -> None:
-        free_tool_roll(spec)  # a square peg is held squarely
-        hand = spec.body("hand")
-        tcp = spec.site("tcp").pos
-        length_m = _PEG_BELOW_TCP_M + 0.01
-        hand.add_geom(
+    def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
+        tool, length_m = spec.site("tcp"), _PEG_BELOW_TCP_M + 0.01
+        middle = np.array([0.0, kind.middle_m(_PEG_HALF_M), _PEG_BELOW_TCP_M - length_m / 2])
+        offset = np.zeros(3)
+        mujoco.mju_rotVecQuat(offset, middle, tool.quat)
+        tool.parent.add_geom(
             name="peg",
             type=mujoco.mjtGeom.mjGEOM_BOX,
             rgba=(0.95, 0.75, 0.15, 1),
             mass=0.03,
             size=[_PEG_HALF_M, _PEG_HALF_M, length_m / 2],
-            pos=tcp + np.array([0, 0, _PEG_BELOW_TCP_M - length_m / 2]),
+            pos=tool.pos + offset,
+            quat=tool.quat,
             **_HARD,
         )
         socket = spec.worldbody.add_body(name="socket", mocap=True)
@@ -104,20 +106,20 @@ class PegInsert(ArmTask):
             )
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
-        arm.reset(rng.uniform(_START_LOW, _START_HIGH), gripper_opening=_PEG_HALF_M)
-        arm.data.mocap_pos[0] = (*rng.uniform(_LOW, _HIGH), 0.0)
-        yaw_rad = rng.uniform(-_MAX_YAW_RAD, _MAX_YAW_RAD) if self.turns else 0.0
+        arm.reset(drawn(arm, rng, _START_LOW, _START_HIGH), gripper_opening=_PEG_HALF_M)
+        arm.data.mocap_pos[0] = (*drawn(arm, rng, _LOW, _HIGH), 0.0)
+        yaw_rad = rng.uniform(-_MAX_YAW_RAD, _MAX_YAW_RAD) if self.turns_rad else 0.0
         arm.data.mocap_quat[0] = (math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2))
         mujoco.mj_forward(arm.model, arm.data)
 
     def state(self, arm: Arm) -> np.ndarray:
-        yaw = [self.yaw_to_hole(arm)] if self.turns else []
+        yaw = [self.yaw_to_hole(arm)] if self.turns_rad else []
         return np.concatenate((self.tip_to_hole(arm), yaw))
 
     def tip_to_hole(self, arm: Arm) -> np.ndarray:
         """[3] m from the middle of the peg's tip to the middle of the hole's mouth."""
         # Pressed on the block the tool tilts: its tip is not straight below the tcp then.
-        tip = arm.tcp_pos + _PEG_BELOW_TCP_M * arm.tool_axis
+        tip = arm.grip_pos + _PEG_BELOW_TCP_M * arm.tool_axis
         return arm.data.mocap_pos[0] + (0.0, 0.0, _TOP_M) - tip
 
     def hole_yaw(self, arm: Arm) -> float:
@@ -148,7 +150,7 @@ class PegInsert(ArmTask):
         distance_m = float(np.linalg.norm(gap))
         inside = across_m < 2 * self.clearance_m
         depth = min(max(gap[2] / self.depth_m, 0.0), 1.0) if inside else 0.0
-        turned = closeness(abs(self.yaw_to_hole(arm)), _MAX_YAW_RAD) if self.turns else 0.0
+        turned = closeness(abs(self.yaw_to_hole(arm)), _MAX_YAW_RAD) if self.turns_rad else 0.0
         # The second slope leads the last centimetre, where the first is flat.
         return (
             0.25 * closeness(distance_m, 0.3)
@@ -158,12 +160,16 @@ class PegInsert(ArmTask):
         )
 
     def expert_action(self, arm: Arm) -> np.ndarray:
-        gap, tcp, yaw_rad = self.tip_to_hole(arm), arm.tcp_pos, self.yaw_to_hole(arm)
-        turn = [float(np.clip(yaw_rad / arm.config.max_delta_rad, -1.0, 1.0))] if self.turns else []
-        hole, across_m = tcp[:2] + gap[:2], self.across(arm)
-        turned = abs(yaw_rad) < self.aligned_rad or not self.turns
+        gap, grip, yaw_rad = self.tip_to_hole(arm), arm.grip_pos, self.yaw_to_hole(arm)
+        turn = (
+            [float(np.clip(yaw_rad / arm.config.max_delta_rad, -1.0, 1.0))]
+            if self.turns_rad
+            else []
+        )
+        hole, across_m = grip[:2] + gap[:2], self.across(arm)
+        turned = abs(yaw_rad) < self.aligned_rad or not self.turns_rad
         aligned = across_m < 0.75 * self.clearance_m and turned
         if aligned or (across_m < 2 * self.clearance_m and gap[2] > 0):
-            return toward(arm, np.array([*hole, tcp[2] + gap[2] - 1.5 * self.depth_m]), *turn)
-        over = hole if gap[2] < 0 else tcp[:2]  # rise beside the block before travelling
-        return toward(arm, np.array([*over, tcp[2] + gap[2] + _HOVER_M]), *turn)
+            return toward(arm, np.array([*hole, grip[2] + gap[2] - 1.5 * self.depth_m]), *turn)
+        over = hole if gap[2] < 0 else grip[:2]  # rise beside the block before travelling
+        return toward(arm, np.array([*over, grip[2] + gap[2] + _HOVER_M]), *turn)

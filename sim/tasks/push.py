@@ -1,12 +1,15 @@
 """arm/push: push a cube onto a disc with the closed gripper."""
 
+from functools import partial
+
 import mujoco
 import numpy as np
 
 from robot_rl.types import ProprioField
 from sim.arm import Arm
+from sim.arms.model import ArmModel
 from sim.tasks import cubes
-from sim.tasks.base import ArmTask, closeness, toward
+from sim.tasks.base import ArmTask, closeness, drawn, toward
 
 _LOW, _HIGH = np.array([0.30, -0.13]), np.array([0.44, 0.13])
 _START_LOW, _START_HIGH = np.array([0.28, -0.12, 0.05]), np.array([0.46, 0.12, 0.12])
@@ -14,6 +17,7 @@ _PUSH_HEIGHT_M = 0.02
 _TRAVEL_HEIGHT_M = 0.075
 _CLEAR_HEIGHT_M = 0.05
 _BEHIND_M = 0.038
+_CLEAR_BEHIND_M = 0.052  # corner to corner the closed fingers come down beside the cube
 _MIN_PUSH_M, _MAX_PUSH_M = 0.08, 0.16
 
 
@@ -29,7 +33,7 @@ class Push(ArmTask):
         ProprioField(name="cube_to_goal", unit="m", size=2),
     )
 
-    def build(self, spec: mujoco.MjSpec) -> None:
+    def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
         cubes.add(spec, (0.15, 0.35, 0.85, 1))
         goal = spec.worldbody.add_body(name="goal", mocap=True)
         goal.add_geom(
@@ -41,12 +45,13 @@ class Push(ArmTask):
         )
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
-        cube, goal = rng.uniform(_LOW, _HIGH), rng.uniform(_LOW, _HIGH)
+        place = partial(drawn, arm, rng, _LOW, _HIGH, _CLEAR_BEHIND_M)
+        cube, goal = place(), place()
         while not _MIN_PUSH_M < np.linalg.norm(goal - cube) < _MAX_PUSH_M:
-            goal = rng.uniform(_LOW, _HIGH)
-        start = rng.uniform(_START_LOW, _START_HIGH)
+            goal = place()
+        start = drawn(arm, rng, _START_LOW, _START_HIGH)
         while np.linalg.norm(start[:2] - cube) < 0.05:
-            start = rng.uniform(_START_LOW, _START_HIGH)
+            start = drawn(arm, rng, _START_LOW, _START_HIGH)
         arm.reset(start, gripper_opening=0.0)
         cubes.place(arm, cube, rng.uniform(-np.pi, np.pi))
         arm.data.mocap_pos[0] = (*goal, 0.0)
@@ -63,35 +68,35 @@ class Push(ArmTask):
     def at_goal(self, arm: Arm) -> bool:
         return float(np.linalg.norm(self.cube_to_goal(arm))) < self.tolerance_m
 
-    def pushing_point(self, arm: Arm) -> np.ndarray:
+    def pushing_point(self, arm: Arm, behind_m: float = _BEHIND_M) -> np.ndarray:
         """[3] m: behind the cube as seen from the goal."""
         way = self.cube_to_goal(arm)
-        behind = arm.data.body("cube").xpos[:2] - _BEHIND_M * way / (np.linalg.norm(way) + 1e-6)
+        behind = arm.data.body("cube").xpos[:2] - behind_m * way / (np.linalg.norm(way) + 1e-6)
         return np.array([*behind, _PUSH_HEIGHT_M])
 
     def dense_reward(self, arm: Arm) -> float:
         if self.at_goal(arm):
             return 1.0
-        gap_m = float(np.linalg.norm(self.pushing_point(arm) - arm.tcp_pos))
+        gap_m = float(np.linalg.norm(self.pushing_point(arm) - arm.grip_pos))
         progress = closeness(float(np.linalg.norm(self.cube_to_goal(arm))), 0.2)
         # The second slope tells the pushing point from a place above the cube.
         return 0.15 * closeness(gap_m, 0.25) + 0.2 * closeness(gap_m, 0.06) + 0.35 * progress
 
     def expert_action(self, arm: Arm) -> np.ndarray:
-        way, tcp = self.cube_to_goal(arm), arm.tcp_pos
+        way, grip = self.cube_to_goal(arm), arm.grip_pos
         distance = float(np.linalg.norm(way))
         if distance < 0.5 * self.tolerance_m:
             return np.zeros(3, np.float32)
         heading = way / distance
-        offset = tcp[:2] - arm.data.body("cube").xpos[:2]
+        offset = grip[:2] - arm.data.body("cube").xpos[:2]
         along = float(offset @ heading)
         across = float(np.linalg.norm(offset - along * heading))
-        behind = self.pushing_point(arm)
-        if across < 0.015 and along < -0.015 and tcp[2] < 0.04:
+        behind = self.pushing_point(arm, _CLEAR_BEHIND_M)
+        if across < 0.015 and along < -0.015 and grip[2] < 0.04:
             # Lean towards the line so that the cube does not turn away.
-            ahead = tcp[:2] + min(0.03, distance) * heading - (offset - along * heading)
+            ahead = grip[:2] + min(0.03, distance) * heading - (offset - along * heading)
             return toward(arm, np.array([*ahead, _PUSH_HEIGHT_M]))
-        if np.linalg.norm(tcp[:2] - behind[:2]) < 0.010:
+        if np.linalg.norm(grip[:2] - behind[:2]) < 0.010:
             return toward(arm, behind)
-        over = behind if tcp[2] > _CLEAR_HEIGHT_M else tcp  # rise before travelling
+        over = behind if grip[2] > _CLEAR_HEIGHT_M else grip  # rise before travelling
         return toward(arm, np.array([*over[:2], _TRAVEL_HEIGHT_M]))

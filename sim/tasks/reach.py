@@ -7,7 +7,8 @@ import numpy as np
 
 from robot_rl.types import ProprioField
 from sim.arm import Arm
-from sim.tasks.base import ArmTask, closeness, toward
+from sim.arms.model import ArmModel
+from sim.tasks.base import ArmTask, closeness, drawn, toward
 
 _LOW, _HIGH = np.array([0.26, -0.18, 0.04]), np.array([0.48, 0.18, 0.16])
 _START_LOW, _START_HIGH = np.array([0.30, -0.12, 0.16]), np.array([0.44, 0.12, 0.26])
@@ -24,7 +25,7 @@ class Reach(ArmTask):
     tolerance_m = 0.03
     state_fields = (ProprioField(name="tcp_to_goal", unit="m", size=3),)
 
-    def build(self, spec: mujoco.MjSpec) -> None:
+    def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
         # Nothing here can touch: without constraints a physics step costs half.
         spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_CONSTRAINT
         red, grey = (0.9, 0.12, 0.1, 1), (0.25, 0.27, 0.3, 1)
@@ -40,10 +41,10 @@ class Reach(ArmTask):
         )
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
-        start = rng.uniform(_START_LOW, _START_HIGH)
-        goal = rng.uniform(_LOW, _HIGH)
+        start = drawn(arm, rng, _START_LOW, _START_HIGH)
+        goal = drawn(arm, rng, _LOW, _HIGH)
         while np.linalg.norm(goal - start) < _MIN_START_DISTANCE_M:
-            goal = rng.uniform(_LOW, _HIGH)
+            goal = drawn(arm, rng, _LOW, _HIGH)
         arm.reset(start, gripper_opening=0.0)
         arm.data.mocap_pos[0] = goal
         mujoco.mj_forward(arm.model, arm.data)
@@ -52,7 +53,7 @@ class Reach(ArmTask):
         return arm.data.mocap_pos[0] - arm.tcp_pos
 
     def distance(self, arm: Arm) -> float:
-        gap = arm.data.mocap_pos[0] - arm.tcp_pos
+        gap = arm.data.mocap_pos[0] - arm.grip_pos
         return math.sqrt(gap @ gap)
 
     def at_goal(self, arm: Arm) -> bool:

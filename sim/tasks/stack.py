@@ -4,14 +4,15 @@ import mujoco
 import numpy as np
 
 from robot_rl.types import ProprioField
-from sim.arm import GRIPPER_MAX_M, Arm
+from sim.arm import Arm
+from sim.arms.model import ArmModel
 from sim.tasks import cubes
-from sim.tasks.base import ArmTask, closeness, toward
+from sim.tasks.base import ArmTask, closeness, drawn, toward
 
 _APART_M = 0.085  # an open gripper has room between the cubes
 _START_LOW, _START_HIGH = np.array([0.32, -0.08, 0.14]), np.array([0.42, 0.08, 0.20])
 _ON_TOP_M = np.array([0.0, 0.0, 2 * cubes.HALF_M])
-_CARRY_M = 0.13  # of the tcp: the carried cube clears the other by 5 cm
+_CARRY_M = 0.13  # of the tool: the carried cube clears the other by 5 cm
 _BESIDE_M = 0.015
 _LEVEL_M = 0.006
 _AWAY_M = 0.05
@@ -30,15 +31,15 @@ class Stack(ArmTask):
         ProprioField(name="red_to_place", unit="m", size=3),
     )
 
-    def build(self, spec: mujoco.MjSpec) -> None:
+    def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
         cubes.add(spec, (0.88, 0.16, 0.12, 1), "red")
         cubes.add(spec, (0.15, 0.35, 0.85, 1), "blue")
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
-        red, blue = cubes.draw_xy(rng), cubes.draw_xy(rng)
+        red, blue = cubes.draw_xy(arm, rng), cubes.draw_xy(arm, rng)
         while np.linalg.norm(red - blue) < _APART_M:
-            blue = cubes.draw_xy(rng)
-        arm.reset(rng.uniform(_START_LOW, _START_HIGH), gripper_opening=GRIPPER_MAX_M)
+            blue = cubes.draw_xy(arm, rng)
+        arm.reset(drawn(arm, rng, _START_LOW, _START_HIGH), arm.kind.gripper_max_m)
         for name, xy in (("red", red), ("blue", blue)):
             cubes.place(arm, xy, cubes.draw_yaw_rad(rng), name)
         mujoco.mj_forward(arm.model, arm.data)
@@ -66,9 +67,9 @@ class Stack(ArmTask):
         if self.at_goal(arm):
             return 1.0
         if self.placed(arm):
-            return 0.8 + 0.1 * arm.gripper_opening / GRIPPER_MAX_M
+            return 0.8 + 0.1 * arm.gripper_opening / arm.kind.gripper_max_m
         gap, grasp = self.red_to_place(arm), cubes.held(arm, "red")
-        reach = closeness(float(np.linalg.norm(self.red(arm) - arm.tcp_pos)), 0.3)
+        reach = closeness(float(np.linalg.norm(self.red(arm) - arm.grip_pos)), 0.3)
         # Up first, then across: a cube that is dragged along the table topples the other.
         height_m = self.red(arm)[2] - cubes.HALF_M
         lifted = min(max(height_m / (2 * cubes.HALF_M + 0.01), 0.0), 1.0)
@@ -76,20 +77,20 @@ class Stack(ArmTask):
         return 0.2 * reach + grasp * (0.1 + 0.15 * lifted + 0.3 * carried)
 
     def expert_action(self, arm: Arm) -> np.ndarray:
-        tcp, red = arm.tcp_pos, self.red(arm)
+        grip, red = arm.grip_pos, self.red(arm)
         if self.placed(arm):
-            up = np.array([*tcp[:2], red[2] + _AWAY_M])
-            opened = arm.gripper_opening > 0.9 * GRIPPER_MAX_M
-            return toward(arm, up if opened else tcp, -1.0)
+            up = np.array([*grip[:2], red[2] + _AWAY_M])
+            opened = arm.gripper_opening > 0.9 * arm.kind.gripper_max_m
+            return toward(arm, up if opened else grip, -1.0)
         if cubes.in_hand(arm, "red"):
             return toward(arm, self._carry(arm), 1.0)
         return cubes.pick_up(arm, red)
 
     def _carry(self, arm: Arm) -> np.ndarray:
-        """Up, across, down: where the tcp goes next with the cube in hand."""
-        tcp, gap = arm.tcp_pos, self.red_to_place(arm)
-        over = tcp[:2] + gap[:2]
-        if np.linalg.norm(gap[:2]) < 0.006:
-            return np.array([*over, tcp[2] + gap[2]])
-        high = tcp[2] > _CARRY_M - 0.015
-        return np.array([*(over if high else tcp[:2]), _CARRY_M])
+        """Up, across, down: where the tool goes next with the cube in hand."""
+        grip, gap = arm.grip_pos, self.red_to_place(arm)
+        over = grip[:2] + gap[:2]
+        high = grip[2] > _CARRY_M - 0.015
+        if np.linalg.norm(gap[:2]) < (0.006 if high else 0.012):
+            return np.array([*over, grip[2] + gap[2]])
+        return np.array([*(over if high else grip[:2]), _CARRY_M])

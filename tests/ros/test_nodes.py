@@ -114,12 +114,12 @@ def test_a_policy_that_does_not_fit_the_robot_is_told_every_difference(policy, t
 
 
 def test_the_simulated_robot_plays_the_policys_task_unless_another_is_named(policy, tmp_path):
-    turned = {"name": "arm/peg_insert", "options": {"random_yaw": True}}
+    turned = {"name": "arm/peg_insert", "options": {"random_yaw": True}, "arm": "panda"}
     learned = {"format": 2, "policy": {}, "training": {"task": turned}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(learned))
     assert played_task("", "{}", str(tmp_path)) == TaskConfig(**turned)
     assert played_task("arm/push", "{}", str(tmp_path)) == TaskConfig(name="arm/push")
-    named = played_task("arm/peg_insert", '{"random_yaw": true}', "")
+    named = played_task("arm/peg_insert", '{"random_yaw": true}', "", "panda")
     assert named == TaskConfig(**turned)
     assert played_task("", "{}", "") == TaskConfig(name="arm/reach")
     with pytest.raises(ConfigError, match="task_options is no JSON object"):

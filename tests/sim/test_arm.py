@@ -8,17 +8,18 @@ import pytest
 
 from sim.arm import TURN_PROPRIO, Arm
 from sim.arm_config import ArmConfig
+from sim.arms.primitive import PRIMITIVE
 
 CONFIG = ArmConfig()
 MIDDLE = np.array([0.37, 0.0, 0.15])
 
 
-def nothing(spec: Any) -> None:
+def nothing(spec: Any, kind: Any) -> None:
     """No objects."""
 
 
 def turning(at: np.ndarray = MIDDLE) -> Arm:
-    arm = Arm(CONFIG, nothing, turns=True, gripper=True)
+    arm = Arm(PRIMITIVE, CONFIG, nothing, turns=True, gripper=True)
     arm.reset(at, gripper_opening=0.02)
     return arm
 
@@ -35,7 +36,7 @@ def turn(arm: Arm, actions: int, action: float) -> None:
 
 @pytest.mark.parametrize("x", [0.24, 0.50])
 @pytest.mark.parametrize("y", [-0.22, 0.0, 0.22])
-@pytest.mark.parametrize("yaw_rad", [-CONFIG.max_yaw_rad, 0.0, CONFIG.max_yaw_rad])
+@pytest.mark.parametrize("yaw_rad", [-PRIMITIVE.max_yaw_rad, 0.0, PRIMITIVE.max_yaw_rad])
 def test_every_yaw_is_reached_everywhere_with_the_tool_in_place_and_pointing_down(x, y, yaw_rad):
     at = np.array([x, y, 0.1])
     arm = turning(at)
@@ -60,10 +61,10 @@ def test_an_action_of_one_turns_by_the_scale_of_the_axis():
 def test_the_yaw_neither_leaves_its_workspace_nor_runs_ahead_of_a_blocked_tool():
     arm = turning()
     turn(arm, 20, 1.0)
-    assert arm.yaw <= CONFIG.max_yaw_rad + 0.01
+    assert arm.yaw <= PRIMITIVE.max_yaw_rad + 0.01
     turn(arm, 1, -1.0)  # nothing was wound up beyond the border
     hold(arm, 5)
-    assert arm.yaw == pytest.approx(CONFIG.max_yaw_rad - CONFIG.max_delta_rad, abs=0.01)
+    assert arm.yaw == pytest.approx(PRIMITIVE.max_yaw_rad - CONFIG.max_delta_rad, abs=0.01)
     blocked = turning()
     for _ in range(10):
         blocked.steer(np.zeros(3), 1.0, 0.1)  # physics stands still
@@ -90,7 +91,7 @@ def test_proprio_ends_with_sine_cosine_and_speed_of_the_yaw():
 
 
 def test_an_arm_that_does_not_turn_has_the_axes_and_the_proprio_that_it_had():
-    arm = Arm(CONFIG, nothing, gripper=False)
+    arm = Arm(PRIMITIVE, CONFIG, nothing, gripper=False)
     assert [field.name for field in arm.action_fields] == ["tcp_x", "tcp_y", "tcp_z"]
     assert [field.name for field in arm.proprio_fields] == ["tcp_pos", "tcp_vel", "gripper_opening"]
     arm.reset(MIDDLE, 0.0)

@@ -8,19 +8,20 @@ import pytest
 from robot_rl.axes import TCP_LINEAR
 from sim.arm import Arm
 from sim.arm_config import ArmConfig
+from sim.arms.primitive import PRIMITIVE
 
 CONFIG = ArmConfig()
 PERIOD_S = 1.0 / CONFIG.control_rate_hz
 MIDDLE = np.array([0.37, 0.0, 0.15])
 
 
-def nothing(spec: Any) -> None:
+def nothing(spec: Any, kind: Any) -> None:
     """No objects."""
 
 
 @pytest.fixture
 def arm() -> Arm:
-    arm = Arm(CONFIG, nothing, turns=True, gripper=True)
+    arm = Arm(PRIMITIVE, CONFIG, nothing, turns=True, gripper=True)
     arm.reset(MIDDLE, gripper_opening=0.02)
     return arm
 
@@ -64,11 +65,11 @@ def test_a_command_that_nobody_follows_ends_by_itself(arm):
 
 def test_the_border_is_reached_not_passed_and_not_left_again(arm):
     places = command(arm, 1.5, tcp_x=0.3, tcp_y=0.3, tcp_rz=1.5)
-    high = np.array(CONFIG.workspace_high)
+    high = np.array(PRIMITIVE.workspace_high)
     assert (places <= high + 2e-3).all()
     still = command(arm, 0.5)
     assert still[-1][:2] == pytest.approx(high[:2], abs=2e-3)
-    assert arm.yaw == pytest.approx(CONFIG.max_yaw_rad, abs=5e-3)
+    assert arm.yaw == pytest.approx(PRIMITIVE.max_yaw_rad, abs=5e-3)
     back = command(arm, PERIOD_S, tcp_x=-0.3)[-1]
     assert back[0] < high[0] - 0.01  # nothing was wound up beyond it
 

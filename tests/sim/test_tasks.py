@@ -10,7 +10,6 @@ from gymnasium.utils.env_checker import check_env
 
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import ConfigError, UnknownNameError
-from sim.arm_config import ArmConfig
 from sim.env import SimEnv
 from sim.registry import list_tasks, make_env, task_options
 from sim.suites.arm import ArmSimulation, make
@@ -142,12 +141,11 @@ def test_actions_are_displacements_of_the_tool():
 
 def test_the_tool_stays_inside_the_workspace_and_points_down():
     simulation = make("lift")
-    config, rng = ArmConfig(), np.random.default_rng(0)
-    simulation.reset(rng)
+    simulation.reset(np.random.default_rng(0))
     arm = simulation.arm
     for _ in range(40):
         arm.apply(np.array([1, 1, -1, 0], np.float32))
-    assert np.all(arm.tcp_pos <= np.array(config.workspace_high) + 0.01)
+    assert np.all(arm.tcp_pos <= np.array(arm.kind.workspace_high) + 0.01)
     assert arm.tcp_pos[2] > 0.0
     rotation = arm.data.site("tcp").xmat.reshape(3, 3)
     assert rotation[2, 2] < -0.99

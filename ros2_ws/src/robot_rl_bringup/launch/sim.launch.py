@@ -11,6 +11,7 @@ ARGUMENTS = {
     "policy": "policy folder that training wrote",
     "task": "simulated task; that of the policy unless you name one",
     "task_options": "of the named task, a JSON object",
+    "arm": "that plays the named task: robot-rl list sim_arms",
     "engine": "of the policy: torch, or onnx where it was exported with --onnx",
     "image_size": "frames, px",
     "autostart": "activate the policy at the start",
@@ -20,6 +21,7 @@ ARGUMENTS = {
 DEFAULTS = {
     "task": "",
     "task_options": "{}",
+    "arm": "primitive",
     "engine": "torch",
     "image_size": "64",
     "autostart": "true",
@@ -34,6 +36,7 @@ def generate_launch_description():
     robot = {
         "task": value("task"),
         "task_options": value("task_options"),
+        "arm": value("arm"),
         "image_size": value("image_size", int),
         "cameras": [*CAMERAS],
     }

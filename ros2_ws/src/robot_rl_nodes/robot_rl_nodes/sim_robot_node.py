@@ -18,7 +18,7 @@ from hardware.camera import CameraFeatures
 from hardware.sim import SimulatedArm, SimWorld, Snapshot
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.envs.cameras import CameraSpec
-from robot_rl.envs.registry import TaskConfig
+from robot_rl.envs.registry import DEFAULT_ARM, TaskConfig
 from robot_rl.errors import ConfigError
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.arm_server import ArmServer
@@ -44,6 +44,7 @@ class SimRobotNode(Node):
         policy = parameters.text("policy", "", "policy folder whose task it plays")
         task = parameters.text("task", "", "a task of the arm suite; default the policy's")
         options = parameters.text("task_options", "{}", "of the named task, a JSON object")
+        arm = parameters.text("arm", DEFAULT_ARM, "who plays the named task")
         size = parameters.count("image_size", 64, "height and width of the frames, px", 16, 1024)
         names = parameters.texts("cameras", ["front"], "cameras of the task")
         # Without noise two frames can be equal, which no real sensor's are: see camera_watch.
@@ -52,7 +53,7 @@ class SimRobotNode(Node):
         self.declare_parameter("fault", "none")
         self.add_on_set_parameters_callback(self._check)
         cameras = {name: CameraSpec(noise_std=noise) for name in names}
-        played = played_task(task, options, policy)
+        played = played_task(task, options, policy, arm)
         self._world = SimWorld(dataclasses.replace(played, cameras=cameras, image_size=size))
         self._world.start()
         self._fault = "none"
@@ -117,16 +118,16 @@ class SimRobotNode(Node):
         return response
 
 
-def played_task(task: str, options: str, policy: str) -> TaskConfig:
-    """`task` with its `options`, else that of the folder `policy`, else arm/reach.
+def played_task(task: str, options: str, policy: str, arm: str = DEFAULT_ARM) -> TaskConfig:
+    """`task` with its `options` and `arm`, else that of the folder `policy`, else arm/reach.
 
     Raises `CorruptFileError` for a folder that holds no policy, `ConfigError` for other options.
     """
     if not task and policy:
         learned = PolicyFolder(Path(policy)).config()["training"]["task"]
-        return TaskConfig(name=learned["name"], options=learned["options"])
+        return TaskConfig(name=learned["name"], options=learned["options"], arm=learned["arm"])
     try:
-        return TaskConfig(name=task or "arm/reach", options=dict(json.loads(options)))
+        return TaskConfig(name=task or "arm/reach", options=dict(json.loads(options)), arm=arm)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"task_options is no JSON object: {error}.") from error
 
