@@ -1,11 +1,13 @@
 """Film strips for the README.
 
-`python -m benchmarks.film` films the scripted experts into `docs/media/`;
+`python -m benchmarks.film` films the scripted experts into `docs/media/`, every task with the
+primitive arm and `arm/lift` with every arm;
 `python -m benchmarks.film OUT.png RUN_DIR...` the policies that runs have learned.
 """
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ import numpy as np
 from robot_rl.analysis.video import write_mp4
 from robot_rl.commands.eval import evaluate_folder, policy_folder
 from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.registry import DEFAULT_ARM
+from sim.arms import ARM_MODELS
 from sim.registry import make_env
 from sim.tasks import ARM_TASKS
 
@@ -21,10 +25,10 @@ _EPISODES, _STRIP_FRAMES = 3, 5
 Film = tuple[list[np.ndarray], float]
 
 
-def expert(task: str) -> Film:
+def expert(task: str, arm: str = DEFAULT_ARM) -> Film:
     """Frames of the expert's first episodes, and their rate."""
     camera = CameraSpec(name="front", height=64, width=64)
-    env = make_env(f"arm/{task}", (camera,), quality="default")
+    env = make_env(f"arm/{task}", (camera,), quality="default", arm=arm)
     frames = []
     for seed in range(_EPISODES):
         env.reset(seed=seed)
@@ -67,6 +71,7 @@ def main() -> None:
         ARM_TASKS, save_strips(MEDIA / "experts.png", expert, list(ARM_TASKS)), strict=True
     ):
         write_mp4(MEDIA / f"expert-{name}.mp4", *film)
+    save_strips(MEDIA / "arms.png", partial(expert, "lift"), ARM_MODELS.names())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks.timing import Row, median_s
 from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.registry import DEFAULT_ARM
 from sim.env import SimEnv
 from sim.registry import make_env
 
@@ -26,6 +27,9 @@ def run() -> list[Row]:
         rows.append(Row(f"{task}, one {size}x{size} frame, lean", 1e3 * lean, "ms"))
         rows.append(Row(f"{task}, default / lean", default / lean, "times", ">= 20"))
     rows.append(Row("arm/reach, one 64x64 camera", _steps_per_s("arm/reach"), "steps/s", ">= 2000"))
+    for arm in ("panda", "so101", "ur5e"):
+        rate = _steps_per_s("arm/lift", arm=arm)
+        rows.append(Row(f"arm/lift, {arm}, one 64x64 camera", rate, "steps/s", ">= 200"))
     return rows + _robosuite()
 
 
@@ -36,8 +40,14 @@ def _frame(task: str, camera: str, size: int, quality: str):  # noqa: ANN202 (a 
     return env.look
 
 
-def _steps_per_s(task: str, camera: str = "front", size: int = 64, seconds: float = 3.0) -> float:
-    env = make_env(task, (CameraSpec(name=camera, height=size, width=size),))
+def _steps_per_s(
+    task: str,
+    camera: str = "front",
+    size: int = 64,
+    seconds: float = 3.0,
+    arm: str = DEFAULT_ARM,
+) -> float:
+    env = make_env(task, (CameraSpec(name=camera, height=size, width=size),), arm=arm)
     rates = [_run_env(env, seconds) for _ in range(3)]
     env.close()
     return sorted(rates)[1]

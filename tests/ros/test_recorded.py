@@ -28,8 +28,8 @@ def policy(tmp_path_factory) -> Path:
 
 
 def _armed(r: Robot) -> bool:
-    """Armed, or armed again: a busy machine may have stopped the policy meanwhile."""
-    if r.probe.stopped:
+    """Armed, or armed again: a busy machine may have stopped the policy or the arm meanwhile."""
+    if r.probe.stopped or r.probe.mode.startswith("fault"):
         r.recover()
     return not r.probe.stopped
 
