@@ -70,19 +70,20 @@ def test_the_page_is_a_package_whose_commands_run(site, tmp_path):
     robot = tmp_path / "configs" / "robot" / "desk.yaml"
     robot.parent.mkdir(parents=True)
     robot.write_text(FILES["configs/robot/desk.yaml"])
-    assert [command[0] for command in COMMANDS].count("train") == 3
+    assert [command[0] for command in COMMANDS].count("train") == 4
     said = run(site, tmp_path, [[*command, *MORE[command[0]]] for command in COMMANDS])
     for line in (
         r"desk/slide +bring a ball on a rail",
         r"weighted +reward-weighted regression",
         r"near_place +Pays 1 and ends",
+        r"desk +the primitive arm on a block",
         r"desk +A slide of 40 cm",
         r"desk +`height` x `width`",
         r"desk +the slide on my desk",
         r"length_mean_steps +\d",
     ):
         assert re.search(line, said), line
-    for name in ("slide", "place", "real"):
+    for name in ("slide", "place", "raised", "real"):
         assert (tmp_path / "runs" / name / "policy" / "policy.safetensors").exists()
 
 
