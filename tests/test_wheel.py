@@ -10,7 +10,9 @@ def test_the_wheel_builds_and_runs(tmp_path, repository):
     subprocess.run(build, cwd=repository, check=True)
     (wheel,) = tmp_path.glob("robot_rl-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"robot_rl/configs/train.yaml", "sim/assets/scene.xml", "robot_rl/py.typed"} <= set(names)
+    assert {"robot_rl/configs/train.yaml", "sim/assets/scene.xml", "robot_rl/py.typed"} <= set(
+        names
+    )
     assert not any("results" in name or name.startswith("tests") for name in names)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")

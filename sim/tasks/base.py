@@ -74,6 +74,19 @@ def drawn(
     return rng.uniform(*arm.kind.within(low, high, around_m))
 
 
+def hold_box(spec: mujoco.MjSpec, at_m: np.ndarray, half_m: np.ndarray, **geom: Any) -> None:
+    """Fix a box in the hand, `at_m` [3] from the tcp in the axes of the tool."""
+    tool, offset = spec.site("tcp"), np.zeros(3)
+    mujoco.mju_rotVecQuat(offset, at_m, tool.quat)
+    tool.parent.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=half_m,
+        pos=tool.pos + offset,
+        quat=tool.quat,
+        **geom,
+    )
+
+
 def closeness(distance_m: float, range_m: float) -> float:
     """1 at zero distance, falling linearly to 0 at `range_m`."""
     return max(0.0, 1.0 - distance_m / range_m)

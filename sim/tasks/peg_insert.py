@@ -11,7 +11,7 @@ from robot_rl.errors import ConfigError
 from robot_rl.types import ProprioField
 from sim.arm import Arm
 from sim.arms.model import ArmModel
-from sim.tasks.base import ArmTask, closeness, drawn, toward
+from sim.tasks.base import ArmTask, closeness, drawn, hold_box, toward
 
 _PEG_HALF_M = 0.008
 _PEG_BELOW_TCP_M = 0.05
@@ -77,20 +77,10 @@ class PegInsert(ArmTask):
         self.state_fields = (tip, yaw) if self.turns_rad else (tip,)
 
     def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
-        tool, length_m = spec.site("tcp"), _PEG_BELOW_TCP_M + 0.01
-        middle = np.array([0.0, kind.middle_m(_PEG_HALF_M), _PEG_BELOW_TCP_M - length_m / 2])
-        offset = np.zeros(3)
-        mujoco.mju_rotVecQuat(offset, middle, tool.quat)
-        tool.parent.add_geom(
-            name="peg",
-            type=mujoco.mjtGeom.mjGEOM_BOX,
-            rgba=(0.95, 0.75, 0.15, 1),
-            mass=0.03,
-            size=[_PEG_HALF_M, _PEG_HALF_M, length_m / 2],
-            pos=tool.pos + offset,
-            quat=tool.quat,
-            **_HARD,
-        )
+        length_m = _PEG_BELOW_TCP_M + 0.01
+        at_m = np.array([0.0, kind.middle_m(_PEG_HALF_M), _PEG_BELOW_TCP_M - length_m / 2])
+        half_m = np.array([_PEG_HALF_M, _PEG_HALF_M, length_m / 2])
+        hold_box(spec, at_m, half_m, name="peg", rgba=(0.95, 0.75, 0.15, 1), mass=0.03, **_HARD)
         socket = spec.worldbody.add_body(name="socket", mocap=True)
         hole_half_m = _PEG_HALF_M + self.clearance_m
         across = hole_half_m + _WALL_HALF_M

@@ -37,16 +37,31 @@ def run_expert(variant: str, seeds: range) -> list[bool]:
     results = []
     for seed in seeds:
         simulation.reset(np.random.default_rng(seed))
-        outcomes = [
-            simulation.step(simulation.expert_action()) for _ in range(simulation.max_episode_steps)
-        ]
-        results.append(any(outcome.success for outcome in outcomes))
+        steps = range(simulation.max_episode_steps)
+        results.append(any(simulation.step(simulation.expert_action()).success for _ in steps))
     return results
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_expert_succeeds_in_95_of_100_seeds(variant):
     assert sum(run_expert(variant, range(100))) >= 95
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_solved_task_stays_solved_and_the_arm_stands_in_its_workspace(variant):
+    simulation = open_variant(variant)
+    arm = simulation.arm
+    for seed in range(3):
+        simulation.reset(np.random.default_rng(seed))
+        places, goals = [], []
+        for _ in range(simulation.max_episode_steps):
+            simulation.step(simulation.expert_action())
+            places.append(arm.tcp_pos.copy())
+            goals.append(simulation.task.at_goal(arm))
+        assert all(goals[-10:])
+        assert np.ptp(places[-10:], axis=0).max() < 1e-3
+        assert (np.array(places) > np.array(arm.kind.workspace_low) - 0.01).all()
+        assert (np.array(places) < np.array(arm.kind.workspace_high) + 0.01).all()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
