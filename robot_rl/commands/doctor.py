@@ -86,15 +86,15 @@ def disk() -> Check:
 
 
 def suites() -> Check:
-    from sim.registry import list_tasks
+    from sim.registry import list_tasks, missing_suites
 
     counts: dict[str, int] = {}
     for task in list_tasks():
         suite = task.name.partition("/")[0]
         counts[suite] = counts.get(suite, 0) + 1
     found = ", ".join(f"{suite} {count}" for suite, count in counts.items())
-    missing = "" if "robosuite" in counts else "pip install --no-deps robosuite==1.5.2"
-    return Check("tasks", found, missing)
+    absent = "; ".join(f"{name}: {how}" for name, how in missing_suites())
+    return Check("tasks", found + (f". Not installed: {absent}" if absent else ""))
 
 
 def ros() -> Check:

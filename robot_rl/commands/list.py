@@ -31,9 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tasks() -> list[tuple[str, str]]:
-    from sim.registry import list_tasks
+    from sim.registry import list_tasks, missing_suites
 
-    return [(info.name, info.summary + _told(info.options)) for info in list_tasks()]
+    known = [(info.name, info.summary + _told(info.options)) for info in list_tasks()]
+    return known + [(f"{name}/...", f"not installed: {how}") for name, how in missing_suites()]
 
 
 def _told(options: Mapping[str, Any]) -> str:

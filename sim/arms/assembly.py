@@ -1,24 +1,12 @@
 """How arms of other packages are made into what `ArmModel` promises."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
 
 import mujoco
 import numpy as np
 
-from robot_rl.errors import MissingPackageError
-
 _LOOK_RAD = np.array([np.pi, 0.3, -np.pi / 2])
 _HIDDEN_GROUP = 3  # MuJoCo draws groups 0 to 2
-
-
-def packaged(package: str, path: str, install: str) -> Path:
-    """A file that `package` ships. Raises `MissingPackageError` with the command that brings it."""
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise MissingPackageError(package, install)
-    return Path(spec.origin).parent / path
 
 
 def hide_collision_shapes(spec: mujoco.MjSpec) -> None:

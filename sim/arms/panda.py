@@ -2,10 +2,10 @@
 
 import mujoco
 
-from sim.arms.assembly import add_tool, hide_collision_shapes, packaged, replace_servos
+from sim.arms.assembly import add_tool, hide_collision_shapes, replace_servos
 from sim.arms.model import ArmModel, Finger
+from sim.packages import ROBOSUITE
 
-_INSTALL = "pip install --no-deps robosuite==1.5.2"
 _QUARTER = (0.70710678, 0.0, 0.0, 0.70710678)
 _FINGERS = ("finger_joint1", "finger_joint2")
 _JOINTS = tuple(f"joint{i}" for i in range(1, 8))
@@ -17,7 +17,7 @@ _GAINS = [
 
 
 def load() -> mujoco.MjSpec:
-    assets = packaged("robosuite", "models/assets", _INSTALL)
+    assets = ROBOSUITE.file("models/assets")
     spec = mujoco.MjSpec.from_file(str(assets / "robots/panda/robot.xml"))
     hand = mujoco.MjSpec.from_file(str(assets / "grippers/panda_gripper.xml"))
     spec.attach(hand, frame=spec.body("right_hand").add_frame(), prefix="")

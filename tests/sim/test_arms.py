@@ -11,7 +11,7 @@ from robot_rl.errors import ConfigError, MissingPackageError, UnknownNameError
 from sim.arm import Arm
 from sim.arm_config import ArmConfig
 from sim.arms import ARM_MODELS, ArmModel
-from sim.arms.assembly import packaged
+from sim.packages import Package
 from sim.registry import make_env, make_simulation
 from sim.suites.arm import ArmSimulation, make
 from sim.tasks import ARM_TASKS
@@ -158,7 +158,7 @@ def test_meshes_that_are_missing_are_named_with_the_command_that_brings_them():
     with pytest.raises(
         MissingPackageError, match=r"'no_such_arms' is not installed.*pip install x"
     ):
-        packaged("no_such_arms", "arm.xml", "pip install x")
+        Package("no_such_arms", "no_such_arms", "pip install x").file("arm.xml")
 
 
 def test_a_task_has_room_or_the_arm_is_refused():
