@@ -1,5 +1,6 @@
 """Packages of other people that suites and arms come from. All are optional."""
 
+import logging
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -26,10 +27,13 @@ class Package:
 
     def load(self, module: str) -> Any:
         """A module of it. Raises `MissingPackageError`, also where one that it needs is missing."""
+        logging.disable(logging.WARNING)  # advice about parts that are not used here
         try:
             return import_module(module)
         except ImportError as error:
             raise MissingPackageError(self.name, self.install) from error
+        finally:
+            logging.disable(logging.NOTSET)
 
     def file(self, path: str) -> Path:
         """A file that it ships. Raises `MissingPackageError`."""

@@ -1,9 +1,5 @@
 """The Adroit hand of gymnasium-robotics as `Simulation`s: door, hammer, pen, relocate."""
 
-import warnings
-from functools import cache
-from typing import Any
-
 import mujoco
 import numpy as np
 
@@ -20,6 +16,7 @@ _TASKS = {
     "relocate": ("AdroitHandRelocateEnv", "carry a ball to a place in the air"),
 }
 _HORIZON = 200
+_MODULE = "gymnasium_robotics.envs.adroit_hand"
 
 
 class AdroitSimulation:
@@ -32,7 +29,7 @@ class AdroitSimulation:
     hidden_geom_groups = ()
 
     def __init__(self, name: str, reward: str) -> None:
-        self._env = getattr(_adroit(), _TASKS[name][0])(reward_type="dense")
+        self._env = getattr(PACKAGE.load(_MODULE), _TASKS[name][0])(reward_type="dense")
         self.name = f"adroit/{name}"
         self.control_rate_hz = 1.0 / self._env.dt
         self.max_episode_steps = _HORIZON
@@ -78,13 +75,6 @@ class AdroitSimulation:
 
     def close(self) -> None:
         self._env.close()
-
-
-@cache
-def _adroit() -> Any:
-    with warnings.catch_warnings():  # advice about rewards that are not used here
-        warnings.simplefilter("ignore")
-        return PACKAGE.load("gymnasium_robotics.envs.adroit_hand")
 
 
 def make(name: str, reward: str) -> AdroitSimulation:

@@ -94,11 +94,7 @@ class RobosuiteSimulation:
 
 @cache
 def _robosuite() -> Any:
-    logging.disable(logging.WARNING)  # five warnings about optional parts, none of them ours
-    try:
-        robosuite = PACKAGE.load("robosuite")
-    finally:
-        logging.disable(logging.NOTSET)
+    robosuite = PACKAGE.load("robosuite")
     logging.getLogger("robosuite_logs").setLevel(logging.ERROR)
     return robosuite
 
