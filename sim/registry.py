@@ -114,7 +114,7 @@ def make_simulation(
     place, _, name = task.partition("/")
     suite: Suite = SUITES.load(place)
     _require_offered(task, suite, reward, state)
-    require_arm(task, arm)
+    _require_arm(task, arm)
     extras: dict[str, Any] = {"state": True} if state else {}
     extras |= {"options": chosen} if options else {}
     extras |= {"arm": arm} if arm != DEFAULT_ARM else {}
@@ -141,7 +141,7 @@ def require_task(task: str) -> None:
         raise UnknownNameError("task", task, (info.name for info in list_tasks()))
 
 
-def require_arm(task: str, arm: str) -> None:
+def _require_arm(task: str, arm: str) -> None:
     """Raise where `task.arm` names no arm, or the suite of `task` lets none be chosen."""
     suite = SUITES.load(task.partition("/")[0])
     if arm != DEFAULT_ARM and not hasattr(suite, "arms"):

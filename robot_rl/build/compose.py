@@ -28,13 +28,18 @@ def compose(overrides: Sequence[str]) -> TrainConfig:
 
 
 def _require_offered(config: TrainConfig) -> None:
-    """Raise for an option that the task has not, and for an arm that cannot be chosen."""
+    """Raise for an option that the task has not, and for an arm that cannot do it."""
     task = config.task
-    if (task.options or task.arm != DEFAULT_ARM) and not config.robot.present:
-        from sim.registry import require_arm, task_options
+    if config.robot.present:
+        return
+    if task.options:
+        from sim.registry import task_options
 
         task_options(task.name, task.options)
-        require_arm(task.name, task.arm)
+    if task.arm != DEFAULT_ARM:
+        from sim.registry import make_simulation
+
+        make_simulation(task.name, task.reward, options=task.options, arm=task.arm).close()
 
 
 def compose_tree(overrides: Sequence[str], task: Mapping[str, Any] | None = None) -> dict[str, Any]:

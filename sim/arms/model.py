@@ -73,7 +73,8 @@ class ArmModel:
         if (room < np.minimum(_LEAST_ROOM_M, (high - low)[:2]) - 1e-6).any():
             raise ConfigError(
                 f"task.arm={self.name} hardly reaches the place of this task, {low} to {high} m: "
-                f"its workspace is {self.workspace_low} to {self.workspace_high} m."
+                f"its workspace is {self.workspace_low} to {self.workspace_high} m. Choose another "
+                "arm: robot-rl list sim_arms."
             )
         return drawn
 
