@@ -28,6 +28,9 @@ _SUITES = {
     "metaworld": ("door-open-v3", "coffee-push-v3", "sweep-into-v3", "assembly-v3"),
     "adroit": ("door", "hammer", "pen", "relocate"),
     "gymhil": ("PandaPickCube",),
+    "ogbench": tuple(
+        f"visual-{scene}-singletask-task2-v0" for scene in ("cube-single", "cube-double")
+    ),
 }
 Film = tuple[list[np.ndarray], float]
 

@@ -23,6 +23,7 @@ SUITES = Plugins(
         "dmc": "sim.suites.dm_control",
         "gymhil": "sim.suites.gymhil",
         "metaworld": "sim.suites.metaworld",
+        "ogbench": "sim.suites.ogbench",
         "robosuite": "sim.suites.robosuite",
     },
 )

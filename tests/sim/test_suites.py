@@ -15,6 +15,7 @@ SEEN = {
     "metaworld/door-open-v3": "corner2",
     "adroit/pen": "vil_camera",
     "gymhil/PandaPickCube": "handcam_rgb",
+    "ogbench/visual-scene-singletask-task1-v0": "front_pixels",
 }
 
 
@@ -52,6 +53,31 @@ def test_meta_worlds_policies_solve_it_with_random_goals(task):
         outcomes = [simulation.step(expert(simulation)) for _ in range(200)]
         assert any(outcome.success for outcome in outcomes)
         assert [o.reward for o in outcomes] == [float(bool(o.success)) for o in outcomes]
+
+
+@pytest.mark.parametrize(
+    ("task", "seeds"), [("cube-single-singletask-task1", 3), ("cube-double-singletask-task2", 1)]
+)
+def test_ogbenchs_oracle_puts_one_cube_after_the_other_in_place(task, seeds):
+    simulation = make_simulation(f"ogbench/visual-{task}-v0", "dense")
+    for seed in range(seeds):
+        simulation.reset(np.random.default_rng(seed))
+        outcomes = []
+        while not outcomes or not (outcomes[-1].terminated or len(outcomes) > 200):
+            outcomes.append(simulation.step(expert(simulation)))
+        assert outcomes[-1].success
+        assert outcomes[-1].reward == 0.0
+        assert outcomes[0].reward < 0.0
+    assert simulation.scene().expert_action is not None
+
+
+def test_ogbenchs_scenes_and_puzzles_have_no_expert():
+    assert (
+        make_simulation("ogbench/visual-puzzle-3x3-singletask-task1-v0", "sparse")
+        .scene()
+        .expert_action
+        is None
+    )
 
 
 def expert(simulation) -> np.ndarray:
