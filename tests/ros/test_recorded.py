@@ -155,7 +155,7 @@ def test_what_is_recorded_comes_back_with_the_same_actions(policy, tmp_path, cap
         bag = shutil.copytree(_record_in_motion(r), tmp_path / "bag")
     interface = PolicyFolder(policy).interface()
     (recording,) = read_recording(bag, interface, {"front": "/camera"})
-    assert 6 <= len(recording.steps) <= 13
+    assert len(recording.steps) >= 6  # how many more, a busy machine decides
     assert {step.source for step in recording.steps} == {"policy"}
     assert (recording.success, recording.steps[-1].terminated) == (True, True)
     assert [step.reward for step in recording.steps[-2:]] == [0.0, 1.0]
