@@ -1,4 +1,4 @@
-"""Control of the simulated arm: rates, steps, its workspace, and the fields of its actions."""
+"""Control of the simulated arm: rates, steps, and the fields of its actions."""
 
 from dataclasses import dataclass
 from functools import cached_property

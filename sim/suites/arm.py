@@ -103,9 +103,9 @@ class ArmSimulation:
 
 
 def _require_able(kind: ArmModel, task: ArmTask) -> None:
-    kinds = [ARM_MODELS.load(name) for name in ARM_MODELS.names()]
-    able = [other.name for other in kinds if other.max_yaw_rad >= task.turns_rad]
     if kind.max_yaw_rad < task.turns_rad:
+        kinds = [ARM_MODELS.load(name) for name in ARM_MODELS.names()]
+        able = [other.name for other in kinds if other.max_yaw_rad >= task.turns_rad]
         raise ConfigError(
             f"arm/{task.name} turns the tool by {task.turns_rad:.2f} rad either way, "
             f"task.arm={kind.name} by {kind.max_yaw_rad:.2f}. Choose one of: {', '.join(able)}."

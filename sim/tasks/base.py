@@ -1,5 +1,6 @@
 """What a task of the arm suite defines. The simulation around it is `ArmSimulation`."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -76,15 +77,21 @@ def drawn(
 
 def hold_box(spec: mujoco.MjSpec, at_m: np.ndarray, half_m: np.ndarray, **geom: Any) -> None:
     """Fix a box in the hand, `at_m` [3] from the tcp in the axes of the tool."""
-    tool, offset = spec.site("tcp"), np.zeros(3)
+    tool = spec.site("tcp")
+    box = mujoco.mjtGeom.mjGEOM_BOX
+    tool.parent.add_geom(type=box, size=half_m, pos=at_tool(tool, at_m), quat=tool.quat, **geom)
+
+
+def at_tool(tool: mujoco.MjsSite, at_m: np.ndarray) -> np.ndarray:
+    """Where in the hand's own axes a place is that lies `at_m` [3] from the tcp in the tool's."""
+    offset = np.zeros(3)
     mujoco.mju_rotVecQuat(offset, at_m, tool.quat)
-    tool.parent.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        size=half_m,
-        pos=tool.pos + offset,
-        quat=tool.quat,
-        **geom,
-    )
+    return tool.pos + offset
+
+
+def yaw_quat(yaw_rad: float) -> tuple[float, float, float, float]:
+    """(w, x, y, z) of a turn about the vertical."""
+    return math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2)
 
 
 def closeness(distance_m: float, range_m: float) -> float:

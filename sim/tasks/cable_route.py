@@ -8,7 +8,7 @@ import numpy as np
 from robot_rl.types import ProprioField
 from sim.arm import Arm
 from sim.arms.model import ArmModel
-from sim.tasks.base import ArmTask, closeness, drawn, toward
+from sim.tasks.base import ArmTask, at_tool, closeness, drawn, toward, yaw_quat
 
 _SEGMENTS, _SEGMENT_M, _RADIUS_M = 16, 0.018, 0.003
 _LENGTH_M = _SEGMENTS * _SEGMENT_M
@@ -95,9 +95,8 @@ class CableRoute(ArmTask):
     def _hold(self, spec: mujoco.MjSpec, kind: ArmModel, last: mujoco.MjsBody) -> None:
         """Its end between the fingers."""
         last.add_site(name="cable_end", pos=[_SEGMENT_M, 0, 0], rgba=[0, 0, 0, 0])
-        tool, offset = spec.site("tcp"), np.zeros(3)
-        mujoco.mju_rotVecQuat(offset, np.array([0, kind.middle_m(_RADIUS_M), 0]), tool.quat)
-        tool.parent.add_site(name="held_end", pos=tool.pos + offset, rgba=[0, 0, 0, 0])
+        tool, middle = spec.site("tcp"), np.array([0, kind.middle_m(_RADIUS_M), 0])
+        tool.parent.add_site(name="held_end", pos=at_tool(tool, middle), rgba=[0, 0, 0, 0])
         held = spec.add_equality(
             type=mujoco.mjtEq.mjEQ_CONNECT, objtype=mujoco.mjtObj.mjOBJ_SITE, solref=[0.02, 1.0]
         )
@@ -122,7 +121,7 @@ class CableRoute(ArmTask):
     def _put(self, arm: Arm, name: str, at: np.ndarray, turn_rad: float) -> None:
         mocap = arm.model.body(name).mocapid[0]
         arm.data.mocap_pos[mocap] = (*at, 0.0)
-        arm.data.mocap_quat[mocap] = (math.cos(turn_rad / 2), 0, 0, math.sin(turn_rad / 2))
+        arm.data.mocap_quat[mocap] = yaw_quat(turn_rad)
 
     def _stretch(self, arm: Arm, clamp: np.ndarray, azimuth_rad: float, rise_rad: float) -> None:
         """The cable in a straight line from the clamp to the hand."""
@@ -151,7 +150,8 @@ class CableRoute(ArmTask):
 
     def _cable(self, arm: Arm) -> np.ndarray:
         """[segments, 3] m: the middles."""
-        return np.array([arm.data.geom(f"cable{i}").xpos for i in range(_SEGMENTS)])
+        first = arm.model.geom("cable0").id  # a chain's geoms follow each other
+        return arm.data.geom_xpos[first : first + _SEGMENTS]
 
     def cable_to_clip(self, arm: Arm, clip: int) -> np.ndarray:
         """[3] m in the clip's axes, from its foot to the cable where it passes by."""

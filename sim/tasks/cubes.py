@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 
 from sim.arm import Arm
-from sim.tasks.base import drawn, toward
+from sim.tasks.base import drawn, toward, yaw_quat
 
 HALF_M = 0.02
 _MAX_YAW_RAD = 0.2
@@ -43,7 +43,7 @@ def place(arm: Arm, xy: np.ndarray, yaw_rad: float, name: str = "cube") -> None:
     """Stand the cube at `xy` [2] m. Call `mj_forward` afterwards."""
     joint = arm.data.joint(name)
     joint.qpos[:3] = (*xy, HALF_M)
-    joint.qpos[3:] = (np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2))
+    joint.qpos[3:] = yaw_quat(yaw_rad)
     joint.qvel[:] = 0.0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from robot_rl.types import ProprioField
 from sim.arm import Arm
 from sim.arms.model import ArmModel
-from sim.tasks.base import ArmTask, closeness, drawn, toward
+from sim.tasks.base import ArmTask, closeness, drawn, toward, yaw_quat
 
 # In the cabinet's frame x leads into it and y along its front; the hinge is at +y.
 _HALF_WIDE_M, _HIGH_M = 0.1, 0.12
@@ -89,7 +89,7 @@ class Door(ArmTask):
         x, y = drawn(arm, rng, _LOW, _HIGH)
         yaw_rad = rng.uniform(-_MAX_YAW_RAD, _MAX_YAW_RAD)
         arm.data.mocap_pos[0] = (x + _PULLED_M, y, 0.0)
-        arm.data.mocap_quat[0] = (math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2))
+        arm.data.mocap_quat[0] = yaw_quat(yaw_rad)
         mujoco.mj_forward(arm.model, arm.data)
 
     def state(self, arm: Arm) -> np.ndarray:

@@ -11,7 +11,7 @@ from robot_rl.errors import ConfigError
 from robot_rl.types import ProprioField
 from sim.arm import Arm
 from sim.arms.model import ArmModel
-from sim.tasks.base import ArmTask, closeness, drawn, hold_box, toward
+from sim.tasks.base import ArmTask, closeness, drawn, hold_box, toward, yaw_quat
 
 _PEG_HALF_M = 0.008
 _PEG_BELOW_TCP_M = 0.05
@@ -99,7 +99,7 @@ class PegInsert(ArmTask):
         arm.reset(drawn(arm, rng, _START_LOW, _START_HIGH), gripper_opening=_PEG_HALF_M)
         arm.data.mocap_pos[0] = (*drawn(arm, rng, _LOW, _HIGH), 0.0)
         yaw_rad = rng.uniform(-_MAX_YAW_RAD, _MAX_YAW_RAD) if self.turns_rad else 0.0
-        arm.data.mocap_quat[0] = (math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2))
+        arm.data.mocap_quat[0] = yaw_quat(yaw_rad)
         mujoco.mj_forward(arm.model, arm.data)
 
     def state(self, arm: Arm) -> np.ndarray:

@@ -26,8 +26,9 @@ class Reach(ArmTask):
     state_fields = (ProprioField(name="tcp_to_goal", unit="m", size=3),)
 
     def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
-        # Nothing here can touch: without constraints a physics step costs half.
-        spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_CONSTRAINT
+        # Nothing here can touch: without constraints, which a linkage needs, a step costs half.
+        off = mujoco.mjtDisableBit
+        spec.option.disableflags |= off.mjDSBL_CONTACT if kind.linkage else off.mjDSBL_CONSTRAINT
         red, grey = (0.9, 0.12, 0.1, 1), (0.25, 0.27, 0.3, 1)
         target = spec.worldbody.add_body(name="target", mocap=True)
         passive = {"contype": 0, "conaffinity": 0}

@@ -119,6 +119,19 @@ def test_the_arms_that_can_turn_their_tool(name):
     assert sum(solves(simulation, seed) for seed in range(20)) >= 19
 
 
+def test_a_linkage_holds_together_where_nothing_touches():
+    simulation = make("reach", arm="ur5e")
+    simulation.reset(np.random.default_rng(0))
+    for _ in range(20):
+        simulation.step(simulation.expert_action())
+    driver, spring_link, follower = (
+        simulation.data.joint(f"hand/right_{part}_joint").qpos[0]
+        for part in ("driver", "spring_link", "follower")
+    )
+    assert spring_link == pytest.approx(driver, abs=0.05)
+    assert follower == pytest.approx(-driver, abs=0.05)
+
+
 def solves(simulation: ArmSimulation, seed: int) -> bool:
     simulation.reset(np.random.default_rng(seed))
     steps = range(simulation.max_episode_steps)
