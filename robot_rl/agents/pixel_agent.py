@@ -16,7 +16,7 @@ from robot_rl.measures import Shown
 from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute, Split, no_split, restore_optimizer
 from robot_rl.networks.layers import polyak_
-from robot_rl.networks.policy import Carry, Obs, Policy, Previous
+from robot_rl.networks.policy import Carry, Obs, Policy, Previous, acting
 from robot_rl.networks.recurrent import RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from robot_rl.replay.draws import Draws, Transitions
@@ -84,10 +84,8 @@ class PixelActor:
         return self._policy.initial(n)
 
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
-        was_training = self._policy.training
-        self._policy.eval()
-        out, carry = self._policy.output(obs, previous, carry)
-        self._policy.train(was_training)
+        with acting(self._policy):
+            out, carry = self._policy.output(obs, previous, carry)
         return self._explore(out, self._exploration()), carry
 
     def state_dict(self) -> dict[str, Any]:
@@ -129,6 +127,9 @@ class PixelAgent:
 
     def policy(self) -> Policy:
         return self._policy_ema
+
+    def last_policy(self) -> Policy:
+        return self._policy if self.config.policy_ema_decay else self._policy_ema
 
     def compile(self, backend: str = "inductor") -> None:
         self.compute.compile(self.encoder, backend=backend)

@@ -54,6 +54,14 @@ class Curve:
     def learner(self) -> str:
         return f"{self.agent}{self.taught}"
 
+    @property
+    def beginning(self) -> str:
+        """What the policy was before the first step; empty where it was not evaluated then."""
+        before = self.updates[self.step == 0]
+        if not before.size:
+            return ""
+        return f"{before[-1]:,} updates on demonstrations" if before[-1] else "untrained weights"
+
 
 @dataclass(frozen=True)
 class Interventions:
@@ -145,7 +153,7 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
     for label, members in sorted(group_by_label(curves).items()):
         _draw(axes, label, members, x)
     is_success = all(curve.is_success for curve in curves)
-    axes.set_xlabel(_LABELS[x])
+    axes.set_xlabel(f"{_LABELS[x]}{_at_zero(curves)}")
     axes.set_ylabel("success rate on held-out seeds" if is_success else "evaluation return")
     if is_success:
         axes.set_ylim(-0.02, 1.02)
@@ -154,6 +162,12 @@ def plot_curves(curves: Sequence[Curve], out: Path, x: Axis) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=130)
     pyplot.close(figure)
+
+
+def _at_zero(curves: Sequence[Curve]) -> str:
+    """What the policies were where the curves begin."""
+    found = sorted({curve.beginning for curve in curves if curve.beginning})
+    return f" (0: {' or '.join(found)})" if found else ""
 
 
 def axis_of(curves: Sequence[Curve], x: Axis) -> Axis:

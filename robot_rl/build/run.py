@@ -95,6 +95,7 @@ def _trainer(
         gates=[] if config.offline else build_gates(config, interface, agent),
         pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
         prefetch=compute.device.type == "cuda",
+        on_robot=config.robot.present,
         hooks=list(hooks),
     )
     return Trainer(config, parts, config.seed)

@@ -1,6 +1,7 @@
 """What runs on a robot: a policy with an explicit memory, told what really happened."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -98,6 +99,17 @@ class Policy(nn.Module):
         own, first = (torch.from_numpy(rng.random(n) < 0.5).to(self.device) for _ in range(2))
         previous = Previous(torch.from_numpy(action).to(self.device), own, first)
         return obs, previous, self.initial(n)
+
+
+@contextlib.contextmanager
+def acting(policy: nn.Module) -> Iterator[None]:
+    """Without what only learning needs, such as dropout."""
+    was_training = policy.training
+    policy.eval()
+    try:
+        yield
+    finally:
+        policy.train(was_training)
 
 
 class PolicyMemory:

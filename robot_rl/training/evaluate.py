@@ -8,7 +8,7 @@ import numpy as np
 
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
 from robot_rl.measures import Measure
-from robot_rl.networks.policy import Policy, PolicyMemory
+from robot_rl.networks.policy import Policy, PolicyMemory, acting
 from robot_rl.types import Metrics
 
 # Training episodes draw 32-bit seeds from a SeedSequence; evaluation counts up from here.
@@ -49,9 +49,15 @@ class Evaluation:
             metrics["cycle_time_s"] = float(np.mean(cycles)) / self.control_rate_hz
         return metrics
 
-    def scalars(self) -> Metrics:
+    def scalars(self, group: str = "eval") -> Metrics:
         """The metrics as they are logged."""
-        return {f"eval/{name}": value for name, value in self.metrics().items()}
+        return {f"{group}/{name}": value for name, value in self.metrics().items()}
+
+    @property
+    def score(self) -> str:
+        """Success where the task defines any, else the return."""
+        rate, total = np.mean(self.successes or [0.0]), np.mean(self.returns)
+        return f"{100 * rate:.0f} %" if self.successes else f"{total:.2f}"
 
     def __str__(self) -> str:
         metrics = self.metrics()
@@ -68,11 +74,12 @@ def evaluate(
 ) -> Evaluation:
     """Episode i uses seed HELD_OUT_SEED + i. `stop` ends early, between episodes."""
     result = Evaluation(control_rate_hz=env.interface.control_rate_hz)
-    for episode in range(episodes):
-        if stop() and episode:
-            break
-        frames = result.film if film and episode < FILMED_EPISODES else None
-        _run_episode(policy, env, HELD_OUT_SEED + episode, result, frames)
+    with acting(policy):
+        for episode in range(episodes):
+            if stop() and episode:
+                break
+            frames = result.film if film and episode < FILMED_EPISODES else None
+            _run_episode(policy, env, HELD_OUT_SEED + episode, result, frames)
     return result
 
 

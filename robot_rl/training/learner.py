@@ -26,6 +26,7 @@ from robot_rl.training.guard import require_finite
 from robot_rl.training.hooks import restore, saved
 from robot_rl.training.monitor import Monitor, Progress
 from robot_rl.training.parts import LoopConfig, Parts
+from robot_rl.types import Metrics
 
 _RECENT_EPISODES = 20
 # Settings that say how often something is due; their clocks are saved.
@@ -105,9 +106,12 @@ class Learner:
 
     # ---------------------------------------------------------------- learning
 
-    def begin(self) -> None:
-        """Speeds are measured from here on."""
+    def begin(self, monitor: Monitor, stop: Callable[[], bool]) -> bool:
+        """Speeds are measured from here on. A run that is new is evaluated; whether it was."""
+        fresh = self.step == self.updates == 0 and not self.parts.on_robot
+        evaluated = fresh and self._evaluate(monitor, stop)
         self._mark = self.progress()
+        return evaluated
 
     def learn_offline(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
         """The updates before the first step, on what is there already."""
@@ -198,28 +202,36 @@ class Learner:
         if not self.config.final_eval_episodes:
             return None
         at = self.progress()
-        result = self._rollouts(self.config.final_eval_episodes, stop)
-        monitor.scalars(at, result.scalars())
+        result, scalars, _ = self._rollouts(self.config.final_eval_episodes, stop)
+        monitor.scalars(at, scalars)
         return result
 
     def _evaluate(self, monitor: Monitor, stop: Callable[[], bool]) -> bool:
         """False where the run asks for none on the way."""
         if not self.config.eval_episodes:
             return False
-        result = self._rollouts(self.config.eval_episodes, stop)
+        result, scalars, beside = self._rollouts(self.config.eval_episodes, stop)
         at = self.progress()
-        monitor.scalars(at, result.scalars())
-        monitor.say(f"{at}  {result}")
+        monitor.scalars(at, scalars)
+        monitor.say(f"{at}  {result}{beside}")
         if result.film:
             path = self.parts.run.videos / f"{at.clock}-{at.now:09d}.mp4"
             write_mp4(path, result.film, self.parts.interface.control_rate_hz)
         success = result.metrics().get("success_rate", 0.0)
-        self.reached = 0 < self.config.stop_at_success <= success
+        self.reached = self.updates > 0 and 0 < self.config.stop_at_success <= success
         return True
 
-    def _rollouts(self, episodes: int, stop: Callable[[], bool]) -> Evaluation:
-        policy, env = self.parts.agent.policy(), self.parts.eval_env
-        return evaluate.evaluate(policy, env, episodes, self.config.video, stop)
+    def _rollouts(self, episodes: int, stop: Callable[[], bool]) -> tuple[Evaluation, Metrics, str]:
+        """Of the running average, with all scalars, and a remark on the last weights."""
+        agent, env = self.parts.agent, self.parts.eval_env
+        result = evaluate.evaluate(agent.policy(), env, episodes, self.config.video, stop)
+        if self.parts.on_robot or stop():
+            return result, result.scalars(), ""
+        last, remark = result, "" if self.updates else "  untrained"
+        if self.updates and agent.last_policy() is not agent.policy():
+            last = evaluate.evaluate(agent.last_policy(), env, episodes, False, stop)
+            remark = f"  last weights {last.score}"
+        return result, result.scalars() | last.scalars("eval_last"), remark
 
     # ------------------------------------------------------------------- state
 

@@ -31,7 +31,7 @@ class Trainer:
         if self.learner.step < self.config.steps:
             self._collect_and_learn(monitor, stop)
         else:
-            self.learner.begin()
+            self.learner.begin(monitor, stop)
             self.learner.learn_offline(monitor, stop)
         self.learner.save()
         return self.learner.finished
@@ -40,7 +40,8 @@ class Trainer:
         learner, collector = self.learner, self._collector()
         try:
             collector.start()  # first of all: what is missing is told before anything is learned
-            learner.begin()
+            if learner.begin(monitor, stop):
+                collector.drop_events()
             learner.learn_offline(monitor, stop)
             while not learner.finished and not stop() and not collector.stop_wished:
                 collector.act(random=learner.step < self.learner.parts.seed_steps)

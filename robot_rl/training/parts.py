@@ -68,4 +68,5 @@ class Parts:
     gates: list[Gate]
     pace: Pace | None = None
     prefetch: bool = False
+    on_robot: bool = False  # where every episode of an evaluation takes a person's time
     hooks: list[Hook] = field(default_factory=list)

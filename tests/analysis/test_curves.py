@@ -110,6 +110,21 @@ def test_a_run_without_steps_is_drawn_along_its_updates(tmp_path):
     plot_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "both.png", "step")
 
 
+def test_a_curve_says_what_the_policy_was_at_step_0(tmp_path):
+    def begun(name: str, *updates: int) -> Curve:
+        root = write_run(tmp_path / name, 0, [0.5])
+        rows = [{"step": 0, "updates": n, "wall_s": 1.0} for n in updates]
+        lines = [json.dumps({**r, "eval/return_mean": 1.0, "eval/success_rate": 0.1}) for r in rows]
+        metrics = root / "metrics.jsonl"
+        metrics.write_text("\n".join([*lines, metrics.read_text()]))
+        return read_curve(root)
+
+    assert begun("late").beginning == ""
+    assert begun("new", 0).beginning == "untrained weights"
+    assert begun("cloned", 0, 2000).beginning == "2,000 updates on demonstrations"
+    assert points(begun("again", 0, 2000), "step")[0].tolist() == [0, 100]
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(RunDirectoryError, match="holds no run"):
         read_curve(tmp_path)

@@ -74,14 +74,15 @@ def test_it_is_evaluated_along_its_updates(tmp_path):
     assert train(trainer)
     evaluated = [r for r in metrics(tmp_path) if "eval/success_rate" in r]
     # The final evaluation stands for the one at the end.
-    assert [(r["updates"], r["eval/episodes"]) for r in evaluated] == [(10, 2), (20, 2), (30, 2)]
+    places = [(r["updates"], r["eval/episodes"]) for r in evaluated]
+    assert places == [(0, 2), (10, 2), (20, 2), (30, 2)]
 
 
 def test_without_a_final_evaluation_the_last_update_is_judged_on_the_way(tmp_path):
     trainer = offline(tmp_path, updates=15, eval_episodes=2, final_eval_episodes=0)
     assert train(trainer)
     evaluated = [r["updates"] for r in metrics(tmp_path) if "eval/success_rate" in r]
-    assert evaluated == [10, 15]
+    assert evaluated == [0, 10, 15]
 
 
 def test_it_stops_at_the_success_that_is_enough(tmp_path):
