@@ -25,6 +25,7 @@ _EXAMPLES = """examples:
 
 _LISTED = (
     "tasks",
+    "variations",
     "agents",
     "rewards",
     "sizes",
@@ -87,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     _plot(commands)
     _bench(commands)
     _episodes(commands)
+    _variation(commands)
     _launch(commands)
     listing = _add(commands, "list", "list what can be named: tasks, agents, robots, settings ...")
     listing.add_argument("what", choices=_LISTED)
@@ -147,7 +149,10 @@ def _evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--video", type=_ending(".mp4"), metavar="FILE.mp4", help="film the first episodes"
     )
     evaluate.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="robot=NAME and its settings"
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="robot=NAME, variation=NAME, and their settings",
     )
 
 
@@ -214,6 +219,24 @@ def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     judge = _add(actions, "evaluate", "a policy's actions beside those that were applied")
     judge.add_argument("episodes", metavar="FOLDER")
     judge.add_argument("--policy", required=True)
+
+
+def _variation(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    variation = _add(commands, "variation", "see what a simulation varies; align a real camera")
+    actions = variation.add_subparsers(dest="action", required=True, metavar="ACTION")
+    grid = _add(actions, "grid", "the first picture of many episodes, side by side")
+    grid.add_argument("--rows", type=int, default=4)
+    grid.add_argument("--columns", type=int, default=6)
+    overlay = _add(actions, "overlay", "the simulated camera's picture laid over a real one")
+    overlay.add_argument("--picture", default="", metavar="FILE", help="a photo or a film")
+    overlay.add_argument("--driver", default="", metavar="NAME", help="of `robot-rl list cameras`")
+    overlay.add_argument("--driver-settings", default="{}", metavar="JSON")
+    overlay.add_argument("--share", type=float, default=0.4, help="of the simulated one")
+    overlay.add_argument("--watch", action="store_true", help="write it anew until Ctrl-C")
+    for action in (grid, overlay):
+        action.add_argument("--camera", default="", help="default: the task's first")
+        action.add_argument("--out", required=True, type=_ending(".png"), metavar="FILE.png")
+        action.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
 
 
 def _doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

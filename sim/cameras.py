@@ -7,6 +7,7 @@ import numpy as np
 
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.frames import fit
+from sim.grain import Grain
 
 
 class SimCamera:
@@ -21,12 +22,23 @@ class SimCamera:
         self._period_s = 1.0 / (spec.rate_hz or control_rate_hz)
         self._frames: deque[tuple[float, np.ndarray]] = deque()
         self._delay_s = 0.0
-        self._plain = not (spec.rate_hz or spec.delay_high_s or spec.noise_std or spec.crop)
+        self._grain: Grain | None = None
+        self._plain = True
 
-    def reset(self, now_s: float, rng: np.random.Generator) -> np.ndarray:
+    def reset(
+        self,
+        now_s: float,
+        rng: np.random.Generator,
+        more_delay_s: float = 0.0,
+        more_noise_std: float = 0.0,
+    ) -> np.ndarray:
         """First frame of an episode; it is handed out at once, as a running camera would."""
+        spec = self._spec
         self._frames.clear()
-        self._delay_s = rng.uniform(self._spec.delay_low_s, self._spec.delay_high_s)
+        self._delay_s = more_delay_s + rng.uniform(spec.delay_low_s, spec.delay_high_s)
+        noise_std = float(np.hypot(spec.noise_std, more_noise_std))
+        self._grain = Grain(noise_std, 3 * spec.height * spec.width) if noise_std else None
+        self._plain = not (spec.rate_hz or self._delay_s or noise_std or spec.crop)
         self._frames.append((now_s, self._expose(rng)))
         return self._frames[0][1]
 
@@ -43,7 +55,4 @@ class SimCamera:
 
     def _expose(self, rng: np.random.Generator) -> np.ndarray:
         frame = fit(self._render(), self._field)
-        if self._spec.noise_std:
-            noisy = frame + rng.normal(0.0, self._spec.noise_std, frame.shape)
-            frame = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-        return frame
+        return frame if self._grain is None else self._grain.on(frame, rng)

@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from robot_rl.envs.spaces import action_space, observation_space
+from robot_rl.envs.variation import VariationConfig
 from robot_rl.errors import ConfigError
 from robot_rl.types import (
     PROPRIO,
@@ -20,6 +21,7 @@ from robot_rl.types import (
     Scene,
 )
 from sim.rig import CameraRig
+from sim.variation.episodes import Variation
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
     The rig is rebuilt when the simulation replaces its model. `action_repeat` steps share one
     action and sum their rewards; `interface` has the rate of the actions, and displaces by what an
     action does in all its steps. `source` is who chooses the next action, the policy unless set.
+    What `variation` draws for an episode is in the info of its reset.
     """
 
     def __init__(
@@ -66,12 +69,13 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         make_rig: Callable[[Simulation], CameraRig],
         action_repeat: int = 1,
         use_proprio: bool = True,
+        variation: VariationConfig | None = None,
     ) -> None:
         self.simulation = simulation
         self._make_rig = make_rig
         self._action_repeat = action_repeat
-        self._rig = make_rig(simulation)
-        self._rig_model = simulation.model
+        self._varied = variation if variation is not None and variation.varies else None
+        self._open_rig()
         self.interface = interface_of(simulation, self._rig.fields, action_repeat, use_proprio)
         self.observation_space = observation_space(self.interface)
         self.action_space = action_space(self.interface)
@@ -85,16 +89,20 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         super().reset(seed=seed, options=options)
+        varied = self._vary()
         self.simulation.reset(self.np_random)
         self._refresh_rig()
         self._steps = 0
-        return self._observe(self._rig.reset(self.np_random)), {"success": False}
+        optics = None if self._variation is None else self._variation.optics
+        obs = self._observe(self._rig.reset(self.np_random, optics))
+        return obs, {"success": False, "variation": varied}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         applied = np.minimum(np.maximum(np.asarray(action, np.float32), -1.0), 1.0)
+        acting = applied if self._variation is None else self._variation.arrive(applied)
         reward, outcome = 0.0, Outcome(0.0, False, False)
         for _ in range(self._action_repeat):
-            outcome = self.simulation.step(applied)
+            outcome = self.simulation.step(acting)
             self._steps += 1
             reward += outcome.reward
             if outcome.terminated or self._steps >= self.simulation.max_episode_steps:
@@ -138,11 +146,33 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             obs[PROPRIO] = self.simulation.proprio()
         return obs
 
+    def _vary(self) -> dict[str, float]:
+        """Draw an episode; from its seed, but from numbers that nothing else is drawn from."""
+        if self._variation is None:
+            return {}
+        sequence: Any = self.np_random.bit_generator.seed_seq
+        return self._variation.begin(int(sequence.spawn(1)[0].generate_state(1)[0]))
+
+    def _open_rig(self) -> None:
+        # Before the rig, which uploads what the model looks like.
+        model, rate_hz = self.simulation.model, self.simulation.control_rate_hz
+        actions, config = len(self.simulation.action_fields), self._varied
+        self._variation = None
+        if config is not None:
+            self._variation = Variation(config, model, actions, rate_hz / self._action_repeat)
+        self._rig = self._make_rig(self.simulation)
+        self._rig_model = model
+        if self._variation is not None:
+            self._variation.watch(self._rig)
+
     def _refresh_rig(self) -> None:
         if self.simulation.model is not self._rig_model:
             self._rig.close()
-            self._rig = self._make_rig(self.simulation)
-            self._rig_model = self.simulation.model
+            before = self._variation
+            self._open_rig()
+            if self._variation is not None and before is not None:
+                self._variation.begin(before.seed)
+                mujoco.mj_forward(self.simulation.model, self.simulation.data)
 
 
 def interface_of(

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from robot_rl.config.schema import from_tree
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import DEFAULT_ARM
+from robot_rl.envs.variation import VariationConfig
 from robot_rl.errors import ConfigError, MissingPackageError, UnknownNameError
 from robot_rl.plugins import Plugins
 from sim.env import SimEnv, Simulation
@@ -79,11 +80,13 @@ def make_env(
     state: bool = False,
     options: Mapping[str, Any] | None = None,
     arm: str = DEFAULT_ARM,
+    variation: VariationConfig | None = None,
 ) -> SimEnv:
     """An environment for `task`. `state` adds the objects as they are to proprio.
 
-    `options` are the task's own. Raises `UnknownNameError` with the closest names first,
-    `ConfigError` where the task's suite has neither this reward nor a state.
+    `options` are the task's own; `variation` says in what its episodes differ. Raises
+    `UnknownNameError` with the closest names first, `ConfigError` where the task's suite has
+    neither this reward nor a state.
     """
     simulation = make_simulation(task, reward, state, options, arm)
     place, _, name = task.partition("/")
@@ -100,7 +103,7 @@ def make_env(
             simulation.hidden_geom_groups,
         )
 
-    return SimEnv(simulation, make_rig, action_repeat, use_proprio)
+    return SimEnv(simulation, make_rig, action_repeat, use_proprio, variation)
 
 
 def make_simulation(

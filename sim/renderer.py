@@ -9,6 +9,7 @@ import atexit
 import weakref
 from typing import Any, Literal
 
+import cv2
 import mujoco
 import numpy as np
 
@@ -19,6 +20,7 @@ from sim.meshes import with_thin_meshes
 Quality = Literal["lean", "default"]
 _LEAN_PLANE_EXTENTS = 30.0
 _LEAN_OFF = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION)
+_NOTHING_DRAWN = 1.0 - 1e-6  # the depth that a cleared buffer has
 _logged: set[str] = set()
 _open: "weakref.WeakSet[Renderer]" = weakref.WeakSet()
 
@@ -77,9 +79,18 @@ class Renderer:
         _log_once(self.gl_renderer())
 
     def render(
-        self, data: mujoco.MjData, camera: int, height: int, width: int, sky: bool = False
+        self,
+        data: mujoco.MjData,
+        camera: int,
+        height: int,
+        width: int,
+        sky: bool = False,
+        behind: np.ndarray | None = None,
     ) -> np.ndarray:
-        """uint8 [height, width, 3] from camera index `camera`; lean frames draw `sky` on demand."""
+        """uint8 [height, width, 3] from camera index `camera`; lean frames draw `sky` on demand.
+
+        Where nothing is drawn the picture is `behind`, of the same shape.
+        """
         if height > self._size[0] or width > self._size[1]:
             raise ConfigError(
                 f"frame {height}x{width} is larger than the render buffer "
@@ -102,11 +113,22 @@ class Renderer:
             for flag in _LEAN_OFF:  # mjv_updateScene resets them
                 self._scene.flags[flag] = False
             self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = sky
+        if behind is not None:
+            self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = False
         viewport = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(viewport, self._scene, self._context)
         pixels = np.empty((height, width, 3), np.uint8)
-        mujoco.mjr_readPixels(pixels, None, viewport, self._context)
+        depth = None if behind is None else np.empty((height, width), np.float32)
+        mujoco.mjr_readPixels(pixels, depth, viewport, self._context)
+        if behind is not None and depth is not None:
+            empty = (depth >= _NOTHING_DRAWN).view(np.uint8)
+            cv2.copyTo(np.ascontiguousarray(behind[::-1]), empty, pixels)
         return pixels[::-1]
+
+    def upload_texture(self, texture: int) -> None:
+        """What `tex_data` of the model has for it now."""
+        self._gl.make_current()
+        mujoco.mjr_uploadTexture(self._model, self._context, texture)
 
     def gl_renderer(self) -> str:
         """The GL_RENDERER string of this context."""

@@ -116,7 +116,7 @@ def _expand_task(override: str) -> list[str]:
     return ["task=other", f"task.name={value}", f"+task.cameras.{film}={{}}"]
 
 
-_GROUPS = ("task", "agent", "size", "robot", "experiment")
+_GROUPS = ("task", "variation", "agent", "size", "robot", "experiment")
 
 
 def _on_offer(group: str) -> list[str]:
@@ -137,25 +137,33 @@ def _reworded(error: Exception, overrides: Sequence[str]) -> RobotRLError:
     return ConfigError(" ".join(text.split()))
 
 
-def for_robot(task: Mapping[str, Any], overrides: Sequence[str]) -> tuple[TaskConfig, RobotConfig]:
-    """The saved `task` of a policy on the robot that `overrides` name, paid as that robot pays.
+def elsewhere(task: Mapping[str, Any], overrides: Sequence[str]) -> tuple[TaskConfig, RobotConfig]:
+    """The saved `task` of a policy on the robot that `overrides` name, paid as that robot pays, or
+    in simulations that vary as they say.
 
-    Raises `ConfigError` for an override of anything else, and where no robot is named.
+    Raises `ConfigError` for an override of anything else.
     """
-    others = [text for text in overrides if not _ROBOT.match(text.lstrip("+"))]
+    others = [text for text in overrides if not _ELSEWHERE.match(text.lstrip("+"))]
     if others:
         raise ConfigError(
             f"{', '.join(others)} cannot be set here: a policy is evaluated on the task that it "
-            "was made for. Choose where, and what pays: robot=NAME, robot.KEY=, task.reward_model=."
+            "was made for. Choose where, and what pays: robot=NAME, robot.KEY=, "
+            "task.reward_model=, variation=."
         )
-    kept = {key: value for key, value in task.items() if not key.startswith("reward")}
+    chosen = {text.lstrip("+").partition("=")[0].partition(".")[0] for text in overrides}
+    varied = any("variation" in text.partition("=")[0] for text in overrides)
+    left = ("reward", "variation") if "robot" in chosen else ("variation",)
+    kept = {key: value for key, value in task.items() if not key.startswith(left)}
     config = train_config(compose_tree(overrides, kept))
-    if not config.robot.present:
-        raise ConfigError("no robot is named: robot=NAME of `robot-rl list robots`, or nothing.")
+    if not (config.robot.present or varied):
+        raise ConfigError(
+            "no robot is named: robot=NAME of `robot-rl list robots`, variation=NAME of "
+            "`robot-rl list variations`, or nothing."
+        )
     return config.task, config.robot
 
 
-_ROBOT = re.compile(r"robot[=.]|task\.reward_")
+_ELSEWHERE = re.compile(r"robot[=.]|task\.reward_|variation=|task\.variation\.")
 
 
 # ----------------------------------------------------------------------------- resume

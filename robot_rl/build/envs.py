@@ -34,7 +34,9 @@ def build_evaluation_env(
     A robot does not know it: there it is `robot.success` that judges.
     """
     if robot is None or not robot.present:
-        return open_env(task, render)
+        # On moving pictures that were never seen in training.
+        unseen = dataclasses.replace(task.variation, held_out=True)
+        return open_env(dataclasses.replace(task, variation=unseen), render)
     return _judged(build_env(task, render, robot), robot)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from robot_rl.analysis.video import write_mp4
-from robot_rl.build.compose import for_robot
+from robot_rl.build.compose import elsewhere
 from robot_rl.build.envs import build_evaluation_env
 from robot_rl.config.schema import from_tree
 from robot_rl.deploy.artefact import PolicyFolder
@@ -49,7 +49,7 @@ def policy_folder(path: Path) -> PolicyFolder:
 def evaluate_folder(
     folder: PolicyFolder, episodes: int, film: bool, overrides: Sequence[str] = ()
 ) -> tuple[Evaluation, float]:
-    """The evaluation and the control rate; on a robot where `overrides` name one.
+    """The evaluation and the control rate; on the robot, or as varied, as `overrides` say.
 
     Refuses a task or a robot of another interface, field by field, before anything moves.
     """
@@ -64,5 +64,5 @@ def _open(folder: PolicyFolder, overrides: Sequence[str]) -> Any:
     render = from_tree(RenderConfig, training["render"], "render")
     if not overrides:
         return build_evaluation_env(from_tree(TaskConfig, training["task"], "task"), render)
-    task, robot = for_robot(training["task"], overrides)
+    task, robot = elsewhere(training["task"], overrides)
     return build_evaluation_env(task, render, robot)

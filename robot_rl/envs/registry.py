@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.robot import RobotConfig
+from robot_rl.envs.variation import VariationConfig
 from robot_rl.envs.wrappers import RelativeFrame
 from robot_rl.errors import ConfigError
 from robot_rl.plugins import Plugins
@@ -38,6 +39,8 @@ class TaskConfig:
     reward_model: str = ""
     reward_settings: dict[str, Any] = field(default_factory=dict)
     relative_frame: bool = False  # tcp_pos counts from the start of the episode
+    # In what the episodes of a simulation differ; variation=NAME of `robot-rl list variations`.
+    variation: VariationConfig = field(default_factory=VariationConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,7 @@ def open_env(task: TaskConfig, render: RenderConfig, robot: RobotConfig | None =
     """
     _require_sight(task)
     if robot is not None and robot.present:
+        _require_plain(task)
         env = KINDS.load("robot")(task, robot)
     else:
         env = _simulated(task, render)
@@ -69,6 +73,14 @@ def _require_sight(task: TaskConfig) -> None:
         )
 
 
+def _require_plain(task: TaskConfig) -> None:
+    if task.variation.varies:
+        raise ConfigError(
+            "task.variation is of simulations, and a robot is what it is. Leave it out: "
+            "variation=none."
+        )
+
+
 def _simulated(task: TaskConfig, render: RenderConfig) -> Any:
     return KINDS.load("sim")(
         task.name,
@@ -80,6 +92,7 @@ def _simulated(task: TaskConfig, render: RenderConfig) -> Any:
         state=task.state,
         options=task.options,
         arm=task.arm,
+        variation=task.variation,
     )
 
 

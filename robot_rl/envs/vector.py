@@ -4,7 +4,7 @@ import math
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -41,10 +41,11 @@ class EnvStep:
 
 
 class Opening(NamedTuple):
-    """The start of an episode."""
+    """The start of an episode. `variation` is what a simulation drew for it."""
 
     obs: Observation
     scene: Scene | None = None
+    variation: Mapping[str, float] = {}
 
 
 def episode_seed(seed: int, lane: int, episode: int) -> int:
@@ -71,7 +72,8 @@ class EnvLane:
     def reset(self) -> Opening:
         seed = episode_seed(self._seed, self._lane, self._episode)
         self._episode += 1
-        return Opening(self._env.reset(seed=seed)[0], self._scene())
+        obs, info = self._env.reset(seed=seed)
+        return Opening(obs, self._scene(), info.get("variation", {}))
 
     def step(
         self, action: np.ndarray, verdict: bool | None = None, source: str = "policy"

@@ -2,8 +2,8 @@
 run's own replay."""
 
 import dataclasses
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from robot_rl.errors import CorruptFileError, RunDirectoryError
@@ -14,11 +14,15 @@ from robot_rl.types import INTERFACE_FILE, Interface, Observation
 
 @dataclass(frozen=True)
 class StoredEpisode:
-    """`obs` has one more entry than `steps`. `name` is lane and number, such as `0/17`."""
+    """`obs` has one more entry than `steps`. `name` is lane and number, such as `0/17`.
+
+    `variation` is what the simulation drew for it.
+    """
 
     name: str
     obs: list[Observation]
     steps: list[Step]
+    variation: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -63,12 +67,13 @@ class EpisodesFolder:
     def episodes(self) -> Iterator[StoredEpisode]:
         """In the order of recording; a first one whose beginning is gone is left out."""
         for lane, journal in enumerate(self.journals()):
-            number = 0
+            number, drawn = 0, journal.variations.read()
             for rows in journal.episodes():
                 if rows[0][0] is not None:
                     continue
                 steps = [step for step, _ in rows if step is not None]
-                yield StoredEpisode(f"{lane}/{number}", [obs for _, obs in rows], steps)
+                variation = drawn.get(journal.steps - len(steps), {})
+                yield StoredEpisode(f"{lane}/{number}", [obs for _, obs in rows], steps, variation)
                 number += 1
 
 
@@ -97,7 +102,7 @@ def create(root: Path, interface: Interface) -> Journal:
 
 def write_episode(journal: Journal, episode: StoredEpisode) -> None:
     """Append it; its segments are named anew by where they begin in this journal."""
-    journal.begin(episode.obs[0])
+    journal.begin(episode.obs[0], episode.variation)
     offset, old = 0, None
     for step, next_obs in zip(episode.steps, episode.obs[1:], strict=True):
         if step.segment != old:

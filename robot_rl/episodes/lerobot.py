@@ -50,9 +50,10 @@ def export(episodes: Iterable[StoredEpisode], interface: Interface, out: Path) -
             for statistics in (own, every):
                 statistics.add(columns)
             data.write_table(arrow.table(_encoded(columns), schema=schema))
-            rows.append(_episode_row(number, start, len(episode.steps), interface, own))
+            row = _episode_row(number, start, len(episode.steps), interface, own)
+            rows.append({**row, "variation": json.dumps(dict(episode.variation))})
             start += len(episode.steps)
-    parquet.write_table(arrow.Table.from_pylist(rows), out / "meta" / "episodes" / _SHARD)
+    parquet.write_table(arrow.Table.from_pylist(_told(rows)), out / "meta" / "episodes" / _SHARD)
     parquet.write_table(_tasks(arrow, interface), out / "meta" / "tasks.parquet")
     _write_json(out / "meta" / "stats.json", every.tree())
     interface.save(out / "meta" / INTERFACE_FILE)
@@ -202,6 +203,13 @@ def _episode_row(
     for name, numbers in statistics.tree().items():
         row |= {f"stats/{name}/{key}": value for key, value in numbers.items()}
     return row
+
+
+def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without a column for what was drawn where nothing was."""
+    if any(row["variation"] != "{}" for row in rows):
+        return rows
+    return [{key: row[key] for key in row if key != "variation"} for row in rows]
 
 
 def _tasks(arrow: Any, interface: Interface) -> Any:

@@ -39,6 +39,8 @@ def export(episodes: Iterable[StoredEpisode], interface: Interface, out: Path) -
 
 def _write(group: Any, episode: StoredEpisode, interface: Interface) -> None:
     group.attrs["num_samples"] = len(episode.steps)
+    if episode.variation:
+        group.attrs["variation"] = json.dumps(dict(episode.variation))
     columns: dict[str, np.ndarray] = {
         "actions": np.stack([step.action for step in episode.steps]),
         "rewards": np.array([step.reward for step in episode.steps], np.float32),

@@ -5,13 +5,14 @@ An operator's wish to record an episode again is a record, too: nothing is ever 
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from robot_rl.replay.buffer import Replay
 from robot_rl.replay.checked import append
 from robot_rl.replay.record import BEGIN, DISCARD, LAYOUT, STEP, Raw, decode, encode
 from robot_rl.replay.storage import Step
+from robot_rl.replay.variations import Variations
 from robot_rl.types import Interface, Observation
 
 _SEGMENT_ROWS = 10_000
@@ -31,6 +32,7 @@ class Journal:
         self._interface = interface
         self._keep_rows = keep_rows
         directory.mkdir(parents=True, exist_ok=True)
+        self.variations = Variations(directory, lane)
         self._rows = 0
         self._steps = 0
         self._file: int | None = None
@@ -40,7 +42,9 @@ class Journal:
         """Steps ever recorded, those of discarded episodes included."""
         return self._steps
 
-    def begin(self, obs: Observation) -> None:
+    def begin(self, obs: Observation, variation: Mapping[str, float] | None = None) -> None:
+        """`variation` is what was drawn for the episode."""
+        self.variations.add(self._steps, variation or {})
         self._append(encode(BEGIN, None, obs, self._interface))
 
     def add(self, step: Step, next_obs: Observation) -> None:
@@ -88,6 +92,10 @@ class Journal:
         return sorted(self._directory.glob(f"lane{self._lane:02d}-*.rows"))
 
     def close(self) -> None:
+        self.variations.close()
+        self._close_segment()
+
+    def _close_segment(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -102,7 +110,7 @@ class Journal:
         self._rows += 1
 
     def _open_segment(self) -> None:
-        self.close()
+        self._close_segment()
         existing = self.segments()
         number = int(existing[-1].name.split("-")[1]) + 1 if existing else 0
         path = self._directory / (f"lane{self._lane:02d}-{number:06d}-{self._steps:012d}.rows")

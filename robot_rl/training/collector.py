@@ -140,11 +140,11 @@ class Collector:
             self._begin(lane, result.opening)
 
     def _begin(self, lane: int, opening: Opening) -> None:
-        self._sink.begin(lane, opening.obs)
+        self._sink.begin(lane, opening.obs, opening.variation)
         self._gates[lane].begin_episode()
         self._now[lane] = opening
         self._memory.begin(lane)
-        self._episodes[lane] = Episode(lane, self._steps[lane])
+        self._episodes[lane] = Episode(lane, self._steps[lane], variation=opening.variation)
 
 
 def step_of(decision: Decision, result: EnvStep) -> Step:

@@ -54,8 +54,9 @@ class DemonstrationRecorder:
             seed += 1
 
     def _attempt(self, seed: int, only_successes: bool, stop: Callable[[], bool]) -> Demonstration:
-        opening = Opening(self._env.reset(seed=seed)[0], self._env.scene())
-        self._journal.begin(opening.obs)
+        obs, info = self._env.reset(seed=seed)
+        opening = Opening(obs, self._env.scene())
+        self._journal.begin(opening.obs, info.get("variation", {}))
         self._gate.begin_episode()
         self._marks = False
         steps, again = 0, False

@@ -1,6 +1,6 @@
 """A training episode, and what the last ones say together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +33,7 @@ class Episode:
     steps_by: dict[str, int] = field(default_factory=dict)
     takeovers: int = 0
     autonomous: bool = True  # until the step before
+    variation: Mapping[str, float] = field(default_factory=dict)  # what was drawn for it
 
     def count(self, result: EnvStep) -> None:
         self.episode_return += result.reward
@@ -50,10 +51,11 @@ class Episode:
 
 
 def episode_means(episodes: Sequence[Episode], control_rate_hz: float) -> dict[str, float]:
-    """Return, success, cycle time, and how much a human did."""
+    """Return, success, cycle time, how much a human did, and what was drawn for the last one."""
     if not episodes:
         return {}
-    values = {"train/episode_return": float(np.mean([e.episode_return for e in episodes]))}
+    drawn = {f"variation/{name}": value for name, value in episodes[-1].variation.items()}
+    values = drawn | {"train/episode_return": float(np.mean([e.episode_return for e in episodes]))}
     successes = [e.success for e in episodes if e.success is not None]
     if successes:
         values["train/episode_success"] = float(np.mean(successes))

@@ -1,13 +1,11 @@
 """Where metrics go: one JSONL file (the source of every plot), TensorBoard, a live table."""
 
-import json
-import os
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,6 +13,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from robot_rl.jsonlines import JsonLines
 from robot_rl.measures import Shown
 
 
@@ -37,21 +36,6 @@ class Progress:
 
     def __str__(self) -> str:
         return f"{self.clock} {self.now:>7,}  {self.wall_s / 60:5.1f} min"
-
-
-class JsonLines:
-    """Appends one JSON object a line; a line that a killed process left unfinished is cut."""
-
-    def __init__(self, path: Path) -> None:
-        if path.exists():
-            _cut_torn_line(path)
-        self._file = path.open("a", buffering=1)
-
-    def write(self, row: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(row) + "\n")
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class Monitor:
@@ -128,10 +112,3 @@ class Monitor:
             if name in self._latest:
                 table.add_row(measure.label, measure.text(self._latest[name]))
         return Group(table, self._bar)
-
-
-def _cut_torn_line(path: Path) -> None:
-    data = path.read_bytes()
-    complete = data.rfind(b"\n") + 1
-    if complete < len(data):
-        os.truncate(path, complete)

@@ -1,7 +1,7 @@
 """Where collected steps go: in one process to disk and into the replay."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from robot_rl.replay.buffer import Replay
@@ -17,8 +17,8 @@ class Sink(Protocol):
     It may write here, or put what it is given on its way to the process that learns.
     """
 
-    def begin(self, lane: int, obs: Observation) -> None:
-        """First observation of an episode."""
+    def begin(self, lane: int, obs: Observation, variation: Mapping[str, float]) -> None:
+        """First observation of an episode, and what was drawn for it."""
         ...
 
     def add(self, lane: int, step: Step, next_obs: Observation) -> None: ...
@@ -39,8 +39,8 @@ class ReplaySink:
         self._replay, self._journals = replay, journals
         self._ended = ended
 
-    def begin(self, lane: int, obs: Observation) -> None:
-        self._journals[lane].begin(obs)
+    def begin(self, lane: int, obs: Observation, variation: Mapping[str, float]) -> None:
+        self._journals[lane].begin(obs, variation)
         self._replay.begin(lane, obs)
 
     def add(self, lane: int, step: Step, next_obs: Observation) -> None:

@@ -6,8 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
+from robot_rl.jsonlines import JsonLines
 from robot_rl.measures import Measure, named
-from robot_rl.training.monitor import JsonLines, Monitor, Progress
+from robot_rl.training.monitor import Monitor, Progress
 
 SHOWN = {
     "eval/success_rate": Measure("success on held-out seeds", "share"),

@@ -1,0 +1,44 @@
+"""Friction, masses, servo gains and damping of a model."""
+
+import mujoco
+
+from robot_rl.envs.variation import VariationConfig
+from sim.variation.draw import Draw
+
+# The model's arrays that each factor multiplies.
+_MULTIPLIED = {
+    "friction": ("geom_friction", "pair_friction"),
+    "mass": ("body_mass", "body_inertia"),
+    "gain": ("actuator_gainprm", "actuator_biasprm"),
+    "damping": ("dof_damping",),
+}
+
+
+class Physics:
+    """Sets what `config` varies from the model as it was built."""
+
+    def __init__(self, config: VariationConfig, model: mujoco.MjModel) -> None:
+        plain = VariationConfig()
+        varied = [name for name in _MULTIPLIED if getattr(config, name) != getattr(plain, name)]
+        self._model = model
+        self._built = {
+            name: {array: getattr(model, array).copy() for array in _MULTIPLIED[name]}
+            for name in varied
+        }
+        # MuJoCo derives constants from the masses, and needs data of its own to do so.
+        self._scratch = mujoco.MjData(model) if "mass" in varied else None
+
+    def apply(self, draw: Draw) -> None:
+        for name, arrays in self._built.items():
+            for array, built in arrays.items():
+                getattr(self._model, array)[:] = draw.scalars[name] * built
+        if self._scratch is not None:
+            _derive_constants(self._model, self._scratch)
+
+
+def _derive_constants(model: mujoco.MjModel, scratch: mujoco.MjData) -> None:
+    """`mj_setConst`, but for the statistics: what a camera clips depends on their extent."""
+    extent, meansize, center = model.stat.extent, model.stat.meansize, model.stat.center.copy()
+    mujoco.mj_setConst(model, scratch)
+    model.stat.extent, model.stat.meansize = extent, meansize
+    model.stat.center[:] = center
