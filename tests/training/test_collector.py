@@ -1,5 +1,6 @@
 """A collector alone: its sink, and an actor that was taken out of the agent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class Kept:
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def begin(self, lane: int, obs: Observation) -> None:
+    def begin(self, lane: int, obs: Observation, variation: Mapping[str, float]) -> None:
         self.calls.append(("begin", lane))
 
     def add(self, lane: int, step: Step, next_obs: Observation) -> None:
