@@ -79,9 +79,8 @@ class Push(ArmTask):
             return 1.0
         gap_m = float(np.linalg.norm(self.pushing_point(arm) - arm.grip_pos))
         progress = closeness(float(np.linalg.norm(self.cube_to_goal(arm))), 0.2)
-        # The second slope tells the pushing point from a place above the cube. A centimetre of
-        # progress pays more than one off the pushing point costs: else it is best to wait there.
-        return 0.12 * closeness(gap_m, 0.25) + 0.08 * closeness(gap_m, 0.06) + 0.5 * progress
+        # The second slope tells the pushing point from a place above the cube.
+        return 0.15 * closeness(gap_m, 0.25) + 0.2 * closeness(gap_m, 0.06) + 0.35 * progress
 
     def expert_action(self, arm: Arm) -> np.ndarray:
         way, grip = self.cube_to_goal(arm), arm.grip_pos
