@@ -74,9 +74,14 @@ class VariationConfig:
     @property
     def varies(self) -> bool:
         """Whether any episode differs from another by it."""
+        return self.background != "nothing" or bool(self.varied)
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The ranges that are not as built."""
         plain = VariationConfig()
-        unlike = (getattr(self, name) != getattr(plain, name) for name in self.ranges())
-        return self.background != "nothing" or any(unlike)
+        names = self.ranges()
+        return tuple(name for name in names if getattr(self, name) != getattr(plain, name))
 
 
 def _require_range(where: str, value: Range, not_below_0: bool) -> None:

@@ -43,19 +43,14 @@ class Draw:
 
 def draw(config: VariationConfig, seed: int, cameras: Sequence[str]) -> Draw:
     """Uniform in every range, each from a generator of its own: one that widens moves no other."""
-    plain = VariationConfig()
-    once = [n for n in config.ranges() if n not in (*_PER_CAMERA, "colour", "light_tilt_rad")]
-    scalars = {
-        name: float(_uniform(config, seed, name, "", 1)[0])
-        for name in once
-        if getattr(config, name) != getattr(plain, name)
-    }
+    once = [n for n in config.varied if n not in (*_PER_CAMERA, "colour", "light_tilt_rad")]
+    scalars = {name: float(_uniform(config, seed, name, "", 1)[0]) for name in once}
     of_cameras = {
         camera: {
             name: _uniform(config, seed, name, camera, size) for name, size in _PER_CAMERA.items()
         }
         for camera in cameras
-        if any(getattr(config, name) != getattr(plain, name) for name in _PER_CAMERA)
+        if set(_PER_CAMERA) & set(config.varied)
     }
     return Draw(seed, scalars, of_cameras)
 

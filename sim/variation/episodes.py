@@ -24,7 +24,7 @@ class Variation:
     ) -> None:
         self._config, self._model = config, model
         hide(model, config.background)
-        self._patterns = Patterns(model) if any(config.texture) else None
+        self._patterns = Patterns(model) if "texture" in config.varied else None
         hides = config.background != "nothing"
         self._clips = clips(config.clips, config.held_out) if hides else ()
         self._physics = Physics(config, model)
@@ -69,7 +69,7 @@ class Variation:
         return lambda time_s, height, width: clip.at(start_s + time_s, height, width), told
 
     def _lenses(self, drawn: Draw) -> dict[str, Any]:
-        if not any(self._config.camera_distortion):
+        if "camera_distortion" not in self._config.varied:
             return {}
         return {
             name: Lens(values["camera_distortion"][0], *self._rig.source_size(name)).bend

@@ -18,8 +18,7 @@ class Physics:
     """Sets what `config` varies from the model as it was built."""
 
     def __init__(self, config: VariationConfig, model: mujoco.MjModel) -> None:
-        plain = VariationConfig()
-        varied = [name for name in _MULTIPLIED if getattr(config, name) != getattr(plain, name)]
+        varied = [name for name in _MULTIPLIED if name in config.varied]
         self._model = model
         self._built = {
             name: {array: getattr(model, array).copy() for array in _MULTIPLIED[name]}

@@ -29,15 +29,15 @@ def hide(model: mujoco.MjModel, covers: Covers) -> None:
 
 
 class Patterns:
-    """A pattern of its own in every episode, on all materials that large fixed geoms have."""
+    """A pattern of its own in every episode, on the plain materials of what is fixed."""
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self._model = model
         self.texture = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_TEXTURE, SPARE_TEXTURE)
         if self.texture < 0:
             return
-        large = (model.geom_bodyid == 0) & (model.geom_matid >= 0)
-        materials = np.unique(model.geom_matid[large])
+        fixed = (model.geom_bodyid == 0) & (model.geom_matid >= 0)
+        materials = np.unique(model.geom_matid[fixed])
         bare = materials[model.mat_texid[materials, _RGB] < 0]
         model.mat_texid[bare, _RGB] = self.texture
 

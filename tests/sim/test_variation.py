@@ -306,6 +306,11 @@ def test_drawn_values_are_stored_with_collected_episodes_and_exported(tmp_path):
     with h5py.File(tmp_path / "d.hdf5") as file:
         attributes: Any = file["data/demo_1"].attrs
         assert json.loads(attributes["variation"]) == told[1]
+    run("episodes", "export", out, "--format", "lerobot", "--out", tmp_path / "set")
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(tmp_path / "set/meta/episodes/chunk-000/file-000.parquet")
+    assert [json.loads(text) for text in table["variation"].to_pylist()] == told
 
 
 def test_the_grid_and_the_overlay_are_drawn(tmp_path):
