@@ -20,6 +20,7 @@ from robot_rl.networks.stacked import NetworkConfig
 TITLE = "learner"
 PAPER = NetworkConfig(encoder="paper", hidden_dim=1024, layer_norm=False)
 _UPDATES = 30
+_RUN_STEPS = 100_000  # of a run that this would be, for its schedules
 
 
 def run() -> list[Row]:
@@ -87,6 +88,7 @@ def _paper() -> list[Row]:
 
 def agent_of(config: AgentConfig, size: int, precision: str) -> DrQV2:
     torch.manual_seed(0)
-    agent = build_agent(config, interface(size), Compute.choose("auto", precision))
+    compute = Compute.choose("auto", precision)
+    agent = build_agent(config.for_run(_RUN_STEPS), interface(size), compute)
     assert isinstance(agent, DrQV2)
     return agent

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robot_rl.agents.drqv2 import DrQV2
+from robot_rl.networks.ensemble import EnsembleCritic, EnsembleLinear
 from robot_rl.types import Batch
 
 
@@ -33,8 +34,7 @@ class Textbook:
         self.config = agent.config
         self.encoder = nn.Sequential(*_plain_convs(agent))
         self.pi = copy.deepcopy(agent.pi)
-        self.critic = copy.deepcopy(agent.critic)
-        self.target = copy.deepcopy(agent.critic_target)
+        self.critic, self.target = TwinCritic(agent.critic), TwinCritic(agent.critic_target)
         lr = agent.config.lr
         self.encoder_opt = torch.optim.Adam(self.encoder.parameters(), lr=lr)
         self.actor_opt = torch.optim.Adam(self.pi.parameters(), lr=lr)
@@ -49,10 +49,10 @@ class Textbook:
         h = self._encode(obs)
         with torch.no_grad():
             next_h = self._encode(next_obs)
-            q1, q2 = self._q(self.target, next_h, self._noisy(next_h))
+            q1, q2 = self.target(next_h, self._noisy(next_h))
             reward, discount = torch.from_numpy(batch.reward), torch.from_numpy(batch.discount)
             y = reward + discount * torch.min(q1, q2)
-        q1, q2 = self._q(self.critic, h, torch.from_numpy(batch.action))
+        q1, q2 = self.critic(h, torch.from_numpy(batch.action))
         critic_loss = F.mse_loss(q1, y) + F.mse_loss(q2, y)
         self.encoder_opt.zero_grad()
         self.critic_opt.zero_grad()
@@ -61,7 +61,7 @@ class Textbook:
         self.encoder_opt.step()
 
         h = h.detach()
-        q1, q2 = self._q(self.critic, h, self._noisy(h))
+        q1, q2 = self.critic(h, self._noisy(h))
         actor_loss = -torch.min(q1, q2).mean()
         self.actor_opt.zero_grad()
         actor_loss.backward()
@@ -81,9 +81,30 @@ class Textbook:
         x = mu + noise
         return x + (x.clamp(-1 + 1e-6, 1 - 1e-6) - x).detach()
 
-    def _q(self, critic: nn.Module, h: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        x = torch.cat((critic.trunk.image(h), action), dim=1)  # type: ignore[operator,union-attr]
-        return critic.q1(x).squeeze(1), critic.q2(x).squeeze(1)  # type: ignore[operator]
+
+class TwinCritic(nn.Module):
+    """Two networks of their own behind one trunk, with the weights of an ensemble of two."""
+
+    def __init__(self, ours: EnsembleCritic) -> None:
+        super().__init__()
+        self.trunk = copy.deepcopy(ours.trunk.image)
+        self.q1, self.q2 = (_plain_member(ours, member) for member in range(2))
+
+    def forward(self, h: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.trunk is not None
+        x = torch.cat((self.trunk(h), action), dim=1)
+        return self.q1(x).squeeze(1), self.q2(x).squeeze(1)
+
+
+def _plain_member(critic: EnsembleCritic, member: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for ours in critic.net.linear:
+        assert isinstance(ours, EnsembleLinear)
+        linear = nn.Linear(ours.weight.shape[1], ours.weight.shape[2])
+        linear.weight.data.copy_(ours.weight.data[member].T)
+        linear.bias.data.copy_(ours.bias.data[member, 0])
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
 def _plain_convs(agent: DrQV2) -> list[nn.Module]:

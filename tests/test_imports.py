@@ -23,6 +23,7 @@ LEVELS = (
     "rewards",
     "analysis",
     "training",
+    "launching",
     "build",
     "commands",
     "cli",

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from robot_rl.agents.base import AgentEntry
 from robot_rl.agents.dormant import DormantMeter, forget_, perturb_, perturbation_factor
 from robot_rl.agents.drqv2 import DrQV2, DrQV2Config, drqv2_parts
+from robot_rl.agents.q_agent import QParts
 from robot_rl.agents.taco import TacoLoss
 from robot_rl.measures import Measure, Shown
-from robot_rl.networks.actor_critic import Critic, Value
+from robot_rl.networks.actor_critic import Value
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
 from robot_rl.networks.layers import fresh_copy
-from robot_rl.networks.stacked import StackedPolicy
 from robot_rl.types import Batch, Interface
 
 
@@ -58,13 +58,12 @@ class DrM(DrQV2):
     def __init__(
         self,
         config: DrMConfig,
-        policy: StackedPolicy,
-        critic: Critic,
+        parts: QParts,
         value: Value,
         compute: Compute,
         taco: TacoLoss | None = None,
     ) -> None:
-        super().__init__(config, policy, critic, compute, taco)
+        super().__init__(config, parts, compute, taco)
         self.value = value.to(compute.device)
         self.value_opt = compute.adam(self.value, lr=config.lr)
         self._meter = DormantMeter(self.pi, config.dormant_tau)
@@ -113,7 +112,7 @@ class DrM(DrQV2):
         """Expectile regression of V(s) on min_k Q_k(s, a) of replayed actions."""
         with self.split("forward"), self.compute.autocast():
             with torch.no_grad():
-                q = torch.min(*self.critic(h, self._latent(batch.action)))
+                q = self.critic.q(h, self._critic_action(batch.action)).amin(dim=0)
             loss = expectile_loss(q - self.value(h), self.config.expectile)
         self._descend(loss, self.value_opt)
         return {"value_loss": loss.detach()}
@@ -125,8 +124,9 @@ class DrM(DrQV2):
         for name, module in self.perturbed().items():
             phi = self._fresh(name, module)
             perturb_(module, phi, alpha)
-            if module is self.critic:
-                perturb_(self.critic_target, phi, alpha)  # its own noise would tear them apart
+            for slow, fast in self._targets():
+                if fast is module:
+                    perturb_(slow, phi, alpha)  # noise of its own would tear them apart
         for optimizer in self.optimizers().values():
             forget_(optimizer)
 
@@ -171,17 +171,10 @@ def expectile_loss(error: Tensor, expectile: float) -> Tensor:
 
 def drm_parts(config: DrMConfig, interface: Interface, compute: Compute) -> dict[str, Any]:
     """What `DrM` and `Mentor` are made of, by the names of their arguments."""
-    policy, critic, taco = drqv2_parts(config, interface)
+    parts, taco = drqv2_parts(config, interface)
     net = config.network
-    value = Value(policy.encoder, net.feature_dim, net.hidden_dim, net.layer_norm)
-    return {
-        "config": config,
-        "policy": policy,
-        "critic": critic,
-        "value": value,
-        "compute": compute,
-        "taco": taco,
-    }
+    value = Value(parts.policy.encoder, net.feature_dim, net.hidden_dim, net.layer_norm)
+    return {"config": config, "parts": parts, "value": value, "compute": compute, "taco": taco}
 
 
 def build(config: DrMConfig, interface: Interface, compute: Compute) -> DrM:

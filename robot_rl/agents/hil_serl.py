@@ -17,16 +17,14 @@ from torch import Tensor, nn
 
 from robot_rl.agents.base import AgentEntry
 from robot_rl.agents.pixel_agent import PixelActor, stacked_policy
+from robot_rl.agents.q_agent import QParts, q_parts
 from robot_rl.agents.rlpd import RLPDConfig
-from robot_rl.agents.sac import SAC, make_critic, sample
+from robot_rl.agents.sac import SAC, sample
 from robot_rl.errors import ConfigError
 from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
-from robot_rl.networks.ensemble import EnsembleCritic, EnsembleGripperCritic
 from robot_rl.networks.gripper import CHOICES, GripperActor, nearest_choice
-from robot_rl.networks.layers import polyak_
-from robot_rl.networks.stacked import StackedPolicy
 from robot_rl.types import Batch, Interface
 
 
@@ -48,19 +46,15 @@ class HilSerl(SAC):
     pi: GripperActor
 
     def __init__(
-        self,
-        config: HilSerlConfig,
-        policy: StackedPolicy,
-        critic: EnsembleCritic,
-        action_dim: int,
-        compute: Compute,
+        self, config: HilSerlConfig, parts: QParts, action_dim: int, compute: Compute
     ) -> None:
-        super().__init__(config, policy, critic, action_dim - 1, compute)
-        self.gripper_target: EnsembleGripperCritic = copy.deepcopy(self.pi.gripper).requires_grad_(
-            False
-        )
-        self.actor_opt = compute.adam(self.pi.arm, lr=config.lr)
-        self.critic_opt = compute.adam(self.encoder, self.critic, self.pi.gripper, lr=config.lr)
+        assert isinstance(parts.policy.actor, GripperActor)
+        gripper = parts.policy.actor.gripper
+        super().__init__(config, parts, action_dim - 1, compute, (gripper,))
+        self.gripper_target = copy.deepcopy(gripper).requires_grad_(False)
+
+    def _acting(self) -> nn.Module:
+        return self.pi.arm
 
     def actor(self) -> PixelActor:
         return PixelActor(self._policy, with_random_gripper, self.exploration)
@@ -71,18 +65,20 @@ class HilSerl(SAC):
     def _critic_action(self, action: Tensor) -> Tensor:
         return action[:, :-1]
 
-    def _update(self, batch: Batch) -> dict[str, Tensor]:
-        metrics = super()._update(batch)
-        polyak_(self.gripper_target, self.pi.gripper, self.config.tau)
-        return metrics
+    def _targets(self) -> list[tuple[nn.Module, nn.Module]]:
+        return [*super()._targets(), (self.gripper_target, self.pi.gripper)]
 
-    def _critic_auxiliary(self, h: Features, next_h: Features, batch: Batch) -> Tensor:
+    def _auxiliary(
+        self, h: Features, next_h: Features, batch: Batch
+    ) -> tuple[Tensor | float, dict[str, Tensor]]:
         """(Q_g(s, a_g) - y_g)^2, y_g = r - penalty [told otherwise] + gamma Q'_g(s', a*)."""
+        loss, metrics = super()._auxiliary(h, next_h, batch)
         taken = nearest_choice(batch.action[:, -1])
         with torch.no_grad():
             y = self._gripper_reward(batch) + batch.discount * self._next_gripper_value(next_h)
         q = _of_choice(self.pi.gripper(h), taken)
-        return (q - y).square().mean(dim=1).sum()
+        gripper = (q - y).square().mean(dim=1).sum()
+        return loss + gripper, {**metrics, "gripper_loss": gripper.detach()}
 
     def _gripper_reward(self, batch: Batch) -> Tensor:
         """In the scale of the reward, as all that is learned from."""
@@ -121,8 +117,8 @@ def build(config: HilSerlConfig, interface: Interface, compute: Compute) -> HilS
         )
     action_dim = interface.action_size
     policy = stacked_policy(config.network, interface, gaussian=True, discrete=True)
-    critic = make_critic(config, policy, action_dim - 1)
-    return HilSerl(config, policy, critic, action_dim, compute)
+    parts = q_parts(config, policy, interface, config.ensemble_size, action_dim - 1)
+    return HilSerl(config, parts, action_dim, compute)
 
 
 HIL_SERL = AgentEntry(

@@ -5,7 +5,6 @@ The base of the family that learns with people: RLPD, HIL-SERL and RLIF are sett
 override what they change.
 """
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -15,21 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from robot_rl.agents.base import AgentEntry
-from robot_rl.agents.pixel_agent import PixelActor, PixelAgent, PixelConfig, stacked_policy
+from robot_rl.agents.pixel_agent import PixelActor, stacked_policy
+from robot_rl.agents.q_agent import QAgent, QConfig, QParts, q_parts
 from robot_rl.errors import ConfigError
 from robot_rl.measures import Measure, Shown
 from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
-from robot_rl.networks.ensemble import EnsembleCritic
-from robot_rl.networks.layers import gaussian_log_prob, polyak_
+from robot_rl.networks.layers import gaussian_log_prob
 from robot_rl.networks.policy import to_tensors
-from robot_rl.networks.stacked import StackedPolicy, single_frames
-from robot_rl.types import Batch, Interface, Observation
+from robot_rl.networks.stacked import single_frames
+from robot_rl.types import Interface, Observation
 
 
 @dataclass(frozen=True, kw_only=True)
-class SACConfig(PixelConfig):
+class SACConfig(QConfig):
     """`ensemble_size` is N and `subset_size` M of REDQ."""
 
     name: str = "sac"
@@ -43,9 +42,9 @@ class SACConfig(PixelConfig):
     entropy_in_target: bool = False
     # The actor maximises the mean of the ensemble, or its minimum.
     actor_q: Literal["mean", "min"] = "mean"
-    actor_every_updates: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.subset_size <= self.ensemble_size:
             raise ConfigError(
                 f"agent.subset_size is {self.subset_size}; it lies between 1 and "
@@ -64,11 +63,10 @@ class Temperature(nn.Module):
         return self.log_alpha.exp()
 
 
-class SAC(PixelAgent):
+class SAC(QAgent):
     """Symbols follow SAC: alpha, pi, Q; Q' is the target ensemble."""
 
     config: SACConfig
-    _policy: StackedPolicy
     shown: ClassVar[Shown] = {
         "critic_loss": Measure("critic loss"),
         "temperature": Measure("temperature (alpha)"),
@@ -77,20 +75,21 @@ class SAC(PixelAgent):
     def __init__(
         self,
         config: SACConfig,
-        policy: StackedPolicy,
-        critic: EnsembleCritic,
+        parts: QParts,
         action_dim: int,
         compute: Compute,
+        beside: tuple[nn.Module, ...] = (),
     ) -> None:
-        super().__init__(config, policy, compute)
-        self.pi = policy.actor
-        self.critic = critic.to(compute.device)
-        self.critic_target = copy.deepcopy(self.critic).requires_grad_(False)
+        super().__init__(config, parts, compute, beside)
+        self.pi = parts.policy.actor
         self.temperature = Temperature(config.temperature_init).to(compute.device)
         self.target_entropy = config.target_entropy_per_action * action_dim
-        self.critic_opt = compute.adam(self.encoder, self.critic, lr=config.lr)
-        self.actor_opt = compute.adam(self.pi, lr=config.lr)
+        self.actor_opt = compute.adam(self._acting(), lr=config.lr)
         self.temperature_opt = compute.adam(self.temperature, lr=config.lr)
+
+    def _acting(self) -> nn.Module:
+        """What the actor's loss trains."""
+        return self.pi
 
     def actor(self) -> PixelActor:
         return PixelActor(self._policy, by_sampling, self.exploration)
@@ -110,63 +109,25 @@ class SAC(PixelAgent):
             )
         h = self.encoder(single_frames(to_tensors([obs], self.compute.device)))
         chosen = self._critic_action(self.compute.tensor(action[None]))
-        return float(self.critic(h, chosen).mean())
+        return float(self.critic.q(h, chosen).mean())
 
     # ---------------------------------------------------------------- learning
-
-    def _update(self, batch: Batch) -> dict[str, Tensor]:
-        obs, next_obs = self._augmented(batch)
-        with self.split("encode"), self.compute.autocast():
-            h = self.encoder(obs)
-        with self.split("targets"), torch.no_grad(), self.compute.autocast():
-            next_h = self.encoder(next_obs)
-            y = batch.reward + batch.discount * self._next_value(next_h)
-        metrics = self._update_critic(h, next_h, y, batch)
-        if self._updates % self.config.actor_every_updates == 0:
-            metrics |= self._update_actor(h.detach(), batch)
-        with self.split("targets"):
-            polyak_(self.critic_target, self.critic, self.config.tau)
-            self._follow_policy()
-        return metrics
 
     def _next_value(self, next_h: Features) -> Tensor:
         """min over M random members of Q'(s', a'), a' ~ pi; less alpha log pi where asked."""
         action, log_prob = sample(self.pi(next_h))
         members = self.critic_target.draw_members(self.config.subset_size)
-        value = self.critic_target(next_h, action, members).amin(dim=0)
+        value = self.critic_target.q(next_h, action, members).amin(dim=0)
         return value - self.temperature() * log_prob if self.config.entropy_in_target else value
 
-    def _update_critic(
-        self, h: Features, next_h: Features, y: Tensor, batch: Batch
-    ) -> dict[str, Tensor]:
-        """Every member against the same target; the encoder learns here alone."""
-        with self.split("forward"), self.compute.autocast():
-            q = self.critic(h, self._critic_action(batch.action))
-            loss = (q - y).square().mean(dim=1).sum() + self._critic_auxiliary(h, next_h, batch)
-        self._descend(loss, self.critic_opt)
-        return {
-            "critic_loss": loss.detach(),
-            "q": q.detach().mean(),
-            "target_v": y.mean(),
-            "q_spread": q.detach().std(dim=0).mean(),
-        }
-
-    def _critic_action(self, action: Tensor) -> Tensor:
-        """The part of an action that the critics see."""
-        return action
-
-    def _critic_auxiliary(self, h: Features, next_h: Features, batch: Batch) -> Tensor | float:
-        """What a subclass adds to the critics' loss."""
-        return 0.0
-
-    def _update_actor(self, h: Features, batch: Batch) -> dict[str, Tensor]:
+    def _update_actor(self, h: Features, seen: Features) -> dict[str, Tensor]:
         """max E[Q(s, a) - alpha log pi(a|s)], and alpha towards the target entropy."""
         alpha = self.temperature()
         with self.split("forward"), self.compute.autocast():
-            out = self.pi(h)
+            out = self.pi(seen)
             action, log_prob = sample(out)
             self.critic.requires_grad_(False)
-            q = self.critic(h, action)
+            q = self.critic.q(h, action)
             q = q.mean(dim=0) if self.config.actor_q == "mean" else q.amin(dim=0)
             loss = (alpha.detach() * log_prob - q).mean() + self._actor_regulariser(out)
         self._descend(loss, self.actor_opt)
@@ -183,19 +144,11 @@ class SAC(PixelAgent):
     # ------------------------------------------------------------------- state
 
     def modules(self) -> dict[str, nn.Module]:
-        return {
-            **super().modules(),
-            "critic": self.critic,
-            "critic_target": self.critic_target,
-            "temperature": self.temperature,
-        }
+        return {**super().modules(), "temperature": self.temperature}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {
-            "critic": self.critic_opt,
-            "actor": self.actor_opt,
-            "temperature": self.temperature_opt,
-        }
+        own = {"actor": self.actor_opt, "temperature": self.temperature_opt}
+        return {**super().optimizers(), **own}
 
 
 def sample(out: ActorOutput) -> tuple[Tensor, Tensor]:
@@ -210,23 +163,11 @@ def by_sampling(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
     return sample(out)[0]
 
 
-def make_critic(config: SACConfig, policy: StackedPolicy, action_dim: int) -> EnsembleCritic:
-    """The ensemble over `action_dim` actions."""
-    net = config.network
-    return EnsembleCritic(
-        policy.encoder,
-        action_dim,
-        net.feature_dim,
-        net.hidden_dim,
-        net.layer_norm,
-        config.ensemble_size,
-    )
-
-
 def build(config: SACConfig, interface: Interface, compute: Compute) -> SAC:
     action_dim = interface.action_size
     policy = stacked_policy(config.network, interface, gaussian=True)
-    return SAC(config, policy, make_critic(config, policy, action_dim), action_dim, compute)
+    parts = q_parts(config, policy, interface, config.ensemble_size, action_dim)
+    return SAC(config, parts, action_dim, compute)
 
 
 SAC_ENTRY = AgentEntry(SACConfig(), build, "soft actor-critic from pixels")

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from robot_rl.agents.base import AGENTS
 from robot_rl.build.config import RESUMABLE, TrainConfig, train_config
 from robot_rl.config.files import config_dir, options, own_config_dir
-from robot_rl.config.schema import flatten
+from robot_rl.config.schema import flatten, from_tree
 from robot_rl.envs.registry import DEFAULT_ARM, TaskConfig
 from robot_rl.envs.robot import RobotConfig
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
+from robot_rl.launching.jobs import LauncherConfig
 
 
 def compose(overrides: Sequence[str]) -> TrainConfig:
@@ -213,6 +216,21 @@ def _with_values(tree: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]
 
 
 # ------------------------------------------------------------------------------ sweeps
+
+
+def split_launcher(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """`launcher=NAME` and `launcher.KEY=...`, and the other overrides."""
+    launcher = [text for text in overrides if re.match(r"launcher[=.]", text)]
+    return launcher, [text for text in overrides if text not in launcher]
+
+
+def launcher_config(overrides: Sequence[str]) -> LauncherConfig:
+    """Raises `ConfigError` or `UnknownNameError` for a value or a key that there is not."""
+    tree: dict[str, Any] = {}
+    for text in overrides:
+        key, _, value = text.partition("=")
+        tree[key.removeprefix("launcher").lstrip(".") or "name"] = yaml.safe_load(value)
+    return from_tree(LauncherConfig, tree, "launcher")
 
 
 def expand_sweep(overrides: Sequence[str]) -> list[list[str]]:

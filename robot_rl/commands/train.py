@@ -1,4 +1,4 @@
-"""`robot-rl train`: start a run or continue one, then evaluate, plot and export it."""
+"""`robot-rl train`: start a run or continue one, then evaluate, plot and export it; or many."""
 
 import argparse
 import json
@@ -12,14 +12,19 @@ from robot_rl.build.compose import (
     compose,
     compose_tree,
     expand_sweep,
+    launcher_config,
     resume,
+    split_launcher,
     split_run_dir,
     sweep_run_dir,
 )
 from robot_rl.build.config import TrainConfig, train_config
 from robot_rl.build.finish import finish
+from robot_rl.build.people import by_person
 from robot_rl.build.run import build_trainer, close_env, default_run_dir
 from robot_rl.errors import ConfigError, CorruptFileError
+from robot_rl.launching.jobs import Job, with_one_thread
+from robot_rl.launching.sweep import carry_out
 from robot_rl.training.loop import Trainer
 from robot_rl.training.monitor import Monitor
 from robot_rl.training.run import RunDirectory, StopSignals, read_yaml, write_text
@@ -28,16 +33,46 @@ log = logging.getLogger(__name__)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    run_dir, overrides = split_run_dir(arguments.overrides)
-    if not arguments.multirun:
-        return train(run_dir, overrides)
+    launcher, typed = split_launcher(arguments.overrides)
+    run_dir, overrides = split_run_dir(typed)
+    if arguments.multirun:
+        return sweep(run_dir, overrides, launcher)
+    if launcher:
+        raise ConfigError(f"{launcher[0]} launches the runs of a sweep; add -m.")
+    return train(run_dir, overrides)
+
+
+def sweep(run_dir: str, overrides: Sequence[str], launcher: Sequence[str]) -> int:
+    """Every combination of what was typed, each a run in a folder inside `run_dir`."""
     if not run_dir:
         raise ConfigError("a sweep needs run_dir=FOLDER; each job becomes a folder inside it.")
-    for job in expand_sweep(overrides):
-        code = train(str(sweep_run_dir(run_dir, job, overrides)), job)
-        if code:
-            return code
-    return 0
+    config = launcher_config(launcher)
+    root = Path(run_dir).absolute()
+    jobs = [_job(root, job, overrides) for job in expand_sweep(overrides)]
+    directory = RunDirectory(root)
+    directory.open()  # one launcher at a time
+    try:
+        with StopSignals() as stop:
+            return 0 if carry_out(root, jobs, config, stop) else 1
+    finally:
+        directory.close()
+
+
+def _job(root: Path, job: Sequence[str], overrides: Sequence[str]) -> Job:
+    """Raises what is wrong with it before any run starts."""
+    config = compose(job)
+    if config.robot.present or by_person(config.human):
+        raise ConfigError(
+            "a sweep runs by itself, and these runs need a robot or a person: start them one by "
+            "one, without -m."
+        )
+    return Job(
+        run_dir=sweep_run_dir(str(root), job, overrides),
+        overrides=with_one_thread(job),
+        total=config.offline_updates if config.offline else config.steps,
+        clock="updates" if config.offline else "step",
+        cwd=Path.cwd(),
+    )
 
 
 def train(run_dir: str, overrides: Sequence[str]) -> int:

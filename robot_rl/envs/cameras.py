@@ -53,10 +53,19 @@ class CameraSpec:
         """(height, width) of the frame that is taken, before any crop."""
         return self.source_height or self.height, self.source_width or self.width
 
-    def named(self, name: str, image_size: int) -> "CameraSpec":
-        """The same camera with its name, and its size where it had none of its own."""
+    def named(self, name: str, image_size: int, source_size: int = 0) -> "CameraSpec":
+        """The same camera with its name, and its size where it had none of its own.
+
+        Where it has no crop either, frames of `source_size` are taken and averaged down to it.
+        """
         height, width = self.height or image_size, self.width or image_size
-        return dataclasses.replace(self, name=name, height=height, width=width)
+        spec = dataclasses.replace(self, name=name, height=height, width=width)
+        if not source_size or self.crop:
+            return spec
+        crop = (0, 0, source_size, source_size)
+        return dataclasses.replace(
+            spec, crop=crop, source_height=source_size, source_width=source_size
+        )
 
     def field(self, control_rate_hz: float) -> CameraField:
         source_height, source_width = self.source_size if self.crop else (0, 0)

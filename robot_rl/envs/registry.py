@@ -25,6 +25,8 @@ class TaskConfig:
     name: str = "arm/reach"
     cameras: dict[str, CameraSpec] = field(default_factory=dict)
     image_size: int = 64
+    # Frames are taken at this size and averaged down to `image_size`; 0 takes them as they are.
+    source_size: int = 0
     # Who plays a task of the arm suite: `robot-rl list sim_arms`.
     arm: str = DEFAULT_ARM
     # What the task itself offers: `robot-rl list tasks`.
@@ -98,4 +100,7 @@ def _simulated(task: TaskConfig, render: RenderConfig) -> Any:
 
 def camera_specs(task: TaskConfig) -> tuple[CameraSpec, ...]:
     """The task's cameras with their names and sizes."""
-    return tuple(camera.named(name, task.image_size) for name, camera in task.cameras.items())
+    return tuple(
+        camera.named(name, task.image_size, task.source_size)
+        for name, camera in task.cameras.items()
+    )

@@ -1,4 +1,4 @@
-"""Actor and critics over `Features`."""
+"""Actor and state value over `Features`; the critics are in `networks.ensemble`."""
 
 from typing import NamedTuple
 
@@ -60,30 +60,6 @@ class Actor(nn.Module):
             pre_tanh = self.out(h)
             log_std = None if self.log_std is None else bounded_log_std(self.log_std(h))
             return ActorOutput(torch.tanh(pre_tanh), pre_tanh, balance_loss, log_std)
-
-
-class Critic(nn.Module):
-    """Twin Q over one trunk: (features, action [B, A]) -> (Q1 [B], Q2 [B])."""
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        action_dim: int,
-        feature_dim: int,
-        hidden_dim: int,
-        layer_norm: bool = False,
-    ) -> None:
-        super().__init__()
-        self.trunk = Trunk(encoder, feature_dim)
-        in_dim = self.trunk.out_dim + action_dim
-        self.q1 = mlp(in_dim, hidden_dim, 1, layer_norm)
-        self.q2 = mlp(in_dim, hidden_dim, 1, layer_norm)
-        self.apply(orthogonal_init)
-
-    def forward(self, features: Features, action: Tensor) -> tuple[Tensor, Tensor]:
-        x = torch.cat((self.trunk(features), action), dim=1)
-        with full_precision(x):
-            return self.q1(x).squeeze(1), self.q2(x).squeeze(1)
 
 
 class Value(nn.Module):

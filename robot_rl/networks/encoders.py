@@ -19,6 +19,9 @@ PRETRAINED = "efficientnet"
 CONV_SHAPES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "paper": ((32, 3, 2), (32, 3, 1), (32, 3, 1), (32, 3, 1)),
     "compact": ((32, 8, 4), (32, 4, 2), (32, 3, 1)),
+    # The map that compact makes of 64x64, made of 32x32; tiny makes one of 16x16.
+    "small": ((32, 4, 4), (32, 3, 1), (32, 3, 1)),
+    "tiny": ((32, 4, 2), (32, 3, 1)),
     # A finer map than compact (11x11 of 64x64) where success hangs on angles of a few degrees.
     "fine": ((32, 8, 4), (32, 3, 1), (32, 3, 1)),
 }

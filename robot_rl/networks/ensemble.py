@@ -6,20 +6,22 @@ from torch.nn import functional as F
 
 from robot_rl.networks.encoders import Encoder, Features, Trunk
 from robot_rl.networks.layers import full_precision, orthogonal_init
+from robot_rl.networks.values import Bins, Number
 
 
 class EnsembleLinear(nn.Module):
-    """N independent linear layers: [N, B, in] -> [N, B, out]."""
+    """N independent linear layers: [N, B, in] -> [N, B, out], at first orthogonal times `gain`."""
 
-    def __init__(self, members: int, in_dim: int, out_dim: int) -> None:
+    def __init__(self, members: int, in_dim: int, out_dim: int, gain: float = 1.0) -> None:
         super().__init__()
+        self._gain = gain
         self.weight = nn.Parameter(torch.empty(members, in_dim, out_dim))
         self.bias = nn.Parameter(torch.empty(members, 1, out_dim))
         self.reset_weights()
 
     def reset_weights(self) -> None:
         for weight in self.weight.data:
-            nn.init.orthogonal_(weight)
+            nn.init.orthogonal_(weight, self._gain)
         nn.init.zeros_(self.bias)
 
     def forward(self, x_NBI: Tensor, members: Tensor | None) -> Tensor:
@@ -51,17 +53,26 @@ class EnsembleNorm(nn.Module):
 class EnsembleMLP(nn.Module):
     """N independent networks of two hidden layers with ReLU over one input: [B, in] -> [N, B, out].
 
-    `members` [M] computes those alone.
+    `members` [M] computes those alone. `gain` is that of the last layer's first weights.
     """
 
     def __init__(
-        self, members: int, in_dim: int, hidden_dim: int, out_dim: int, layer_norm: bool
+        self,
+        members: int,
+        in_dim: int,
+        hidden_dim: int,
+        out_dim: int,
+        layer_norm: bool,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.members = members
         self.linear = nn.ModuleList(
-            EnsembleLinear(members, a, b)
-            for a, b in ((in_dim, hidden_dim), (hidden_dim, hidden_dim), (hidden_dim, out_dim))
+            (
+                EnsembleLinear(members, in_dim, hidden_dim),
+                EnsembleLinear(members, hidden_dim, hidden_dim),
+                EnsembleLinear(members, hidden_dim, out_dim, gain),
+            )
         )
         self.norm = nn.ModuleList(EnsembleNorm(members, hidden_dim) for _ in range(2 * layer_norm))
 
@@ -76,7 +87,7 @@ class EnsembleMLP(nn.Module):
 
 
 class EnsembleCritic(nn.Module):
-    """N critics over one trunk: (features, action [B, A]) -> Q [N, B] (REDQ, Chen et al. 2021)."""
+    """N critics over one trunk (REDQ, Chen et al. 2021); two are those of DrQ-v2."""
 
     def __init__(
         self,
@@ -86,21 +97,30 @@ class EnsembleCritic(nn.Module):
         hidden_dim: int,
         layer_norm: bool,
         members: int,
+        value: Number | Bins,
     ) -> None:
         super().__init__()
         self.trunk = Trunk(encoder, feature_dim)
+        self.value = value
         in_dim = self.trunk.out_dim + action_dim
-        self.q = EnsembleMLP(members, in_dim, hidden_dim, 1, layer_norm)
+        self.net = EnsembleMLP(
+            members, in_dim, hidden_dim, value.size, layer_norm, value.first_gain
+        )
         self.apply(orthogonal_init)
 
     def forward(self, features: Features, action: Tensor, members: Tensor | None = None) -> Tensor:
+        """What `value` reads, [N, B, size], of `action` [B, A]."""
         x = torch.cat((self.trunk(features), action), dim=1)
         with full_precision(x):
-            return self.q(x, members).squeeze(-1)
+            return self.net(x, members)
+
+    def q(self, features: Features, action: Tensor, members: Tensor | None = None) -> Tensor:
+        """Q [N, B]."""
+        return self.value.mean(self(features, action, members))
 
     def draw_members(self, count: int) -> Tensor:
         """`count` members at random, without repetition."""
-        return torch.randperm(self.q.members)[:count]
+        return torch.randperm(self.net.members)[:count]
 
 
 class EnsembleGripperCritic(nn.Module):

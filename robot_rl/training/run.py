@@ -45,7 +45,7 @@ class RunDirectory:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
                 pass
-            self._lock = os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise RunDirectoryError(
                 f"run_dir {self.root} cannot be written: {error.strerror}. Choose another with "

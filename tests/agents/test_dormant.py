@@ -185,9 +185,9 @@ def test_perturbation_happens_on_schedule():
     agent = make_agent(DrMConfig, INTERFACE, perturb_every_updates=3, alpha_max=0.5, lr=1e-6)
     moved = []
     for _ in range(6):
-        before = parameters(agent.critic)["q1.0.0.weight"]
+        before = parameters(agent.critic)["net.linear.0.weight"]
         agent.update(random_batch(INTERFACE))
-        moved.append(bool((parameters(agent.critic)["q1.0.0.weight"] - before).norm() > 0.1))
+        moved.append(bool((parameters(agent.critic)["net.linear.0.weight"] - before).norm() > 0.1))
     assert moved == [False, False, True, False, False, True]
 
 

@@ -51,7 +51,7 @@ def test_the_target_is_the_minimum_of_the_drawn_members():
         torch.manual_seed(3)
         action, _ = sample(agent.pi(h))
         drawn = torch.randperm(5)[:2]
-        q = agent.critic_target(h, action)
+        q = agent.critic_target.q(h, action)
     assert q.shape == (5, 16)
     torch.testing.assert_close(value, q[drawn].amin(dim=0))
 
@@ -92,11 +92,11 @@ def test_the_critic_learns_a_constant_reward_and_the_actor_climbs_it():
 
     def value() -> float:
         with torch.no_grad():
-            return float(agent.critic(h, agent.pi(h).mu).mean())
+            return float(agent.critic.q(h, agent.pi(h).mu).mean())
 
     before = value()
     for _ in range(30):
-        agent._update_actor(h, batch)
+        agent._update_actor(h, h)
     assert value() > before
 
 
@@ -135,7 +135,7 @@ def test_the_judge_is_the_mean_of_the_ensemble():
         k: v[None] if k == PROPRIO else v.permute(2, 0, 1)[None, None] for k, v in tensors.items()
     }
     with torch.no_grad():
-        q = agent.critic(agent.encoder(batch), torch.from_numpy(action)[None])
+        q = agent.critic.q(agent.encoder(batch), torch.from_numpy(action)[None])
     assert agent.judge(obs, action) == pytest.approx(float(q.mean()), rel=1e-4)
 
 
@@ -209,7 +209,7 @@ def test_the_double_dqn_values_by_the_target_what_the_critic_chose():
 
 def test_the_arm_critics_do_not_see_the_gripper():
     agent = make_agent(HilSerlConfig, ARM)
-    assert agent.critic.q.linear[0].weight.shape[1] == agent.critic.trunk.out_dim + 3
+    assert agent.critic.net.linear[0].weight.shape[1] == agent.critic.trunk.out_dim + 3
     actions = PolicyMemory(agent.actor(), 1).act([random_obs(ARM, np.random.default_rng(0))])
     assert actions.shape == (1, 4)
     assert actions[0, 3] in (-1.0, 0.0, 1.0)

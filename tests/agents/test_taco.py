@@ -87,7 +87,7 @@ def test_the_loss_plugs_into_every_agent(config):
 def test_critics_read_latent_actions():
     agent = make_agent(DrQV2Config, INTERFACE, taco=TACO)
     assert agent.taco.tokenizer(torch.zeros(1, 2)).shape == (1, TACO.latent_dim(2))
-    assert agent.critic.q1[0][0].in_features == 24 + TACO.latent_dim(2)
+    assert agent.critic.net.linear[0].weight.shape[1] == 24 + TACO.latent_dim(2)
 
 
 def test_no_parameter_sits_in_two_optimisers():

@@ -167,7 +167,7 @@ def test_a_sweep_makes_one_run_per_combination(tmp_path):
         f"run_dir={tmp_path}",
     )
     assert run.returncode == 0, run.stderr
-    names = {path.name for path in tmp_path.iterdir()}
+    names = {path.name for path in tmp_path.iterdir() if path.is_dir()}
     assert names == {f"seed={s},agent={a}" for s in (1, 2) for a in ("drqv2", "drm")}
     tree = yaml.safe_load((tmp_path / "seed=2,agent=drm" / "config.yaml").read_text())
     assert (tree["seed"], tree["agent"]["name"]) == (2, "drm")

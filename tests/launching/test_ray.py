@@ -1,0 +1,67 @@
+"""Many runs on a cluster: two Ray nodes on this machine, one of which is killed."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.launching.test_local import has_steps, wait_until
+from tests.test_cli import assert_one_clear_line
+from tests.training.tiny_run import TINY, Running, metrics, run_cli
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield made
+    made.shutdown()
+
+
+def starts(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "starts.jsonl").read_text().splitlines()]
+
+
+def test_the_runs_of_a_lost_node_go_on_elsewhere(cluster, tmp_path):
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    sweep = Running(
+        "train",
+        "-m",
+        *TINY,
+        "num_envs=0",
+        "seed=1,2",
+        "steps=400",
+        f"run_dir={tmp_path}",
+        "launcher=ray",
+        f"launcher.address={cluster.address}",
+    )
+    runs = [tmp_path / "seed=1", tmp_path / "seed=2"]
+    wait_until(lambda: all(has_steps(run, 40) for run in runs))
+    cluster.remove_node(nodes[0], allow_graceful=False)
+    ended = sweep.done(240.0)
+    assert ended.returncode == 0, ended.stderr
+    begun = sorted((len(starts(run)), run) for run in runs)
+    assert [times for times, _ in begun] == [1, 2]
+    for run in runs:
+        steps = [row["step"] for row in metrics(run)]
+        assert steps == sorted(steps), "it went on, and did not begin anew"
+        assert steps[-1] == 400
+        assert (run / "policy").exists()
+    assert "continuing" in (begun[1][1] / "job.log").read_text()
+
+
+def test_a_cluster_that_does_not_answer_is_told(tmp_path):
+    run = run_cli(
+        "train",
+        "-m",
+        "seed=1,2",
+        f"run_dir={tmp_path}",
+        "launcher=ray",
+        "launcher.address=127.0.0.1:1",
+    )
+    assert_one_clear_line(run, "launcher.address=127.0.0.1:1", "ray start --head")
