@@ -41,7 +41,8 @@ def open_arm(cameras: Mapping[str, Any] | None = None, **task: Any) -> Simulated
     """
     chosen: TaskConfig = from_tree(TaskConfig, {"cameras": cameras or {"front": {}}, **task})
     whole = {name: _uncropped(camera) for name, camera in chosen.cameras.items()}
-    return SimulatedRobot(SimWorld(dataclasses.replace(chosen, cameras=whole)))
+    played = dataclasses.replace(chosen, cameras=whole, image_size=chosen.taken_size, source_size=0)
+    return SimulatedRobot(SimWorld(played))
 
 
 def _uncropped(camera: CameraSpec) -> CameraSpec:

@@ -17,6 +17,7 @@ _EXAMPLES = """examples:
   robot-rl train task=arm/lift agent=mentor seed=3
   robot-rl train run_dir=runs/a                   start, or continue where runs/a stands
   robot-rl train -m agent=drqv2,drm seed=1,2,3 run_dir=runs/sweep
+  robot-rl train -m seed=1,2,3 run_dir=runs/sweep launcher=ray launcher.address=auto
   robot-rl eval runs/a --episodes 50 --video runs/a/film.mp4
   robot-rl eval runs/a robot=sim_arm              the same policy on a robot
   robot-rl plot runs/sweep/* --out curves.png

@@ -91,7 +91,10 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
         (["agent.network.moe.top_k=99", "agent=mentor"], ["moe.top_k is 99"]),
         (["agent.network.moe.top_k=2"], ["has no effect here", "agent.network.actor=moe"]),
         (["agent.taco.horizon=2"], ["has no effect here", "agent.taco.weight=1"]),
-        (["task.image_size=17"], ["too few for this encoder"]),
+        (
+            ["task.image_size=17", "agent.network.encoder=fine"],
+            ["17x17 pixels are too few for this encoder"],
+        ),
         (["+task.cameras.frnt={}"], ["unknown camera 'frnt'", "Choose one of: front"]),
         (["task.action_repeat=0"], ["action_repeat is 0"]),
     ],

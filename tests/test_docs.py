@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from robot_rl.build.compose import compose, expand_sweep, split_run_dir
+from robot_rl.build.compose import (
+    compose,
+    expand_sweep,
+    launcher_config,
+    split_launcher,
+    split_run_dir,
+)
 from robot_rl.cli import parse
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +35,9 @@ def test_a_command_is_taken(line):
     words = shlex.split(line, comments=True)[1:]
     arguments = parse(words)
     if arguments.command == "train":
-        _, overrides = split_run_dir(arguments.overrides)
+        launcher, typed = split_launcher(arguments.overrides)
+        launcher_config(launcher)
+        _, overrides = split_run_dir(typed)
         for job in expand_sweep(overrides):
             compose(job)
 

@@ -92,7 +92,7 @@ def test_what_was_learned_in_simulation_is_evaluated_on_the_robot_by_one_command
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("image_size: 64", "image_size: 48"), "cameras[0].height is 48 here and 64 there"),
+        (("image_size: 32", "image_size: 48"), "cameras[0].height is 48 here and 32 there"),
         (("name: arm/reach", "name: arm/lift"), "task is 'arm/lift' here and 'arm/reach' there"),
     ],
 )

@@ -56,11 +56,12 @@ class CameraSpec:
     def named(self, name: str, image_size: int, source_size: int = 0) -> "CameraSpec":
         """The same camera with its name, and its size where it had none of its own.
 
-        Where it has no crop either, frames of `source_size` are taken and averaged down to it.
+        Where it has no crop either, and they are larger, frames of `source_size` are taken and
+        averaged down to it.
         """
         height, width = self.height or image_size, self.width or image_size
         spec = dataclasses.replace(self, name=name, height=height, width=width)
-        if not source_size or self.crop:
+        if source_size <= max(height, width) or self.crop:
             return spec
         crop = (0, 0, source_size, source_size)
         return dataclasses.replace(

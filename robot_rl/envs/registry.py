@@ -25,7 +25,7 @@ class TaskConfig:
     name: str = "arm/reach"
     cameras: dict[str, CameraSpec] = field(default_factory=dict)
     image_size: int = 64
-    # Frames are taken at this size and averaged down to `image_size`; 0 takes them as they are.
+    # Frames are taken at this size, where it is larger, and averaged down to `image_size`.
     source_size: int = 0
     # Who plays a task of the arm suite: `robot-rl list sim_arms`.
     arm: str = DEFAULT_ARM
@@ -43,6 +43,11 @@ class TaskConfig:
     relative_frame: bool = False  # tcp_pos counts from the start of the episode
     # In what the episodes of a simulation differ; variation=NAME of `robot-rl list variations`.
     variation: VariationConfig = field(default_factory=VariationConfig)
+
+    @property
+    def taken_size(self) -> int:
+        """Of a frame as a camera takes it."""
+        return max(self.image_size, self.source_size)
 
 
 @dataclass(frozen=True, kw_only=True)

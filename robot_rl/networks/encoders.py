@@ -15,15 +15,18 @@ from robot_rl.types import PROPRIO, Interface
 
 PRETRAINED = "efficientnet"
 
-# (channels, kernel, stride) of each convolution.
-CONV_SHAPES: dict[str, tuple[tuple[int, int, int], ...]] = {
+Shape = tuple[tuple[int, int, int], ...]  # (channels, kernel, stride) of each convolution
+
+CONV_SHAPES: dict[str, Shape] = {
     "paper": ((32, 3, 2), (32, 3, 1), (32, 3, 1), (32, 3, 1)),
     "compact": ((32, 8, 4), (32, 4, 2), (32, 3, 1)),
-    # The map that compact makes of 64x64, made of 32x32; tiny makes one of 16x16.
-    "small": ((32, 4, 4), (32, 3, 1), (32, 3, 1)),
-    "tiny": ((32, 4, 2), (32, 3, 1)),
     # A finer map than compact (11x11 of 64x64) where success hangs on angles of a few degrees.
     "fine": ((32, 8, 4), (32, 3, 1), (32, 3, 1)),
+}
+# What compact is for frames whose smaller side has fewer pixels than this: 5x5 of 32x32, of 16x16.
+_COMPACT_BELOW: dict[int, Shape] = {
+    24: ((32, 4, 2), (32, 3, 1)),
+    48: ((32, 6, 4), (32, 3, 1)),
 }
 
 _CONSTANT = 1e-6
@@ -85,7 +88,7 @@ class Encoder(nn.Module):
         self.convs = nn.ModuleList(
             PretrainedStack(frame_stack, camera.height, camera.width)
             if shape == PRETRAINED
-            else conv_stack(3 * frame_stack, shape)
+            else conv_stack(3 * frame_stack, conv_shape(shape, camera.height, camera.width))
             for camera in interface.cameras
         )
         self.proprio_dim = interface.proprio_size
@@ -139,10 +142,19 @@ class Trunk(nn.Module):
         return torch.cat((image.float(), self.proprio(features.proprio).float()), dim=1)
 
 
-def conv_stack(in_channels: int, shape: str) -> nn.Sequential:
+def conv_shape(name: str, height: int, width: int) -> Shape:
+    """The convolutions that `name` has for frames of this size."""
+    if name == "compact":
+        for pixels, shape in _COMPACT_BELOW.items():
+            if min(height, width) < pixels:
+                return shape
+    return CONV_SHAPES[name]
+
+
+def conv_stack(in_channels: int, shape: Shape) -> nn.Sequential:
     """Convolutions with ReLU, the first of them straight from uint8."""
     layers: list[nn.Module] = []
-    for channels, kernel, stride in CONV_SHAPES[shape]:
+    for channels, kernel, stride in shape:
         conv = nn.Conv2d if layers else PixelConv
         layers += [conv(in_channels, channels, kernel, stride), nn.ReLU(inplace=True)]
         in_channels = channels

@@ -56,6 +56,7 @@ def sim_arm(*overrides: str):
         ("task=arm/peg_insert", "task.options.random_yaw=true"),
         ("task=arm/push", "task.action_repeat=2", "task.use_proprio=false"),
         ("task=arm/reach", *CROPPED),
+        ("task=arm/reach", "task.source_size=0"),
     ],
 )
 def test_a_robot_has_the_interface_of_the_simulated_task(overrides):

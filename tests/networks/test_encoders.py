@@ -7,7 +7,9 @@ from torch import nn
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Encoder, PixelConv, Trunk
+from robot_rl.networks.ensemble import EnsembleCritic
 from robot_rl.networks.layers import orthogonal_init, squashed_noise
+from robot_rl.networks.values import Number
 from tests.conftest import make_interface, random_batch
 
 
@@ -24,7 +26,10 @@ def test_pixel_conv_equals_scaling_then_convolving():
     torch.testing.assert_close(half.float(), wanted, atol=0.05, rtol=0.05)
 
 
-@pytest.mark.parametrize(("shape", "size", "flat"), [("paper", 84, 39200), ("compact", 64, 512)])
+@pytest.mark.parametrize(
+    ("shape", "size", "flat"),
+    [("paper", 84, 39200), ("compact", 64, 512), ("compact", 32, 800), ("compact", 16, 800)],
+)
 def test_published_and_compact_sizes(shape, size, flat):
     encoder = Encoder(make_interface(size=size), frame_stack=3, shape=shape)
     assert encoder.image_dim == flat
@@ -54,7 +59,7 @@ def test_unknown_shapes_and_tiny_frames_are_refused():
     with pytest.raises(UnknownNameError, match="Choose one of: compact"):
         Encoder(make_interface(), 1, "compct")
     with pytest.raises(ConfigError, match="20x20 pixels are too few"):
-        Encoder(make_interface(size=20), 1, "compact")
+        Encoder(make_interface(size=20), 1, "fine")
 
 
 def test_noise_is_clipped_inside_the_box_and_passes_the_gradient():
@@ -67,18 +72,16 @@ def test_noise_is_clipped_inside_the_box_and_passes_the_gradient():
 
 
 def test_heads_leave_autocast():
-    from robot_rl.networks.actor_critic import Critic
-
     interface = make_interface()
     encoder = Encoder(interface, 2, "compact").apply(orthogonal_init)
-    critic = Critic(encoder, 2, feature_dim=10, hidden_dim=16)
+    critic = EnsembleCritic(encoder, 2, 10, 16, False, 2, Number())
     batch = random_batch(interface).map(torch.from_numpy)
     with torch.no_grad():
-        nn.init.zeros_(critic.q1[2].weight)
-        critic.q1[2].bias.fill_(100.3)
+        nn.init.zeros_(critic.net.linear[2].weight)
+        critic.net.linear[2].bias.fill_(100.3)
     compute = Compute(torch.device("cpu"), bfloat16=True)
     with compute.autocast():
-        q, _ = critic(encoder(batch.obs), batch.action)
+        q = critic.q(encoder(batch.obs), batch.action)
     assert q.dtype == torch.float32
     torch.testing.assert_close(q, torch.full_like(q, 100.3))  # bfloat16 would say 100.5
 

@@ -114,3 +114,23 @@ def test_a_simulated_camera_renders_the_source_and_cuts():
 def test_impossible_cameras_are_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
         CameraSpec(name="c", **settings)
+
+
+def test_larger_frames_are_taken_and_averaged_down():
+    whole, small = (
+        make_env("arm/reach", (CameraSpec().named("front", size, source_size=64),))
+        for size in (64, 32)
+    )
+    frames = [env.reset(seed=3)[0]["image/front"].astype(float) for env in (whole, small)]
+    blocks = frames[0].reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(frames[1], blocks, atol=0.51)
+    field = small.interface.cameras[0]
+    assert (field.height, field.source_size, field.crop) == (32, (64, 64), (0, 0, 64, 64))
+    assert whole.interface.cameras[0].crop == ()
+    whole.close()
+    small.close()
+
+
+def test_a_crop_of_ones_own_stays():
+    spec = CameraSpec(crop=(0, 0, 20, 20), source_height=40, source_width=40)
+    assert spec.named("c", 16, source_size=64).source_size == (40, 40)

@@ -77,7 +77,7 @@ def _graph(folder: PolicyFolder, recordings: Path, engine: str) -> Iterator[None
         f"policy:={folder.root}",
         f"engine:={engine}",
         "autostart:=false",
-        *(f"image_size:={camera.height}" for camera in folder.interface().cameras[:1]),
+        *(f"image_size:={camera.source_size[0]}" for camera in folder.interface().cameras[:1]),
         f"record:={recordings}",
     ]
     graph = subprocess.Popen(command)

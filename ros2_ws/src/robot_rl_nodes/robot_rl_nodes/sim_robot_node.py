@@ -54,7 +54,8 @@ class SimRobotNode(Node):
         self.add_on_set_parameters_callback(self._check)
         cameras = {name: CameraSpec(noise_std=noise) for name in names}
         played = played_task(task, options, policy, arm)
-        self._world = SimWorld(dataclasses.replace(played, cameras=cameras, image_size=size))
+        played = dataclasses.replace(played, cameras=cameras, image_size=size, source_size=0)
+        self._world = SimWorld(played)
         self._world.start()
         self._fault = "none"
         self._frozen: dict[str, object] = {}
