@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.textbook import Textbook
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.agents.schedules import LinearSchedule
 from robot_rl.networks.layers import squashed_noise
 from robot_rl.networks.policy import PolicyMemory
+from robot_rl.networks.stacked import NetworkConfig
 from tests.agents.tiny import make_agent, parameters
 from tests.conftest import make_interface, random_batch, random_obs
 
@@ -36,6 +38,22 @@ def test_target_is_the_n_step_bellman_target():
         action = squashed_noise(agent.pi(h).mu, agent.exploration_std(), 0.3)
         q1, q2 = agent.critic_target.q(h, action)
     torch.testing.assert_close(value, torch.minimum(q1, q2))
+
+
+def test_losses_are_those_of_plain_networks_written_as_in_a_textbook():
+    """Two networks of their own, bilinear resampling for the shift: five updates stay together."""
+    face = make_interface(proprio=0, size=48)
+    network = NetworkConfig(encoder="paper", frame_stack=2, hidden_dim=32, layer_norm=False)
+    agent = make_agent(DrQV2Config, face, network=network, lr=1e-3, shift_pad=2)
+    book = Textbook(agent)
+    for seed in range(5):
+        batch = random_batch(face, seed=seed)
+        torch.manual_seed(seed)
+        critic_loss, actor_loss = book.update(batch)
+        torch.manual_seed(seed)
+        ours = agent.update(batch)
+        assert float(ours["critic_loss"]) == pytest.approx(critic_loss, rel=2e-3)
+        assert float(ours["actor_loss"]) == pytest.approx(actor_loss, rel=2e-3, abs=1e-4)
 
 
 def test_the_critic_learns_a_constant_reward():
