@@ -1,6 +1,7 @@
 """Learning: sample, update, guard; log, evaluate and save what came of it."""
 
 import dataclasses
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -223,7 +224,7 @@ class Learner:
 
     def _rollouts(self, episodes: int, stop: Callable[[], bool]) -> tuple[Evaluation, Metrics, str]:
         """Of the running average, with all scalars, and a remark on the last weights."""
-        agent, env = self.parts.agent, self.parts.eval_env
+        agent, env, began_s = self.parts.agent, self.parts.eval_env, time.perf_counter()
         result = evaluate.evaluate(agent.policy(), env, episodes, self.config.video, stop)
         if self.parts.on_robot or stop():
             return result, result.scalars(), ""
@@ -231,7 +232,8 @@ class Learner:
         if self.updates and agent.last_policy() is not agent.policy():
             last = evaluate.evaluate(agent.last_policy(), env, episodes, False, stop)
             remark = f"  last weights {last.score}"
-        return result, result.scalars() | last.scalars("eval_last"), remark
+        took = {"speed/eval_s": time.perf_counter() - began_s}
+        return result, result.scalars() | last.scalars("eval_last") | took, remark
 
     # ------------------------------------------------------------------- state
 

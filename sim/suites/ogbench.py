@@ -1,7 +1,5 @@
 """OGBench's visual manipulation tasks as `Simulation`s: `ogbench/visual-cube-single-...`."""
 
-from typing import Any
-
 import gymnasium as gym
 import mujoco
 import numpy as np
@@ -10,6 +8,7 @@ from robot_rl.plugins import attribute
 from robot_rl.types import ActionField, ProprioField, Scene
 from sim.env import Outcome
 from sim.packages import OGBENCH as PACKAGE
+from sim.suites.ogbench_experts import Expert, Plan, next_button, next_cube, next_of_scene
 
 REWARDS = ("dense", "sparse")
 HAS_STATE = False
@@ -28,8 +27,6 @@ _AXES = (
     ("tcp_rz", "rad"),
     ("gripper_closing", "1"),
 )
-# A cube is let go, and the hand away from it.
-_PLACED_M, _AWAY_M, _OPEN = 0.02, 0.16, 0.1
 
 
 class OgbenchSimulation:
@@ -64,7 +61,7 @@ class OgbenchSimulation:
             ProprioField(name="gripper", unit="1", size=2),
         )
         self._sparse = reward == "sparse"
-        self._oracle = CubeOracle(self._env) if "cube" in name else None
+        self._expert = Expert(self._env, _plan(name))
         self.reset(np.random.default_rng(0))
 
     @property
@@ -81,8 +78,7 @@ class OgbenchSimulation:
         self.data.qacc_warmstart[:] = 0.0
         self.data.ctrl[:] = 0.0
         mujoco.mj_forward(self.model, self.data)
-        if self._oracle is not None:
-            self._oracle.reset()
+        self._expert.reset()
 
     def step(self, action: np.ndarray) -> Outcome:
         self._env.step(action)
@@ -106,59 +102,16 @@ class OgbenchSimulation:
         ).astype(np.float32)
 
     def scene(self) -> Scene:
-        """Cubes have OGBench's oracle; its others know no goal of a task."""
-        if self._oracle is None:
-            return Scene()
-        return Scene(expert_action=self._oracle.action().astype(np.float32))
+        return Scene(expert_action=self._expert.action().astype(np.float32))
 
     def close(self) -> None:
         self._env.close()
 
 
-class CubeOracle:
-    """OGBench's Markov oracle, sent to one cube after the other."""
-
-    def __init__(self, env: Any) -> None:
-        oracles = PACKAGE.load("ogbench.manipspace.oracles.markov.cube_markov")
-        self._env, self._oracle = env, oracles.CubeMarkovOracle(env=env)
-        self._cube: int | None = None
-
-    def reset(self) -> None:
-        self._oracle.reset(None, None)
-        self._cube = None
-
-    def action(self) -> np.ndarray:
-        told = self._env.compute_ob_info()
-        if self._cube is None or self._left(told, self._cube):
-            self._cube = self._next(told)
-        target = self._env._cube_target_mocap_ids[self._cube]
-        goal = {
-            "privileged/target_block": self._cube,
-            "privileged/target_block_pos": self._env._data.mocap_pos[target].copy(),
-            "privileged/target_block_yaw": np.zeros(1),
-        }
-        return self._oracle.select_action(None, {**told, **goal})
-
-    def _gap(self, told: dict[str, np.ndarray], cube: int) -> float:
-        target = self._env._cube_target_mocap_ids[cube]
-        at = told[f"privileged/block_{cube}_pos"]
-        return float(np.linalg.norm(self._env._data.mocap_pos[target] - at))
-
-    def _left(self, told: dict[str, np.ndarray], cube: int) -> bool:
-        """Whether it is in place, let go, and the hand is above it."""
-        opened = told["proprio/gripper_contact"][0] < _OPEN
-        away = told["proprio/effector_pos"][2] > _AWAY_M
-        return bool(self._gap(told, cube) < _PLACED_M and opened and away)
-
-    def _next(self, told: dict[str, np.ndarray]) -> int:
-        """Of the cubes that are not in place the one whose place is lowest."""
-        count = self._env._num_cubes
-        wrong = [cube for cube in range(count) if self._gap(told, cube) >= _PLACED_M]
-        heights = {
-            cube: self._env._data.mocap_pos[self._env._cube_target_mocap_ids[cube]][2]
-            for cube in wrong or range(count)
-        }
-        return min(heights, key=lambda cube: heights[cube])
+def _plan(name: str) -> Plan:
+    if "puzzle" in name:
+        return next_button
+    return next_cube if "cube" in name else next_of_scene
 
 
 def make(name: str, reward: str) -> OgbenchSimulation:

@@ -71,15 +71,6 @@ def test_ogbenchs_oracle_puts_one_cube_after_the_other_in_place(task, seeds):
     assert simulation.scene().expert_action is not None
 
 
-def test_ogbenchs_scenes_and_puzzles_have_no_expert():
-    assert (
-        make_simulation("ogbench/visual-puzzle-3x3-singletask-task1-v0", "sparse")
-        .scene()
-        .expert_action
-        is None
-    )
-
-
 def expert(simulation) -> np.ndarray:
     action = simulation.scene().expert_action
     assert action is not None
