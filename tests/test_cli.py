@@ -151,9 +151,9 @@ def test_truncated_checkpoints_of_a_run(run_copy):
 
 def test_a_run_of_another_interface(run_copy):
     file = run_copy / "interface.json"
-    file.write_text(file.read_text().replace('"width": 64', '"width": 72', 1))
+    file.write_text(file.read_text().replace('"width": 32', '"width": 72', 1))
     run = run_cli("train", f"run_dir={run_copy}", "steps=99")
-    assert_one_clear_line(run, "another interface", "cameras[0].width is 64 here and 72 there")
+    assert_one_clear_line(run, "another interface", "cameras[0].width is 32 here and 72 there")
 
 
 def test_what_was_recorded_guards_a_run_that_lost_its_settings(run_copy):
