@@ -91,6 +91,9 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
         (["agent.network.moe.top_k=99", "agent=mentor"], ["moe.top_k is 99"]),
         (["agent.network.moe.top_k=2"], ["has no effect here", "agent.network.actor=moe"]),
         (["agent.taco.horizon=2"], ["has no effect here", "agent.taco.weight=1"]),
+        (["agent.value.bins=51"], ["has no effect here", "agent.value.fit=two_hot"]),
+        (["agent.dynamics.horizon=5"], ["has no effect here", "agent.dynamics.weight=1"]),
+        (["agent.strong.share=1"], ["agent.strong.share is 1.0"]),
         (
             ["task.image_size=17", "agent.network.encoder=fine"],
             ["17x17 pixels are too few for this encoder"],

@@ -79,6 +79,7 @@ class QConfig(PixelConfig):
     def idle(self) -> dict[str, str]:
         return {
             **super().idle(),
+            **self.value.idle(),
             **({} if self.dynamics.weight else {"agent.dynamics.": "agent.dynamics.weight=1"}),
             **({} if self.strong.share else {"agent.strong.": "agent.strong.share=0.5"}),
         }

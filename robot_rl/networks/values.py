@@ -32,6 +32,15 @@ class ValueConfig:
                 f"{self.sigma}; it needs bins >= 2, low < high, sigma > 0."
             )
 
+    def idle(self) -> dict[str, str]:
+        """As `AgentConfig.idle`."""
+        numbers = ("bins", "low", "high") if self.fit == "mse" else ()
+        off = {f"agent.value.{key}=": "agent.value.fit=two_hot" for key in numbers}
+        spread = (
+            {} if self.fit == "hl_gauss" else {"agent.value.sigma=": "agent.value.fit=hl_gauss"}
+        )
+        return {**off, **spread}
+
 
 class Number(nn.Module):
     """The return itself. `size` is the width of the critic's last layer, `first_gain` the gain of
