@@ -52,8 +52,7 @@ def sweep(run_dir: str, overrides: Sequence[str], launcher: Sequence[str]) -> in
     directory = RunDirectory(root)
     directory.open()  # one launcher at a time
     try:
-        with StopSignals() as stop:
-            return 0 if carry_out(root, jobs, config, stop) else 1
+        return 0 if carry_out(root, jobs, config) else 1
     finally:
         directory.close()
 

@@ -39,9 +39,9 @@ class RayLauncher:
             max_retries=-1,
             retry_exceptions=[InterruptedRunError],
         )(carry_out)
-        self._refs = {job: work.remote(job) for job in jobs}
         self._states: dict[Job, State] = dict.fromkeys(jobs, "waiting")
         self._before = {job: len(starts(job)) for job in jobs}
+        self._refs = {job: work.remote(job) for job in jobs}
 
     def poll(self) -> dict[Job, State]:
         """Where every job stands now."""

@@ -13,6 +13,7 @@ from rich.live import Live
 from robot_rl.launching.jobs import ENDED, Job, LauncherConfig, State
 from robot_rl.launching.local import LocalLauncher
 from robot_rl.launching.progress import Progress, table
+from robot_rl.training.run import StopSignals
 
 _POLL_S = 0.5
 
@@ -32,13 +33,14 @@ class Watch:
         self._title = title
         self._console = Console(stderr=True)
         self._progress = [Progress(job) for job in jobs]
-        self._states: dict[Job, State] = dict.fromkeys(jobs, "waiting")
+        self.states: dict[Job, State] = dict.fromkeys(jobs, "waiting")
         self._live = Live(console=self._console) if sys.stderr.isatty() else None
         if self._live is not None:
             self._live.start()
 
-    def show(self, states: dict[Job, State]) -> None:
-        before, self._states = self._states, states
+    def show(self, states: dict[Job, State]) -> bool:
+        """Whether all have ended."""
+        before, self.states = self.states, states
         for run in self._progress:
             evaluated = run.refresh()
             if self._live is None and (evaluated or states[run.job] != before[run.job]):
@@ -47,14 +49,15 @@ class Watch:
                 )
         if self._live is not None:
             self._live.update(table(self._title, states, self._progress))
+        return all(state in ENDED for state in states.values())
 
     def close(self) -> None:
         """The table stays, with the last words of what failed."""
         if self._live is not None:
             self._live.stop()
         else:
-            self._console.print(table(self._title, self._states, self._progress))
-        for job, state in self._states.items():
+            self._console.print(table(self._title, self.states, self._progress))
+        for job, state in self.states.items():
             if state == "failed":
                 self._say(f"{job.name} failed: {job.last_words()} ({job.log})")
 
@@ -62,28 +65,28 @@ class Watch:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def carry_out(
-    root: Path, jobs: Sequence[Job], config: LauncherConfig, stop: Callable[[], bool]
-) -> bool:
+def carry_out(root: Path, jobs: Sequence[Job], config: LauncherConfig) -> bool:
     """Whether every job came to its end; those that did before are not done again."""
     left = [job for job in jobs if not job.complete]
-    watch = Watch(f"{root}  {len(jobs)} runs", jobs)
     done: dict[Job, State] = {job: "done" for job in jobs if job not in left}
     launcher = make_launcher(left, config)
+    watch = Watch(f"{root}  {len(jobs)} runs", jobs)
     try:
-        states = done | launcher.poll()
-        while not stop() and any(state not in ENDED for state in states.values()):
-            watch.show(states)
-            time.sleep(_POLL_S)
-            states = done | launcher.poll()
-        if stop():
-            launcher.stop()
-            states = done | launcher.poll()
-        watch.show(states)
+        with StopSignals() as stop:  # after Ray, which catches signals, too
+            _see_through(launcher, lambda: watch.show(done | launcher.poll()), stop)
     finally:
         launcher.close()
         watch.close()
-    return all(state == "done" for state in states.values())
+    return all(state == "done" for state in watch.states.values())
+
+
+def _see_through(launcher: Launcher, show: Callable[[], bool], stop: Callable[[], bool]) -> None:
+    """Until `show` says that all have ended, or an orderly stop."""
+    while not show() and not stop():
+        time.sleep(_POLL_S)
+    if stop():
+        launcher.stop()
+        show()
 
 
 def make_launcher(jobs: Sequence[Job], config: LauncherConfig) -> Launcher:

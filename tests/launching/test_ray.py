@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,27 @@ def test_the_runs_of_a_lost_node_go_on_elsewhere(cluster, tmp_path):
         assert steps[-1] == 400
         assert (run / "policy").exists()
     assert "continuing" in (begun[1][1] / "job.log").read_text()
+
+
+def test_runs_on_a_cluster_stop_in_order(tmp_path):
+    """Ray catches SIGTERM, too, and would end the launcher where it stands."""
+    run = tmp_path / "seed=1"
+    sweep = Running(
+        "train",
+        "-m",
+        *TINY,
+        "num_envs=0",
+        "seed=1,2",
+        "steps=100000",
+        f"run_dir={tmp_path}",
+        "launcher=ray",
+    )
+    wait_until(lambda: has_steps(run, 40))
+    sweep.send_signal(signal.SIGTERM)
+    ended = sweep.done()
+    assert ended.returncode == 1, ended.stderr
+    assert "seed=1  stopped" in ended.stderr
+    assert "the same command continues" in (run / "job.log").read_text()
 
 
 def test_a_cluster_that_does_not_answer_is_told(tmp_path):
