@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -84,7 +85,11 @@ class Job:
             )
 
     def state_after(self, code: int) -> State:
-        """What an exit code means: a run that was told to stop ends with 0, too."""
+        """What an exit code means: a run that was told to stop ends with 0, too, or by the signal
+        where it had hardly begun.
+        """
+        if code == -signal.SIGTERM:
+            return "stopped"
         if code:
             return "failed"
         return "done" if self.complete else "stopped"

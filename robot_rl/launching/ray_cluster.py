@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from robot_rl.errors import ConfigError, MissingPackageError, RunDirectoryError
@@ -40,6 +41,8 @@ class RayLauncher:
             retry_exceptions=[InterruptedRunError],
         )(carry_out)
         self._states: dict[Job, State] = dict.fromkeys(jobs, "waiting")
+        for job in jobs:
+            stop_mark(job).unlink(missing_ok=True)
         self._before = {job: len(starts(job)) for job in jobs}
         self._refs = {job: work.remote(job) for job in jobs}
 
@@ -63,8 +66,11 @@ class RayLauncher:
             return "failed"
 
     def stop(self) -> None:
-        """Every run stops in order."""
-        for ref in self._refs.values():
+        """Every run stops in order. A task that is just being started misses a cancellation, so
+        that it is told on disk as well.
+        """
+        for job, ref in self._refs.items():
+            stop_mark(job).touch()
             self._ray.cancel(ref)
         refs = list(self._refs.values())
         self._ray.wait(refs, num_returns=len(refs), timeout=_RELEASED_WITHIN_S) if refs else None
@@ -79,21 +85,26 @@ def carry_out(job: Job) -> int:
     Raises `InterruptedRunError` where it did not come to its end, so that it goes on elsewhere.
     """
     wait_until_free(job)
+    if stop_mark(job).exists():
+        return 0
     process = job.start()
     told = JsonLines(job.run_dir / STARTS)
     told.write({"host": socket.gethostname(), "pid": process.pid, "at": round(time.time(), 1)})
     told.close()
     try:
-        while process.poll() is None:
+        while process.poll() is None and not stop_mark(job).exists():
             time.sleep(_POLL_S)
-    except BaseException:  # the launcher cancelled this task
+    finally:  # told to stop, on disk or by a cancellation
         process.terminate()
-        process.wait()
-        raise
-    code = process.returncode
-    if job.state_after(code) == "stopped":
+        code = process.wait()
+    if job.state_after(code) == "stopped" and not stop_mark(job).exists():
         raise InterruptedRunError(job.name)
     return code
+
+
+def stop_mark(job: Job) -> Path:
+    """There while nobody wants any run of the sweep to go on."""
+    return job.run_dir.parent / ".stop"
 
 
 def starts(job: Job) -> list[str]:

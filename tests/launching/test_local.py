@@ -65,7 +65,7 @@ def test_stopping_asks_those_that_run_and_starts_no_more():
     launcher.poll()
     launcher.stop()
     states = launcher.poll()
-    assert [states[job] for job in jobs] == ["failed", "failed", "waiting"]  # by a signal
+    assert [states[job] for job in jobs] == ["stopped", "stopped", "waiting"]
 
 
 def test_as_many_at_once_as_there_are_cores():
