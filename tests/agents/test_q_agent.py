@@ -19,7 +19,7 @@ from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.networks.encoders import Encoder
 from robot_rl.networks.values import ValueConfig
 from robot_rl.types import PROPRIO
-from tests.agents.tiny import make_agent, parameters
+from tests.agents.tiny import make_agent, optimised, parameters
 from tests.conftest import make_interface, random_batch
 from tests.interventions.served import arm_interface
 
@@ -58,12 +58,7 @@ def test_every_agent_takes_everything_at_once(config):
 @pytest.mark.parametrize("config", FAMILY)
 def test_no_parameter_sits_in_two_optimisers(config):
     agent = make_agent(config, face(config), **EVERYTHING)
-    owned = [
-        id(p)
-        for optimizer in agent.optimizers().values()
-        for group in optimizer.param_groups
-        for p in group["params"]
-    ]
+    owned = optimised(agent)
     assert len(owned) == len(set(owned))
 
 

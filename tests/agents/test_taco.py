@@ -7,7 +7,7 @@ from robot_rl.agents.drm import DrMConfig
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.agents.mentor import MentorConfig
 from robot_rl.agents.taco import TacoConfig
-from tests.agents.tiny import make_agent, parameters
+from tests.agents.tiny import make_agent, optimised, parameters
 from tests.conftest import make_interface, random_batch
 
 INTERFACE = make_interface()
@@ -92,12 +92,7 @@ def test_critics_read_latent_actions():
 
 def test_no_parameter_sits_in_two_optimisers():
     agent = make_agent(MentorConfig, INTERFACE, taco=TACO, actor="moe")
-    owned = [
-        id(p)
-        for optimizer in agent.optimizers().values()
-        for group in optimizer.param_groups
-        for p in group["params"]
-    ]
+    owned = optimised(agent)
     assert len(owned) == len(set(owned))
     trained = {
         id(p)

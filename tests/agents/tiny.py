@@ -38,3 +38,9 @@ def make_agent(
 
 def parameters(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.named_parameters()}
+
+
+def optimised(agent: Any) -> list[int]:
+    """The identity of every parameter that an optimiser of `agent` owns, once for each."""
+    groups = [g for optimizer in agent.optimizers().values() for g in optimizer.param_groups]
+    return [id(parameter) for group in groups for parameter in group["params"]]
