@@ -61,12 +61,17 @@ class Job:
 
     @property
     def complete(self) -> bool:
-        """Whether a run of just these settings came to its end here."""
+        """Whether a run of just these settings came to its end here. One whose settings cannot be
+        read did not: started, it says what is wrong.
+        """
         run = RunDirectory(self.run_dir)
         typed = run.root / "overrides.json"
         if not (run.policy.exists() and typed.exists()):
             return False
-        return json.loads(typed.read_text()) == list(self.overrides)
+        try:
+            return json.loads(typed.read_text()) == list(self.overrides)
+        except ValueError:
+            return False
 
     def start(self) -> subprocess.Popen[bytes]:
         """The run as a process that a terminal's Ctrl-C does not reach, and that is told to stop

@@ -160,6 +160,15 @@ def test_two_launchers_on_one_folder_are_refused(tmp_path):
     assert_one_clear_line(run, "in use by another process", str(tmp_path))
 
 
+def test_a_run_is_complete_with_its_policy_and_just_these_settings(tmp_path):
+    job = Job(tmp_path, ("seed=1",), 10, "step", tmp_path)
+    assert not job.complete
+    (tmp_path / "policy").mkdir()
+    for text, complete in (('["seed=1"]', True), ('["seed=2"]', False), ('["see', False)):
+        (tmp_path / "overrides.json").write_text(text)
+        assert job.complete == complete
+
+
 def test_progress_reads_whole_lines_alone(tmp_path):
     run = Progress(Job(tmp_path, (), 1000, "step", tmp_path))
     assert not run.refresh()
