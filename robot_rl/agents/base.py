@@ -146,6 +146,7 @@ AGENTS = Plugins(
         "rlpd": "robot_rl.agents.rlpd:RLPD",
         "rlif": "robot_rl.agents.rlif:RLIF",
         "hil_serl": "robot_rl.agents.hil_serl:HIL_SERL",
+        "tdmpc2": "robot_rl.agents.tdmpc2:TDMPC2_ENTRY",
         "bc": "robot_rl.agents.bc:BC_ENTRY",
         "dagger": "robot_rl.agents.bc:DAGGER",
         "hg_dagger": "robot_rl.agents.bc:HG_DAGGER",

@@ -75,7 +75,7 @@ class DrQV2(QAgent):
         self.actor_opt = compute.adam(self.pi, lr=config.lr)
 
     def actor(self) -> PixelActor:
-        return PixelActor(self._policy, with_noise, self.exploration)
+        return self._actor(with_noise)
 
     def exploration_std(self) -> float:
         """Standard deviation of the exploration noise at the present step."""
@@ -88,10 +88,13 @@ class DrQV2(QAgent):
 
     def _next_value(self, next_h: Features) -> Tensor:
         """V of eq. 2: min_k Q'_k(s', a'), a' = mu(s') + clip(eps, -c, c)."""
-        next_action = squashed_noise(
-            self.pi(next_h).mu, self.exploration_std(), self.config.std_clip
-        )
+        next_action = self._with_clipped_noise(self.pi(next_h).mu)
         return self.critic_target.q(next_h, self._critic_action(next_action)).amin(dim=0)
+
+    def _with_clipped_noise(self, mu: Tensor) -> Tensor:
+        clip = self.config.std_clip
+        noise = self.exploration_std() * torch.randn_like(mu)
+        return squashed_noise(mu, noise.clamp(-clip, clip))
 
     def _auxiliary(
         self, h: Features, next_h: Features, batch: Batch
@@ -106,7 +109,7 @@ class DrQV2(QAgent):
         """max_phi min_k Q_k(s, a), a from the policy with clipped noise (eq. 3)."""
         with self.split("forward"), self.compute.autocast():
             out = self.pi(seen)
-            action = squashed_noise(out.mu, self.exploration_std(), self.config.std_clip)
+            action = self._with_clipped_noise(out.mu)
             # The critic is only read here: without its gradient the backward pass is cheaper.
             self.critic.requires_grad_(False)
             q = self.critic.q(h, self._critic_action(action)).amin(dim=0)
@@ -135,9 +138,9 @@ class DrQV2(QAgent):
         return {**super().optimizers(), "actor": self.actor_opt}
 
 
-def with_noise(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
-    """a = mu(s) + eps, eps ~ N(0, std)."""
-    return squashed_noise(out.mu, exploration["exploration_std"])
+def with_noise(out: ActorOutput, exploration: Mapping[str, float], noise: Tensor) -> Tensor:
+    """a = mu(s) + std `noise`."""
+    return squashed_noise(out.mu, exploration["exploration_std"] * noise)
 
 
 def drqv2_parts(config: DrQV2Config, interface: Interface) -> tuple[QParts, TacoLoss | None]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from robot_rl.agents.windows import stacks_of
 from robot_rl.augment import random_shift
 from robot_rl.errors import ConfigError
 from robot_rl.networks.encoders import Encoder, Features, Trunk
 from robot_rl.networks.layers import full_precision, mlp, orthogonal_init
-from robot_rl.types import PROPRIO, Batch, Segment
+from robot_rl.types import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class DynamicsLoss(nn.Module):
         ahead = batch.segment
         assert ahead is not None, "the loss draws transitions with a segment of its horizon"
         with torch.no_grad():
-            seen = self.project(encoder(random_shift(obs_ahead(ahead), pad)))
+            seen = self.project(encoder(random_shift(stacks_of(ahead, 1), pad)))
         seen = seen.view(*ahead.mask.shape, self._z_dim)
         latent, reward, end = self.unroll(self.project(h), ahead.action)
         ended = ahead.terminated.float()
@@ -79,17 +80,3 @@ class DynamicsLoss(nn.Module):
                 z = outs[-1][:, :-2]
         out = torch.stack(outs, dim=1)
         return out[..., :-2], out[..., -2], out[..., -1]
-
-
-def obs_ahead(ahead: Segment) -> dict[str, Tensor]:
-    """The observation after each step, [B * K, ...], stacked as in `Batch.obs`."""
-    length = ahead.mask.shape[1]
-
-    def after(key: str, x: Tensor) -> Tensor:
-        if key == PROPRIO:
-            return x[:, 1:].flatten(0, 1)
-        stack = x.shape[1] - length
-        windows = x[:, 1:].unfold(1, stack, 1)  # [B, K, 3, H, W, S]
-        return windows.movedim(-1, 2).flatten(0, 1)
-
-    return {key: after(key, x) for key, x in ahead.obs.items()}

@@ -57,7 +57,7 @@ class HilSerl(SAC):
         return self.pi.arm
 
     def actor(self) -> PixelActor:
-        return PixelActor(self._policy, with_random_gripper, self.exploration)
+        return self._actor(with_random_gripper)
 
     def exploration(self) -> dict[str, float]:
         return {**super().exploration(), "gripper_epsilon": self.config.gripper_epsilon}
@@ -99,13 +99,17 @@ def _of_choice(q: Tensor, choice: Tensor) -> Tensor:
     return q.gather(-1, choice.expand(len(q), -1).unsqueeze(-1)).squeeze(-1)
 
 
-def with_random_gripper(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
+def with_random_gripper(
+    out: ActorOutput, exploration: Mapping[str, float], noise: Tensor
+) -> Tensor:
     """The arm from its Gaussian; the gripper greedy, now and then random."""
     command = out.mu[:, -1:]
     drawn = torch.randint(len(CHOICES), command.shape, device=command.device)
     random = torch.rand_like(command) < exploration["gripper_epsilon"]
     choices = torch.tensor(CHOICES, device=command.device)
-    return torch.cat((sample(out)[0], torch.where(random, choices[drawn], command)), dim=1)
+    return torch.cat(
+        (sample(out, noise[:, :-1])[0], torch.where(random, choices[drawn], command)), dim=1
+    )
 
 
 def build(config: HilSerlConfig, interface: Interface, compute: Compute) -> HilSerl:

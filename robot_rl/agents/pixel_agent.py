@@ -1,6 +1,8 @@
 """What every agent over pixels shares: a policy, its running average, augmentation, optimisers."""
 
 import copy
+import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -19,11 +21,15 @@ from robot_rl.networks.layers import polyak_
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous, acting
 from robot_rl.networks.recurrent import RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
+from robot_rl.networks.tdmpc2 import LatentPolicy
 from robot_rl.replay.draws import Draws, Transitions
 from robot_rl.types import Batch, Interface
 
-# The action that collecting takes, from what the actor says and what exploring needs to know.
-Explore = Callable[[ActorOutput, Mapping[str, float]], Tensor]
+# The action that collecting takes, from what the actor says, what exploring needs to know, and
+# noise [B, A] that is standard normal at every step.
+Explore = Callable[[ActorOutput, Mapping[str, float], Tensor], Tensor]
+
+_NOISE = "noise"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,31 +68,44 @@ class PixelConfig(AgentConfig):
         return {"agent.network.moe.": "agent.network.actor=moe"} if dense else {}
 
 
-def greedy(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
+def greedy(out: ActorOutput, exploration: Mapping[str, float], noise: Tensor) -> Tensor:
     """No exploration."""
     return out.mu
 
 
 class PixelActor:
-    """Collects with a policy's newest weights."""
+    """Collects with a policy's newest weights.
+
+    With a `correlation` phi its noise follows itself, x_t = phi x_t-1 + sqrt(1 - phi^2) eps: what
+    one step tries, the next ones go on with. White noise undoes itself within a few steps.
+    """
 
     def __init__(
         self,
         policy: StackedPolicy,
         explore: Explore,
         exploration: Callable[[], Mapping[str, float]],
+        correlation: float = 0.0,
     ) -> None:
         self.interface = policy.interface
         self._policy = policy
         self._explore, self._exploration = explore, exploration
+        self._correlation = correlation
 
     def initial(self, n: int) -> Carry:
-        return self._policy.initial(n)
+        noise = torch.zeros(n, self.interface.action_size, device=self._policy.device)
+        return {**self._policy.initial(n), _NOISE: noise}
 
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
+        noise = self._noise(carry[_NOISE], previous.first)
         with acting(self._policy):
-            out, carry = self._policy.output(obs, previous, carry)
-        return self._explore(out, self._exploration()), carry
+            out, kept = self._policy.output(obs, previous, carry)
+        return self._explore(out, self._exploration(), noise), {**kept, _NOISE: noise}
+
+    def _noise(self, before: Tensor, first: Tensor) -> Tensor:
+        eps, phi = torch.randn_like(before), self._correlation
+        onward = phi * before + math.sqrt(1.0 - phi**2) * eps
+        return torch.where(first.unsqueeze(1), eps, onward)
 
     def state_dict(self) -> dict[str, Any]:
         return {"policy": self._policy.state_dict(), "exploration": dict(self._exploration())}
@@ -102,7 +121,10 @@ class PixelAgent:
     shown: ClassVar[Shown] = {}
 
     def __init__(
-        self, config: PixelConfig, policy: StackedPolicy | RecurrentPolicy, compute: Compute
+        self,
+        config: PixelConfig,
+        policy: StackedPolicy | RecurrentPolicy | LatentPolicy,
+        compute: Compute,
     ) -> None:
         self.config = config
         self.compute = compute
@@ -156,13 +178,19 @@ class PixelAgent:
     def _follow_policy(self) -> None:
         polyak_(self._policy_ema, self._policy, 1.0 - self.config.policy_ema_decay)
 
-    def _descend(self, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+    def _descend(
+        self, loss: Tensor, *optimizers: torch.optim.Optimizer, clip: float = math.inf
+    ) -> None:
+        """One step of each. `clip` bounds the norm of the gradient that an optimiser sees."""
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         with self.split("backward"):
             loss.backward()
         with self.split("optimiser"):
             for optimizer in optimizers:
+                if clip < math.inf:
+                    groups = [group["params"] for group in optimizer.param_groups]
+                    nn.utils.clip_grad_norm_(itertools.chain(*groups), clip)
                 optimizer.step()
 
     def _actor_regulariser(self, out: ActorOutput) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from robot_rl.agents.dynamics import DynamicsConfig, DynamicsLoss
-from robot_rl.agents.pixel_agent import PixelAgent, PixelConfig
+from robot_rl.agents.pixel_agent import Explore, PixelActor, PixelAgent, PixelConfig
 from robot_rl.augment import STRONG, strongly
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.networks.compute import Compute
@@ -46,11 +46,15 @@ class StrongConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class QConfig(PixelConfig):
-    """`target_encoder`: the targets see through a slow copy of the encoder, too."""
+    """`target_encoder`: the targets see through a slow copy of the encoder, too.
+
+    `noise_correlation` is that of the exploration noise from one step to the next; 0 is published.
+    """
 
     tau: float = 0.01
     actor_every_updates: int = 1
     target_encoder: bool = False
+    noise_correlation: float = 0.0
     value: ValueConfig = field(default_factory=ValueConfig)
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
     strong: StrongConfig = field(default_factory=StrongConfig)
@@ -59,6 +63,10 @@ class QConfig(PixelConfig):
         if self.actor_every_updates < 1:
             raise ConfigError(
                 f"agent.actor_every_updates is {self.actor_every_updates}; it is at least 1."
+            )
+        if not 0.0 <= self.noise_correlation < 1.0:
+            raise ConfigError(
+                f"agent.noise_correlation is {self.noise_correlation}; it lies in [0, 1)."
             )
 
     @property
@@ -118,6 +126,10 @@ class QAgent(PixelAgent):
     def prepare(self, proprio: np.ndarray) -> None:
         super().prepare(proprio)
         self.encoder_target.scale.load_state_dict(self.encoder.scale.state_dict())
+
+    def _actor(self, explore: Explore) -> PixelActor:
+        """It collects by `explore`."""
+        return PixelActor(self._policy, explore, self.exploration, self.config.noise_correlation)
 
     def compile(self, backend: str = "inductor") -> None:
         self.compute.compile(self.encoder, self.critic, self.critic_target, backend=backend)

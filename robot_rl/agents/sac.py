@@ -21,9 +21,9 @@ from robot_rl.measures import Measure, Shown
 from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
+from robot_rl.networks.frames import single_frames
 from robot_rl.networks.layers import gaussian_log_prob
 from robot_rl.networks.policy import to_tensors
-from robot_rl.networks.stacked import single_frames
 from robot_rl.types import Interface, Observation
 
 
@@ -92,7 +92,7 @@ class SAC(QAgent):
         return self.pi
 
     def actor(self) -> PixelActor:
-        return PixelActor(self._policy, by_sampling, self.exploration)
+        return self._actor(by_sampling)
 
     def exploration(self) -> dict[str, float]:
         return {"temperature": float(self.temperature().detach())}
@@ -151,16 +151,17 @@ class SAC(QAgent):
         return {**super().optimizers(), **own}
 
 
-def sample(out: ActorOutput) -> tuple[Tensor, Tensor]:
-    """a = tanh(mean + std eps) [B, A], reparameterised, and log pi(a) [B]."""
+def sample(out: ActorOutput, eps: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """a = tanh(mean + std eps) [B, A], reparameterised, and log pi(a) [B]; eps ~ N(0, 1)."""
     assert out.log_std is not None
-    pre_tanh = out.pre_tanh + out.log_std.exp() * torch.randn_like(out.pre_tanh)
+    eps = torch.randn_like(out.pre_tanh) if eps is None else eps
+    pre_tanh = out.pre_tanh + out.log_std.exp() * eps
     return torch.tanh(pre_tanh), gaussian_log_prob(pre_tanh, out.pre_tanh, out.log_std)
 
 
-def by_sampling(out: ActorOutput, exploration: Mapping[str, float]) -> Tensor:
+def by_sampling(out: ActorOutput, exploration: Mapping[str, float], noise: Tensor) -> Tensor:
     """a ~ pi(s)."""
-    return sample(out)[0]
+    return sample(out, noise)[0]
 
 
 def build(config: SACConfig, interface: Interface, compute: Compute) -> SAC:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from robot_rl.agents.windows import last_obs
 from robot_rl.augment import random_shift
 from robot_rl.networks.encoders import Encoder, Features, Trunk
 from robot_rl.networks.layers import Bottleneck, full_precision, orthogonal_init
-from robot_rl.types import PROPRIO, Batch, Segment
+from robot_rl.types import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +93,3 @@ class TacoLoss(nn.Module):
         labels = torch.arange(len(logits), device=logits.device)
         losses = F.cross_entropy(logits, labels, reduction="none")
         return (losses * mask).sum() / mask.sum().clamp(min=1)
-
-
-def last_obs(ahead: Segment) -> dict[str, Tensor]:
-    """The observation after the last step that is there, stacked as in `Batch.obs`."""
-    batch, length = ahead.mask.shape
-    which = torch.arange(batch, device=ahead.mask.device)
-    steps = ahead.mask.sum(dim=1).long()
-
-    def at_end(key: str, x: Tensor) -> Tensor:
-        if key == PROPRIO:
-            return x[which, steps]
-        stack = torch.arange(x.shape[1] - length, device=x.device)
-        return x[which[:, None], steps[:, None] + stack]
-
-    return {key: at_end(key, x) for key, x in ahead.obs.items()}

@@ -79,6 +79,6 @@ class Value(nn.Module):
             return self.net(x).squeeze(1)
 
 
-def bounded_log_std(x: Tensor) -> Tensor:
-    """Smoothly into [-5, 1], so that its gradient never dies at a corner."""
-    return _LOG_STD_LOW + 0.5 * (_LOG_STD_HIGH - _LOG_STD_LOW) * (torch.tanh(x) + 1.0)
+def bounded_log_std(x: Tensor, low: float = _LOG_STD_LOW, high: float = _LOG_STD_HIGH) -> Tensor:
+    """Smoothly into [`low`, `high`], so that its gradient never dies at a corner."""
+    return low + 0.5 * (high - low) * (torch.tanh(x) + 1.0)

@@ -1,7 +1,7 @@
 """Where and how precisely tensors are computed."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +60,23 @@ class Compute:
         for module in modules:
             module.compile(backend=backend, mode="reduce-overhead" if graphs else None)
 
-    def adam(self, *modules: nn.Module, lr: float) -> torch.optim.Adam:
-        """Fused Adam over the parameters of `modules`."""
-        parameters = [p for module in modules for p in module.parameters()]
-        return torch.optim.Adam(parameters, lr=lr, fused=True)
+    def adam(
+        self,
+        *modules: nn.Module,
+        lr: float,
+        eps: float = 1e-8,
+        slow: tuple[nn.Module, ...] = (),
+        slow_lr: float = 0.0,
+    ) -> torch.optim.Adam:
+        """Fused Adam over the parameters of `modules`, and those of `slow` at a rate of theirs."""
+        groups = [{"params": _parameters(modules), "lr": lr}]
+        if slow:
+            groups.append({"params": _parameters(slow), "lr": slow_lr})
+        return torch.optim.Adam(groups, lr=lr, eps=eps, fused=True)
+
+
+def _parameters(modules: Sequence[nn.Module]) -> list[nn.Parameter]:
+    return [p for module in modules for p in module.parameters()]
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

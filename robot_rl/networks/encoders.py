@@ -22,7 +22,10 @@ CONV_SHAPES: dict[str, Shape] = {
     "compact": ((32, 8, 4), (32, 4, 2), (32, 3, 1)),
     # A finer map than compact (11x11 of 64x64) where success hangs on angles of a few degrees.
     "fine": ((32, 8, 4), (32, 3, 1), (32, 3, 1)),
+    "tdmpc2": ((32, 7, 2), (32, 5, 2), (32, 3, 2), (32, 3, 1)),
 }
+# Their last convolution has no ReLU: what follows norms it.
+_LINEAR_AT_THE_END = ("tdmpc2",)
 # What compact is for frames whose smaller side has fewer pixels than this: 5x5 of 32x32, of 16x16.
 _COMPACT_BELOW: dict[int, Shape] = {
     24: ((32, 4, 2), (32, 3, 1)),
@@ -88,7 +91,11 @@ class Encoder(nn.Module):
         self.convs = nn.ModuleList(
             PretrainedStack(frame_stack, camera.height, camera.width)
             if shape == PRETRAINED
-            else conv_stack(3 * frame_stack, conv_shape(shape, camera.height, camera.width))
+            else conv_stack(
+                3 * frame_stack,
+                conv_shape(shape, camera.height, camera.width),
+                shape in _LINEAR_AT_THE_END,
+            )
             for camera in interface.cameras
         )
         self.proprio_dim = interface.proprio_size
@@ -151,13 +158,15 @@ def conv_shape(name: str, height: int, width: int) -> Shape:
     return CONV_SHAPES[name]
 
 
-def conv_stack(in_channels: int, shape: Shape) -> nn.Sequential:
+def conv_stack(in_channels: int, shape: Shape, linear_at_the_end: bool = False) -> nn.Sequential:
     """Convolutions with ReLU, the first of them straight from uint8."""
     layers: list[nn.Module] = []
     for channels, kernel, stride in shape:
         conv = nn.Conv2d if layers else PixelConv
         layers += [conv(in_channels, channels, kernel, stride), nn.ReLU(inplace=True)]
         in_channels = channels
+    if linear_at_the_end:
+        del layers[-1]
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -1,5 +1,7 @@
 """An ensemble of critics, computed as one batched product."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -51,9 +53,10 @@ class EnsembleNorm(nn.Module):
 
 
 class EnsembleMLP(nn.Module):
-    """N independent networks of two hidden layers with ReLU over one input: [B, in] -> [N, B, out].
+    """N independent networks of two hidden layers over one input: [B, in] -> [N, B, out].
 
-    `members` [M] computes those alone. `gain` is that of the last layer's first weights.
+    `members` [M] computes those alone. `gain` is that of the last layer's first weights, `dropout`
+    what the first layer forgets while it learns.
     """
 
     def __init__(
@@ -64,9 +67,12 @@ class EnsembleMLP(nn.Module):
         out_dim: int,
         layer_norm: bool,
         gain: float = 1.0,
+        act: Callable[[Tensor], Tensor] = torch.relu_,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.members = members
+        self.members, self._act = members, act
+        self.dropout = nn.Dropout(dropout) if dropout else None
         self.linear = nn.ModuleList(
             (
                 EnsembleLinear(members, in_dim, hidden_dim),
@@ -81,8 +87,9 @@ class EnsembleMLP(nn.Module):
         h = x.expand(count, *x.shape)
         for i, linear in enumerate(self.linear[:-1]):
             h = linear(h, members)
+            h = self.dropout(h) if self.dropout is not None and i == 0 else h
             h = self.norm[i](h, members) if self.norm else h
-            h = F.relu(h, inplace=True)
+            h = self._act(h)
         return self.linear[-1](h, members)
 
 

@@ -65,11 +65,8 @@ def polyak_(target: nn.Module, source: nn.Module, tau: float) -> None:
     torch._foreach_lerp_(into, list(source.parameters()), tau)  # pyright: ignore
 
 
-def squashed_noise(mu: Tensor, std: float | Tensor, clip: float | None = None) -> Tensor:
-    """Clipped Gaussian around `mu` [B, A], inside (-1, 1), with the gradient of `mu` (DrQ-v2)."""
-    noise = torch.randn_like(mu) * std
-    if clip is not None:
-        noise = noise.clamp(-clip, clip)
+def squashed_noise(mu: Tensor, noise: Tensor) -> Tensor:
+    """`mu` and `noise` [B, A] inside (-1, 1), with the gradient of `mu` (DrQ-v2)."""
     x = mu + noise
     return x + (x.clamp(-1 + 1e-6, 1 - 1e-6) - x).detach()
 

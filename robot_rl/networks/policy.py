@@ -23,6 +23,7 @@ POLICIES = Plugins(
     {
         "stacked": "robot_rl.networks.stacked:StackedPolicy",
         "recurrent": "robot_rl.networks.recurrent:RecurrentPolicy",
+        "tdmpc2": "robot_rl.networks.tdmpc2:LatentPolicy",
     },
 )
 

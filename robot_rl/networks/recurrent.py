@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from robot_rl.networks.encoders import Trunk
+from robot_rl.networks.frames import single_frames
 from robot_rl.networks.layers import full_precision, hidden_layer, orthogonal_init
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous
-from robot_rl.networks.stacked import NetworkConfig, make_encoder, single_frames
+from robot_rl.networks.stacked import NetworkConfig, make_encoder
 from robot_rl.types import PROPRIO, Interface
 
 MEMORY = "memory"

@@ -3,18 +3,18 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from robot_rl.errors import UnknownNameError
 from robot_rl.networks.actor_critic import Actor, ActorOutput
 from robot_rl.networks.encoders import Encoder
 from robot_rl.networks.ensemble import EnsembleGripperCritic
+from robot_rl.networks.frames import FrameMemory
 from robot_rl.networks.gripper import CHOICES, GripperActor
 from robot_rl.networks.layers import orthogonal_init
 from robot_rl.networks.moe import MoEConfig
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous
-from robot_rl.types import PROPRIO, Interface
+from robot_rl.types import Interface
 
 _GRIPPER_CRITICS = 2
 
@@ -46,7 +46,7 @@ class StackedConfig:
 
 
 class StackedPolicy(Policy):
-    """Its memory is the frames before the newest: `frames/<camera>` uint8 [B, S - 1, 3, H, W]."""
+    """Its memory is the frames before the newest."""
 
     kind = "stacked"
     Config = StackedConfig
@@ -56,19 +56,12 @@ class StackedPolicy(Policy):
     def __init__(self, config: StackedConfig, interface: Interface) -> None:
         """Fresh weights; `load_pretrained` of the encoder fetches those from elsewhere."""
         super().__init__(config, interface)
+        self.frames = FrameMemory(interface, config.network.frame_stack)
         self.encoder = make_encoder(config.network, interface)
         self.actor = _make_actor(config, self.encoder, interface.action_size)
 
     def initial(self, n: int) -> Carry:
-        before = self.config.network.frame_stack - 1
-        if not before:
-            return {}
-        return {
-            _frames(camera.key): torch.zeros(
-                (n, before, 3, camera.height, camera.width), dtype=torch.uint8, device=self.device
-            )
-            for camera in self.interface.cameras
-        }
+        return self.frames.initial(n, self.device)
 
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
         out, carry = self.output(obs, previous, carry)
@@ -76,35 +69,14 @@ class StackedPolicy(Policy):
 
     def output(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[ActorOutput, Carry]:
         """The same with all that the actor says."""
-        stacked = self.stack(obs, previous.first, carry)
-        kept = {_frames(c.key): stacked[c.key][:, 1:] for c in self.interface.cameras if carry}
-        return self.actor(self.encoder(stacked)), kept
-
-    def stack(self, obs: Obs, first: Tensor, carry: Carry) -> Obs:
-        """`image/<camera>` uint8 [B, S, 3, H, W], oldest first; a first frame fills it."""
-        stacked = dict(obs)
-        for camera in self.interface.cameras:
-            newest = obs[camera.key].permute(0, 3, 1, 2).unsqueeze(1)
-            before = carry.get(_frames(camera.key))
-            if before is None:
-                stacked[camera.key] = newest
-                continue
-            before = torch.where(first.view(-1, 1, 1, 1, 1), newest, before)
-            stacked[camera.key] = torch.cat((before, newest), dim=1)
-        return stacked
+        stacked, carry = self.frames.stack(obs, previous.first, carry)
+        return self.actor(self.encoder(stacked)), carry
 
 
 def make_encoder(config: NetworkConfig, interface: Interface) -> Encoder:
     encoder = Encoder(interface, config.frame_stack, config.encoder)
     encoder.apply(orthogonal_init)
     return encoder
-
-
-def single_frames(obs: Obs) -> Obs:
-    """What an encoder of single frames reads: `image/<camera>` uint8 [B, 1, 3, H, W]."""
-    return {
-        key: x if key == PROPRIO else x.permute(0, 3, 1, 2).unsqueeze(1) for key, x in obs.items()
-    }
 
 
 def _make_actor(config: StackedConfig, encoder: Encoder, action_dim: int) -> Actor | GripperActor:
@@ -132,7 +104,3 @@ def _make_actor(config: StackedConfig, encoder: Encoder, action_dim: int) -> Act
         _GRIPPER_CRITICS,
     )
     return GripperActor(actor, gripper)
-
-
-def _frames(camera_key: str) -> str:
-    return f"frames/{camera_key.removeprefix('image/')}"

@@ -16,7 +16,8 @@ class ValueConfig:
 
     The others fit `bins` even bins between `low` and `high` by cross-entropy: `two_hot` lays a
     return on the two bins beside it, `hl_gauss` spreads it like a Gaussian of `sigma` bins
-    (Farebrother et al. 2024, arXiv:2403.03950). Returns outside count as the border.
+    (Farebrother et al. 2024, arXiv:2403.03950). Returns outside count as the border. With the scale
+    `symlog` the bins are even in symlog(return), and `low`, `high` are its borders (DreamerV3).
     """
 
     fit: Literal["mse", "two_hot", "hl_gauss"] = "mse"
@@ -24,6 +25,7 @@ class ValueConfig:
     low: float = -20.0
     high: float = 20.0
     sigma: float = 0.75
+    scale: Literal["linear", "symlog"] = "linear"
 
     def __post_init__(self) -> None:
         if self.bins < 2 or self.low >= self.high or self.sigma <= 0:
@@ -34,7 +36,7 @@ class ValueConfig:
 
     def idle(self) -> dict[str, str]:
         """As `AgentConfig.idle`."""
-        numbers = ("bins", "low", "high") if self.fit == "mse" else ()
+        numbers = ("bins", "low", "high", "scale") if self.fit == "mse" else ()
         off = {f"agent.value.{key}=": "agent.value.fit=two_hot" for key in numbers}
         spread = (
             {} if self.fit == "hl_gauss" else {"agent.value.sigma=": "agent.value.fit=hl_gauss"}
@@ -74,14 +76,17 @@ class Bins(nn.Module):
         self.register_buffer("centers", centers, persistent=False)
 
     def mean(self, out: Tensor) -> Tensor:
-        return out.softmax(dim=-1) @ self.centers
+        """The expected return [...]; with `symlog` its expectation there, as in TD-MPC2."""
+        mean = out.softmax(dim=-1) @ self.centers
+        return symexp(mean) if self.config.scale == "symlog" else mean
 
     def loss(self, out: Tensor, y: Tensor) -> Tensor:
         return -(self.target(y) * F.log_softmax(out, dim=-1)).sum(dim=-1)
 
     def target(self, y: Tensor) -> Tensor:
         """Probabilities [..., bins] of the returns `y` [...]."""
-        place = (y.clamp(self.config.low, self.config.high) - self.config.low) / self.width
+        scaled = self._scaled(y).clamp(self.config.low, self.config.high)
+        place = (scaled - self.config.low) / self.width
         offset = torch.arange(self.size, device=y.device) - place.unsqueeze(-1)
         if self.config.fit == "two_hot":
             return (1.0 - offset.abs()).clamp(min=0.0)
@@ -91,12 +96,26 @@ class Bins(nn.Module):
 
     def outside(self, y: Tensor) -> Tensor:
         """Share of the returns that no bin can express."""
-        return ((y < self.config.low) | (y > self.config.high)).float().mean()
+        scaled = self._scaled(y)
+        return ((scaled < self.config.low) | (scaled > self.config.high)).float().mean()
 
     @property
     def width(self) -> float:
         """Of a bin."""
         return (self.config.high - self.config.low) / (self.size - 1)
+
+    def _scaled(self, y: Tensor) -> Tensor:
+        return symlog(y) if self.config.scale == "symlog" else y
+
+
+def symlog(x: Tensor) -> Tensor:
+    """sign(x) ln(1 + |x|) (Hafner et al. 2023, arXiv:2301.04104)."""
+    return x.sign() * x.abs().log1p()
+
+
+def symexp(x: Tensor) -> Tensor:
+    """The inverse of `symlog`."""
+    return x.sign() * x.abs().expm1()
 
 
 def make_value(config: ValueConfig) -> Number | Bins:

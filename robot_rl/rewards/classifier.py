@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from robot_rl.errors import CorruptFileError, InterfaceMismatchError
 from robot_rl.networks.encoders import Encoder
+from robot_rl.networks.frames import single_frames
 from robot_rl.networks.policy import to_tensors
-from robot_rl.networks.stacked import NetworkConfig, make_encoder, single_frames
+from robot_rl.networks.stacked import NetworkConfig, make_encoder
 from robot_rl.types import Interface, Observation
 
 _WEIGHTS, _CARD = "classifier.safetensors", "classifier.json"

@@ -35,9 +35,37 @@ def test_target_is_the_n_step_bellman_target():
         h = agent.encoder(batch.next_obs)
         value = agent._next_value(h)
         torch.manual_seed(0)
-        action = squashed_noise(agent.pi(h).mu, agent.exploration_std(), 0.3)
+        mu = agent.pi(h).mu
+        noise = agent.exploration_std() * torch.randn_like(mu)
+        action = squashed_noise(mu, noise.clamp(-0.3, 0.3))
         q1, q2 = agent.critic_target.q(h, action)
     torch.testing.assert_close(value, torch.minimum(q1, q2))
+
+
+def test_exploration_noise_follows_itself_within_an_episode_and_not_beyond():
+    """Lag-one correlation phi, variance one; a first step draws anew."""
+    agent = make_agent(DrQV2Config, INTERFACE, noise_correlation=0.7)
+    actor, n = agent.actor(), 4000
+    torch.manual_seed(0)
+    old = torch.randn(n, INTERFACE.action_size)
+    going_on, fresh = torch.zeros(n, dtype=torch.bool), torch.ones(n, dtype=torch.bool)
+    assert correlation(old, actor._noise(old, going_on)) == pytest.approx(0.7, abs=0.03)
+    assert actor._noise(old, going_on).std() == pytest.approx(1.0, abs=0.03)
+    assert correlation(old, actor._noise(old, fresh)) == pytest.approx(0.0, abs=0.05)
+
+
+def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float(torch.corrcoef(torch.stack((a.flatten(), b.flatten())))[0, 1])
+
+
+def test_a_memory_of_noise_is_kept_by_whoever_collects_and_is_no_policy_s():
+    agent = make_agent(DrQV2Config, INTERFACE, noise_correlation=0.7)
+    memory = PolicyMemory(agent.actor(), 1)
+    obs = random_obs(INTERFACE, np.random.default_rng(0))
+    torch.manual_seed(0)
+    seen = torch.from_numpy(np.concatenate([memory.act([obs]) for _ in range(400)]))
+    assert correlation(seen[:-1], seen[1:]) > 0.4  # the box takes some of 0.7
+    assert "noise" not in agent.policy().initial(1)
 
 
 def test_losses_are_those_of_plain_networks_written_as_in_a_textbook():

@@ -21,6 +21,9 @@ from robot_rl.agents.rlif import RLIFConfig
 from robot_rl.agents.rlpd import RLPDConfig
 from robot_rl.agents.sac import SACConfig
 from robot_rl.agents.taco import TacoConfig
+from robot_rl.agents.tdmpc2 import TDMPC2Config
+from robot_rl.networks.mppi import PlannerConfig
+from robot_rl.replay.draws import Segments
 from robot_rl.training.checkpoint import (
     load_checkpoint,
     random_state,
@@ -31,6 +34,12 @@ from tests.agents.tiny import make_agent
 from tests.conftest import make_interface, random_batch
 from tests.interventions.served import arm_interface
 
+TDMPC2 = {
+    "latent_dim": 16,
+    "simnorm_group": 4,
+    "ensemble_size": 3,
+    "planner": PlannerConfig(horizon=3, iterations=2, samples=16, prior_samples=4, elites=4),
+}
 GOLDEN = Path(__file__).parent.parent / "golden"
 AGENTS = {
     "drqv2": (DrQV2Config, {}),
@@ -41,6 +50,7 @@ AGENTS = {
     "rlif": (RLIFConfig, {"ensemble_size": 4}),
     "hil_serl": (HilSerlConfig, {"ensemble_size": 2}),
     "bc": (BCConfig, {}),
+    "tdmpc2": (TDMPC2Config, TDMPC2),
     "taco": (DrQV2Config, {"taco": TacoConfig(weight=1.0, hidden_dim=16)}),
 }
 
@@ -60,7 +70,9 @@ def learn(agent: Any, updates: range) -> list[dict[str, float]]:
     for i in updates:
         agent.step = 1000 * i
         agent.end_episode(float(i))
-        metrics = agent.update(random_batch(interface, segment=3, seed=i))
+        batch = random_batch(interface, segment=3, seed=i)
+        alone = isinstance(agent.config.draws, Segments)
+        metrics = agent.update(batch.segment if alone else batch)
         rows.append({key: float(value) for key, value in sorted(metrics.items())})
     return rows
 

@@ -8,13 +8,14 @@ import torch
 
 from robot_rl.agents.drm import DrMConfig
 from robot_rl.agents.drqv2 import DrQV2Config
-from robot_rl.agents.dynamics import DynamicsConfig, DynamicsLoss, obs_ahead
+from robot_rl.agents.dynamics import DynamicsConfig, DynamicsLoss
 from robot_rl.agents.hil_serl import HilSerlConfig
 from robot_rl.agents.mentor import MentorConfig
 from robot_rl.agents.q_agent import StrongConfig
 from robot_rl.agents.rlpd import RLPDConfig
 from robot_rl.agents.sac import SACConfig
-from robot_rl.agents.taco import TacoConfig, last_obs
+from robot_rl.agents.taco import TacoConfig
+from robot_rl.agents.windows import last_obs, stacks_of
 from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.networks.encoders import Encoder
 from robot_rl.networks.values import ValueConfig
@@ -95,7 +96,7 @@ def test_the_loss_is_that_of_the_unrolled_steps():
     h = encoder(batch.obs)
     total, parts = loss.loss(encoder, h, batch, pad=0)
     z, errors = loss.project(h), {"latent": 0.0, "reward": 0.0, "termination": 0.0}
-    seen = obs_ahead(ahead)
+    seen = stacks_of(ahead, 1)
     for k in range(3):
         out = loss.model(torch.cat((z, ahead.action[:, k]), dim=1))
         z = out[:, :-2]
@@ -115,7 +116,7 @@ def test_the_loss_is_that_of_the_unrolled_steps():
 
 def test_what_comes_after_each_step_is_stacked_as_in_a_batch():
     ahead = random_batch(INTERFACE, segment=3).map(torch.from_numpy).segment
-    every, last = obs_ahead(ahead), last_obs(ahead)
+    every, last = stacks_of(ahead, 1), last_obs(ahead)
     for key, x in last.items():
         torch.testing.assert_close(every[key].unflatten(0, (-1, 3))[:, 2], x)
     camera = INTERFACE.cameras[0].key

@@ -35,7 +35,7 @@ def test_frames_are_stacked_oldest_first_and_the_first_one_fills_the_stack():
     policy, obs = stacked(), episode(4)
     carry, first = policy.initial(1), torch.tensor([True])
     for seen in obs:
-        stack = policy.stack(to_tensors([seen], policy.device), first, carry)[KEY]
+        stack = policy.frames.stack(to_tensors([seen], policy.device), first, carry)[0][KEY]
         if first[0]:
             assert all(torch.equal(frame, stack[0, -1]) for frame in stack[0])
         _, carry = policy.step(
@@ -123,4 +123,5 @@ def test_kinds_of_policies_are_found_by_name():
     assert {kind: POLICIES.load(kind).kind for kind in POLICIES.names()} == {
         "recurrent": "recurrent",
         "stacked": "stacked",
+        "tdmpc2": "tdmpc2",
     }
