@@ -162,6 +162,12 @@ def _export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     export.add_argument("run_dir")
     export.add_argument("--out", metavar="FOLDER", help="default: RUN_DIR/policy")
     export.add_argument("--onnx", action="store_true", help="also ONNX, compared action by action")
+    export.add_argument(
+        "settings",
+        nargs="*",
+        metavar="policy.KEY=VALUE",
+        help="how it acts, with --out: policy.plan=false, policy.planner.iterations=2",
+    )
 
 
 def _plot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

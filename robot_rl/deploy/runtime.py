@@ -4,6 +4,7 @@ Imports neither training code, nor mujoco, nor Hydra.
 """
 
 import time
+import timeit
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from dataclasses import asdict, dataclass
@@ -187,9 +188,32 @@ class PolicyRuntime:
 
     def _load(self, artefact: PolicyFolder) -> Engine:
         engine = self._make_engine(artefact)
+        taken_s = self._fastest_s(engine)
+        if taken_s > self._deadline_s:
+            self._refuse_slow(artefact.load(), taken_s)
+        return engine
+
+    def _fastest_s(self, engine: Engine) -> float:
+        """Of a few steps after warming up: a busy moment is no reason to refuse."""
         for _ in range(_WARM_UP):
             engine(self._example)
-        return engine
+        return min(timeit.repeat(lambda: engine(self._example), number=1, repeat=_WARM_UP))
+
+    def _refuse_slow(self, policy: Policy, taken_s: float) -> None:
+        """Raise `ConfigError` for a policy that could think less, with the most that fits."""
+        dearest = ""
+        for settings in policy.lighter():
+            lighter_s = self._fastest_s(TorchEngine(policy.with_settings(settings)))
+            told = " ".join(f"policy.{key}={value}".lower() for key, value in settings.items())
+            dearest = f"{told} takes {1e3 * lighter_s:.0f} ms"
+            if lighter_s <= self._deadline_s:
+                break
+        if dearest:
+            raise ConfigError(
+                f"this policy plans for {1e3 * taken_s:.0f} ms at its fastest here, and its "
+                f"deadline is {1e3 * self._deadline_s:.0f} ms. {dearest}: robot-rl export RUN_DIR "
+                "--out FOLDER with that, or allow a longer deadline_s."
+            )
 
     def _make_engine(self, artefact: PolicyFolder) -> Engine:
         if self.config.engine == "onnx":

@@ -1,13 +1,17 @@
 """What runs on a robot: a policy with an explicit memory, told what really happened."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robot_rl.config.schema import from_tree
+from robot_rl.errors import ConfigError
 from robot_rl.plugins import Plugins
 from robot_rl.types import PROPRIO, Interface, Observation
 
@@ -88,6 +92,31 @@ class Policy(nn.Module):
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
         """The deterministic action [B, A] in [-1, 1] and the memory for the next step. Abstract."""
         raise NotImplementedError
+
+    def lighter(self) -> Iterator[dict[str, Any]]:
+        """Settings under which this policy thinks less, by dotted name, the dearest first."""
+        yield from ()
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """The same weights under other `settings`, by dotted name.
+
+        Raises `ConfigError` or `UnknownNameError` for a bad one, and for one that needs other
+        weights.
+        """
+        tree = dataclasses.asdict(self.config)
+        for path, value in settings.items():
+            *groups, last = path.split(".")
+            place = functools.reduce(lambda node, key: node.setdefault(key, {}), groups, tree)
+            place[last] = value
+        changed = type(self)(from_tree(self.Config, tree, "policy"), self.interface)
+        try:
+            changed.load_state_dict(self.state_dict())
+        except RuntimeError as error:
+            raise ConfigError(
+                f"{', '.join(settings)}: this changes the policy's weights, and they are learned. "
+                "Change how it acts, or train anew."
+            ) from error
+        return changed.to(self.device).train(self.training)
 
     def forward(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
         return self.step(obs, previous, carry)

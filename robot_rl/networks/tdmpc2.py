@@ -4,8 +4,9 @@ arXiv:2310.16828)."""
 # Shapes: B batch, H planned steps, N sequences, P of them from the prior, Z latent, A action
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -161,8 +162,8 @@ class LatentPolicy(Policy):
         self.encoder.apply(truncated_init)
         self.head.apply(truncated_init)
         drawn = self.draw(1, torch.Generator().manual_seed(0))
-        self.register_buffer("noise", drawn[0])
-        self.register_buffer("prior_noise", drawn[1])
+        self.register_buffer("noise", drawn[0], persistent=False)
+        self.register_buffer("prior_noise", drawn[1], persistent=False)
 
     def draw(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """What `plan` needs of chance: of its Gaussian [I, n, H, N - P, A], of the prior
@@ -171,6 +172,22 @@ class LatentPolicy(Policy):
         gaussian = torch.randn(p.iterations, n, p.horizon, p.drawn, a, generator=generator)
         prior = torch.randn(n, p.prior_samples, p.horizon, a, generator=generator)
         return gaussian, prior
+
+    def lighter(self) -> Iterator[dict[str, Any]]:
+        """Fewer iterations, then with fewer sequences; last the prior alone."""
+        planner = self.config.planner
+        if not self.config.plan:
+            return
+        for samples in (planner.samples, planner.samples // 2, planner.samples // 4):
+            fewer = {
+                "planner.samples": samples,
+                "planner.prior_samples": min(planner.prior_samples, samples // 8),
+                "planner.elites": min(planner.elites, samples // 4),
+            }
+            for iterations in range(planner.iterations - 1, 0, -1):
+                changed = {} if samples == planner.samples else fewer
+                yield {**changed, "planner.iterations": iterations}
+        yield {"plan": False}
 
     def initial(self, n: int) -> Carry:
         plan = torch.zeros(n, self.config.planner.horizon, self.interface.action_size)
@@ -195,14 +212,15 @@ class LatentPolicy(Policy):
 
     def plan(self, z: Tensor, mean: Tensor, noise: Tensor, prior_noise: Tensor) -> Plan:
         """From latents [B, Z], begun at `mean` [B, H, A]; noise as in `draw`."""
-        n, planner = len(z), self.config.planner
+        planner = self.config.planner
         with full_precision(z):
-            prior = self._prior_actions(z, prior_noise.expand(n, -1, -1, -1))
+            prior = self._prior_actions(z, prior_noise.expand(z.shape[0], -1, -1, -1))
             start = z.unsqueeze(1).expand(-1, planner.samples, -1).flatten(0, 1)
 
             def value(actions: Tensor) -> Tensor:
                 each = actions.transpose(1, 2).flatten(0, 1)
-                return self.model.worth(start, each, self.config.gamma).view(n, -1)
+                worth = self.model.worth(start, each, self.config.gamma)
+                return worth.unflatten(0, (-1, planner.samples))
 
             return mppi(planner, value, mean, prior, noise)
 
@@ -211,4 +229,4 @@ class LatentPolicy(Policy):
         count = eps.shape[1]
         start = z.unsqueeze(1).expand(-1, count, -1).flatten(0, 1)
         actions = self.model.follow_prior(start, eps.flatten(0, 1))
-        return actions.unflatten(0, (len(z), count)).transpose(1, 2)
+        return actions.unflatten(0, (z.shape[0], count)).transpose(1, 2)

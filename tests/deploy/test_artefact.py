@@ -13,22 +13,25 @@ from robot_rl.config.schema import from_tree
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import export_onnx
 from robot_rl.envs.registry import TaskConfig
-from robot_rl.errors import CorruptFileError, UnknownNameError
-from robot_rl.networks.policy import Policy
+from robot_rl.errors import ConfigError, CorruptFileError, UnknownNameError
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from tests.conftest import make_interface
 from tests.killed import killed_at
+from tests.networks.planners import small_planner
 
 INTERFACE = make_interface(cameras=2)
-KINDS = ["mlp", "moe", "gripper", "gru"]
+KINDS = ["mlp", "moe", "gripper", "gru", "plan"]
+MEMORY = {"gru": {"memory"}, "plan": {"frames/cam0", "frames/cam1", "plan"}}
 
 
-def make(kind: str = "mlp") -> Policy:
+def make(kind: str = "mlp") -> Any:
     torch.manual_seed(0)
     network = NetworkConfig(hidden_dim=16, frame_stack=2, actor="moe" if kind == "moe" else "mlp")
     if kind == "gru":
         return RecurrentPolicy(RecurrentConfig(network=network, memory_dim=8), INTERFACE).eval()
+    if kind == "plan":
+        return small_planner(INTERFACE)
     discrete = kind == "gripper"
     config = StackedConfig(
         network=network,
@@ -53,6 +56,27 @@ def test_a_policy_comes_back_with_the_same_actions_and_memory(tmp_path, kind):
     assert "cam0 36x36, cam1 36x36" in card
     memory = "memory 8" if kind == "gru" else "frames/cam0 1x3x36x36"
     assert memory in card
+
+
+def test_the_same_weights_act_under_other_settings():
+    policy = make("plan")
+    alone, fewer = (policy.with_settings(x) for x in ({"plan": False}, {"planner.iterations": 1}))
+    inputs = policy.example(3)
+    with torch.no_grad():
+        z, carry = policy.see(*inputs)
+        prior = policy.model.prior(z).action()
+        torch.testing.assert_close(alone.step(*inputs)[0], prior)
+        once = fewer.plan(z, carry["plan"], fewer.noise, fewer.prior_noise)
+        torch.testing.assert_close(fewer.step(*inputs)[0], once.mean[:, 0])
+    assert len(fewer.noise) == 1
+    assert policy.config.plan
+
+
+def test_settings_that_need_other_weights_or_do_not_exist_are_refused():
+    with pytest.raises(ConfigError, match="latent_dim: this changes the policy's weights"):
+        make("plan").with_settings({"latent_dim": 32})
+    with pytest.raises(UnknownNameError, match=r"policy\.planner\.iteration"):
+        make("plan").with_settings({"planner.iteration": 1})
 
 
 def test_a_folder_of_another_format_or_kind_says_so(tmp_path):
@@ -124,7 +148,8 @@ def test_onnx_agrees_with_torch_over_episodes_with_its_own_memory(tmp_path, kind
 
     assert export_onnx(make(kind), tmp_path) < 1e-4
     graph = onnx.load(str(tmp_path / "policy.onnx")).graph
-    carry = {"carry/memory"} if kind == "gru" else {"carry/frames/cam0", "carry/frames/cam1"}
+    kept = MEMORY.get(kind, {"frames/cam0", "frames/cam1"})
+    carry = {f"carry/{name}" for name in kept}
     assert {node.name for node in graph.output} == {"action", *(name + "/next" for name in carry)}
     assert carry <= {node.name for node in graph.input}
 

@@ -1,5 +1,6 @@
 """The runtime: the policy's own actions, on time, with its memory."""
 
+import dataclasses
 import pickle
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import timeit
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,9 @@ from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchErro
 from robot_rl.networks.policy import Policy, PolicyMemory
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
+from robot_rl.networks.tdmpc2 import LatentPolicy
 from tests.conftest import make_interface, random_obs
+from tests.networks.planners import PLANNER, small_config, small_planner
 
 INTERFACE = make_interface(cameras=2)
 PATIENT = {"deadline_s": 5.0}
@@ -133,6 +137,30 @@ def test_a_missed_deadline_gives_no_action_and_is_counted(folder):
     assert runtime.act(obs).action is not None
     assert runtime.stats.deadline_misses == 2
     assert runtime.stats.decisions == 3
+
+
+def test_a_planner_that_misses_its_deadline_at_its_fastest_is_told_what_fits(tmp_path):
+    folder = tmp_path / "policy"
+    PolicyFolder(folder).write(small_planner(INTERFACE), TrainConfig(), {})
+    with pytest.raises(ConfigError, match=r"policy\.plan=false takes \d+ ms: robot-rl export"):
+        PolicyRuntime(folder, RuntimeConfig(deadline_s=1e-6))
+    PolicyRuntime(folder, RuntimeConfig(**PATIENT)).close()
+
+
+def test_the_most_that_fits_is_named_before_less(tmp_path):
+    """Of a planner of 40 iterations: most of them where the deadline is just below its time."""
+    many = dataclasses.replace(PLANNER, iterations=40, samples=64, elites=16)
+    folder = tmp_path / "policy"
+    policy = LatentPolicy(dataclasses.replace(small_config(), planner=many), INTERFACE)
+    PolicyFolder(folder).write(policy, TrainConfig(), {})
+    inputs = policy.example(1)
+    with torch.inference_mode():
+        policy.step(*inputs)
+        whole_s = min(timeit.repeat(lambda: policy.step(*inputs), number=1, repeat=5))
+    with pytest.raises(ConfigError, match=r"policy\.planner\.iterations=(\d+) takes") as refusal:
+        PolicyRuntime(folder, RuntimeConfig(deadline_s=0.6 * whole_s))
+    fits = int(re.findall(r"iterations=(\d+)", str(refusal.value))[0])
+    assert 5 <= fits <= 35
 
 
 def test_without_a_thread_of_its_own_a_late_result_is_refused(folder):

@@ -6,35 +6,18 @@ import torch
 
 from robot_rl.errors import ConfigError
 from robot_rl.networks.latent import SimNorm
-from robot_rl.networks.mppi import PlannerConfig
 from robot_rl.networks.policy import PolicyMemory, Previous, to_tensors
 from robot_rl.networks.return_scale import ReturnScale
-from robot_rl.networks.stacked import NetworkConfig
 from robot_rl.networks.tdmpc2 import PLAN, LatentModel, LatentPolicy, ModelConfig
 from robot_rl.networks.values import ValueConfig, symexp, symlog
 from tests.conftest import make_interface, random_obs
+from tests.networks.planners import PLANNER, small_config, small_planner
 
 INTERFACE = make_interface(cameras=2)
-PLANNER = PlannerConfig(horizon=3, iterations=2, samples=16, prior_samples=4, elites=4)
-
-
-def config(**settings) -> ModelConfig:
-    return ModelConfig(
-        network=NetworkConfig(encoder="compact", frame_stack=2, hidden_dim=16),
-        latent_dim=16,
-        simnorm_group=4,
-        ensemble_size=3,
-        planner=PLANNER,
-        **settings,
-    )
 
 
 def policy(**settings) -> LatentPolicy:
-    torch.manual_seed(0)
-    made = LatentPolicy(config(**settings), INTERFACE).eval()
-    for parameter in made.model.parameters():  # fresh heads are zero and tell nothing apart
-        torch.nn.init.normal_(parameter, std=0.3)
-    return made
+    return small_planner(INTERFACE, **settings)
 
 
 def episode(steps: int, seed: int = 0):
@@ -69,7 +52,7 @@ def test_symlog_and_symexp_undo_each_other():
 
 
 def test_returns_are_read_back_from_bins_in_symlog():
-    value = LatentModel(config(), 2).value
+    value = LatentModel(small_config(), 2).value
     y = torch.tensor([-40.0, 0.0, 3.7, 900.0])
     torch.testing.assert_close(value.mean(value.target(y).log()), y, rtol=1e-4, atol=1e-4)
     assert float(value.outside(torch.tensor([0.0, 1e6]))) == 0.5
@@ -161,4 +144,4 @@ def test_bad_shapes_are_refused():
     with pytest.raises(ConfigError, match="simnorm_group=3 must divide"):
         LatentPolicy(ModelConfig(latent_dim=16, simnorm_group=3, planner=PLANNER), make_interface())
     with pytest.raises(ConfigError, match="use two_hot"):
-        LatentModel(config(value=ValueConfig()), 2)
+        LatentModel(small_config(value=ValueConfig()), 2)
