@@ -17,6 +17,7 @@ from robot_rl.errors import ConfigError
 from robot_rl.measures import Shown
 from robot_rl.networks.actor_critic import ActorOutput
 from robot_rl.networks.compute import Compute, Split, no_split, restore_optimizer
+from robot_rl.networks.dreaming import DreamingPolicy
 from robot_rl.networks.layers import polyak_
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous, acting
 from robot_rl.networks.recurrent import RecurrentPolicy
@@ -123,7 +124,7 @@ class PixelAgent:
     def __init__(
         self,
         config: PixelConfig,
-        policy: StackedPolicy | RecurrentPolicy | LatentPolicy,
+        policy: StackedPolicy | RecurrentPolicy | LatentPolicy | DreamingPolicy,
         compute: Compute,
     ) -> None:
         self.config = config

@@ -25,8 +25,8 @@ from robot_rl.networks.mppi import PlannerConfig
 from robot_rl.networks.policy import Carry, Obs, Previous, acting
 from robot_rl.networks.return_scale import ReturnScale
 from robot_rl.networks.stacked import NetworkConfig
-from robot_rl.networks.tdmpc2 import PLAN, SYMLOG_BINS, LatentPolicy, ModelConfig
-from robot_rl.networks.values import ValueConfig
+from robot_rl.networks.tdmpc2 import PLAN, LatentPolicy, ModelConfig
+from robot_rl.networks.values import SYMLOG_BINS, ValueConfig
 from robot_rl.replay.draws import Draws, Segments
 from robot_rl.types import Interface, Segment
 

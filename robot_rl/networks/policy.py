@@ -28,6 +28,7 @@ POLICIES = Plugins(
         "stacked": "robot_rl.networks.stacked:StackedPolicy",
         "recurrent": "robot_rl.networks.recurrent:RecurrentPolicy",
         "tdmpc2": "robot_rl.networks.tdmpc2:LatentPolicy",
+        "dreaming": "robot_rl.networks.dreaming:DreamingPolicy",
     },
 )
 

@@ -10,24 +10,21 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from robot_rl.errors import ConfigError
 from robot_rl.networks.actor_critic import bounded_log_std
 from robot_rl.networks.ensemble import EnsembleMLP
 from robot_rl.networks.frames import FrameMemory
-from robot_rl.networks.latent import LatentHead, SimNorm, normed_mlp, truncated_init
+from robot_rl.networks.latent import LatentHead, Mish, SimNorm, mish, normed_mlp, truncated_init
 from robot_rl.networks.layers import full_precision
 from robot_rl.networks.mppi import Plan, PlannerConfig, mppi, shifted
 from robot_rl.networks.policy import Carry, Obs, Policy, Previous
 from robot_rl.networks.stacked import NetworkConfig, make_encoder
-from robot_rl.networks.values import Bins, ValueConfig, make_value
+from robot_rl.networks.values import SYMLOG_BINS, Bins, ValueConfig, make_value
 from robot_rl.types import Interface
 
 PLAN = "plan"
 _LOG_STD = (-10.0, 2.0)
-
-SYMLOG_BINS = ValueConfig(fit="two_hot", bins=101, low=-10.0, high=10.0, scale="symlog")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +73,17 @@ class LatentModel(nn.Module):
         if not isinstance(value, Bins):
             raise ConfigError("agent.value.fit=mse: TD-MPC2 regresses over bins; use two_hot.")
         self.value = value
-        self.dynamics = normed_mlp(both, hidden, latent, SimNorm(config.simnorm_group))
-        self.rewards = normed_mlp(both, hidden, value.size)
-        self.pi = normed_mlp(latent, hidden, 2 * action_dim)
-        self.ends = normed_mlp(latent, hidden, 1) if config.terminations else None
+        self.dynamics = normed_mlp(both, hidden, latent, Mish(), SimNorm(config.simnorm_group))
+        self.rewards = normed_mlp(both, hidden, value.size, Mish())
+        self.pi = normed_mlp(latent, hidden, 2 * action_dim, Mish())
+        self.ends = normed_mlp(latent, hidden, 1, Mish()) if config.terminations else None
         self.critics = EnsembleMLP(
             config.ensemble_size,
             both,
             hidden,
             value.size,
             layer_norm=True,
-            act=F.mish,
+            act=mish,
             dropout=config.dropout,
         )
         self.apply(truncated_init)

@@ -44,6 +44,10 @@ class ValueConfig:
         return {**off, **spread}
 
 
+# Of TD-MPC2: returns of any size, the small ones finely.
+SYMLOG_BINS = ValueConfig(fit="two_hot", bins=101, low=-10.0, high=10.0, scale="symlog")
+
+
 class Number(nn.Module):
     """The return itself. `size` is the width of the critic's last layer, `first_gain` the gain of
     its first weights.

@@ -6,12 +6,14 @@ After a deliberate change: `python -m tests.agents.test_golden NAME ...` writes 
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from robot_rl.agents.base import AGENTS as AGENTS_ON_OFFER
 from robot_rl.agents.bc import BCConfig
 from robot_rl.agents.drm import DrMConfig
 from robot_rl.agents.drqv2 import DrQV2Config
@@ -23,6 +25,7 @@ from robot_rl.agents.sac import SACConfig
 from robot_rl.agents.taco import TacoConfig
 from robot_rl.agents.tdmpc2 import TDMPC2Config
 from robot_rl.networks.mppi import PlannerConfig
+from robot_rl.networks.rssm import RSSMConfig
 from robot_rl.replay.draws import Segments
 from robot_rl.training.checkpoint import (
     load_checkpoint,
@@ -40,6 +43,22 @@ TDMPC2 = {
     "ensemble_size": 3,
     "planner": PlannerConfig(horizon=3, iterations=2, samples=16, prior_samples=4, elites=4),
 }
+DREAMING = {
+    "frame_stack": 1,
+    "segment_length": 3,
+    "embed_dim": 8,
+    "rssm": RSSMConfig(deter=12, hidden=16, stoch=5),
+    "decoder_depth": 4,
+    "imagined": 4,
+    "shift_pad": 0,
+}
+
+
+def like(name: str, **settings: Any) -> Any:
+    """The settings that make agent `name` what it is, with `settings` in the place of some."""
+    return dataclasses.replace(AGENTS_ON_OFFER.load(name).config, **settings)
+
+
 GOLDEN = Path(__file__).parent.parent / "golden"
 AGENTS = {
     "drqv2": (DrQV2Config, {}),
@@ -51,13 +70,17 @@ AGENTS = {
     "hil_serl": (HilSerlConfig, {"ensemble_size": 2}),
     "bc": (BCConfig, {}),
     "tdmpc2": (TDMPC2Config, TDMPC2),
+    **{
+        name: (partial(like, name), DREAMING)
+        for name in ("dreamer", "repo", "infopower", "r2dreamer")
+    },
     "taco": (DrQV2Config, {"taco": TacoConfig(weight=1.0, hidden_dim=16)}),
 }
 
 
 def make(name: str) -> Any:
     config, settings = AGENTS[name]
-    interface = make_interface(cameras=2)
+    interface = make_interface(cameras=2, size=32 if settings is DREAMING else 36)
     if name == "hil_serl":
         interface = dataclasses.replace(
             interface, proprio=arm_interface().proprio, actions=arm_interface().actions
@@ -70,7 +93,8 @@ def learn(agent: Any, updates: range) -> list[dict[str, float]]:
     for i in updates:
         agent.step = 1000 * i
         agent.end_episode(float(i))
-        batch = random_batch(interface, segment=3, seed=i)
+        stack = agent.config.draws.frame_stack
+        batch = random_batch(interface, stack=stack, segment=3, seed=i)
         alone = isinstance(agent.config.draws, Segments)
         metrics = agent.update(batch.segment if alone else batch)
         rows.append({key: float(value) for key, value in sorted(metrics.items())})

@@ -14,15 +14,21 @@ from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.deploy.onnx import export_onnx
 from robot_rl.envs.registry import TaskConfig
 from robot_rl.errors import ConfigError, CorruptFileError, UnknownNameError
+from robot_rl.networks.dreaming import DreamingConfig, DreamingPolicy
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
+from robot_rl.networks.rssm import RSSMConfig
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from tests.conftest import make_interface
 from tests.killed import killed_at
 from tests.networks.planners import small_planner
 
 INTERFACE = make_interface(cameras=2)
-KINDS = ["mlp", "moe", "gripper", "gru", "plan"]
-MEMORY = {"gru": {"memory"}, "plan": {"frames/cam0", "frames/cam1", "plan"}}
+KINDS = ["mlp", "moe", "gripper", "gru", "plan", "dream"]
+MEMORY = {
+    "gru": {"memory"},
+    "plan": {"frames/cam0", "frames/cam1", "plan"},
+    "dream": {"deter", "stoch"},
+}
 
 
 def make(kind: str = "mlp") -> Any:
@@ -32,6 +38,11 @@ def make(kind: str = "mlp") -> Any:
         return RecurrentPolicy(RecurrentConfig(network=network, memory_dim=8), INTERFACE).eval()
     if kind == "plan":
         return small_planner(INTERFACE)
+    if kind == "dream":
+        rssm = RSSMConfig(deter=12, hidden=16, latent="categorical", stoch=3, classes=4)
+        return DreamingPolicy(
+            DreamingConfig(network=network, rssm=rssm, embed_dim=8), INTERFACE
+        ).eval()
     discrete = kind == "gripper"
     config = StackedConfig(
         network=network,
@@ -54,7 +65,7 @@ def test_a_policy_comes_back_with_the_same_actions_and_memory(tmp_path, kind):
     card = (tmp_path / "policy" / "card.md").read_text()
     assert "| success_rate | 0.9 |" in card
     assert "cam0 36x36, cam1 36x36" in card
-    memory = "memory 8" if kind == "gru" else "frames/cam0 1x3x36x36"
+    memory = {"gru": "memory 8", "dream": "deter 12, stoch 12"}.get(kind, "frames/cam0 1x3x36x36")
     assert memory in card
 
 
