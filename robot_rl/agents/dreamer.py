@@ -295,14 +295,10 @@ class Dreamer(PixelAgent):
     # --------------------------------------------------------------- behaviour
 
     def _behave(self, states: State, batch: Segment) -> dict[str, Tensor]:
-        """Actor and critic, from every state of the window that is not an end."""
+        """Actor and critic, from states of the window that are no end."""
         with self.split("imagine"), full_precision(states.deter):
-            starts = torch.cat(
-                (torch.ones_like(batch.mask[:, :1]), 1.0 - batch.terminated.float()), dim=1
-            )
-            actor_loss, metrics, features, returns, weights = self._imagine(
-                states.flat(), starts.flatten()
-            )
+            starts, alive = self._starts(states, batch.terminated)
+            actor_loss, metrics, features, returns, weights = self._imagine(starts, alive)
         self._descend(actor_loss, self.actor_opt, clip=self.config.clip_grad_norm)
         self._frozen(False)
         with self.split("forward"), full_precision(features):

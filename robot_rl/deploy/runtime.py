@@ -201,7 +201,7 @@ class PolicyRuntime:
 
     def _refuse_slow(self, policy: Policy, taken_s: float) -> None:
         """Raise `ConfigError` for a policy that could think less, with the most that fits."""
-        dearest = ""
+        told = dearest = ""
         for settings in policy.lighter():
             lighter_s = self._fastest_s(TorchEngine(policy.with_settings(settings)))
             told = " ".join(f"policy.{key}={value}".lower() for key, value in settings.items())
@@ -212,7 +212,7 @@ class PolicyRuntime:
             raise ConfigError(
                 f"this policy plans for {1e3 * taken_s:.0f} ms at its fastest here, and its "
                 f"deadline is {1e3 * self._deadline_s:.0f} ms. {dearest}: robot-rl export RUN_DIR "
-                "--out FOLDER with that, or allow a longer deadline_s."
+                f"{told} --out FOLDER, or allow a longer deadline_s."
             )
 
     def _make_engine(self, artefact: PolicyFolder) -> Engine:

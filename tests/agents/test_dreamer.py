@@ -257,8 +257,13 @@ def test_nothing_is_imagined_beyond_an_end():
     assert len(starts.deter) == len(alive) == 4 * (LENGTH + 1)
     assert alive.tolist().index(0.0) == 2
     assert float(alive.sum()) == len(alive) - 1
-    fewer = agent_of(imagine_from=7)
-    assert len(fewer._starts(states, segment.terminated)[1]) == 7
+    fewer, imagined_from = agent_of(imagine_from=7), []
+    imagine = fewer._imagine
+    fewer._imagine = lambda state, weight: (
+        imagined_from.append(len(weight)) or imagine(state, weight)
+    )
+    fewer.update(segment)
+    assert imagined_from == [7]
 
 
 def test_empowerment_is_the_likelihood_of_the_action_and_is_paid_for_in_imagination():

@@ -142,7 +142,9 @@ def test_a_missed_deadline_gives_no_action_and_is_counted(folder):
 def test_a_planner_that_misses_its_deadline_at_its_fastest_is_told_what_fits(tmp_path):
     folder = tmp_path / "policy"
     PolicyFolder(folder).write(small_planner(INTERFACE), TrainConfig(), {})
-    with pytest.raises(ConfigError, match=r"policy\.plan=false takes \d+ ms: robot-rl export"):
+    with pytest.raises(
+        ConfigError, match=r"policy\.plan=false takes \d+ ms: robot-rl export RUN_DIR policy"
+    ):
         PolicyRuntime(folder, RuntimeConfig(deadline_s=1e-6))
     PolicyRuntime(folder, RuntimeConfig(**PATIENT)).close()
 
