@@ -9,17 +9,17 @@ al. 2026) are settings of one agent: `representation` says what a latent must te
 # Shapes: B batch, T steps of a window, N imagined trajectories, H their length
 
 import copy
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from robot_rl.agents.base import AgentEntry
+from robot_rl.agents.dreamer_config import DreamerConfig, EmpowermentConfig, KLConfig
 from robot_rl.agents.dual import Dual
 from robot_rl.agents.imagination import lambda_returns, reach_weights
-from robot_rl.agents.pixel_agent import PixelAgent, PixelConfig
+from robot_rl.agents.pixel_agent import PixelAgent, PolicyActor
 from robot_rl.agents.representation import Barlow, Contrast, Kind, Nothing, Reconstruct
 from robot_rl.augment import random_shift
 from robot_rl.measures import Measure, Shown
@@ -30,115 +30,20 @@ from robot_rl.networks.latent import normed_mlp
 from robot_rl.networks.layers import full_precision, polyak_
 from robot_rl.networks.policy import Carry, Obs, Previous, acting
 from robot_rl.networks.return_scale import ReturnScale
-from robot_rl.networks.rssm import RSSMConfig, State
-from robot_rl.networks.values import SYMLOG_BINS, ValueConfig, make_value
-from robot_rl.replay.draws import Draws, Segments
+from robot_rl.networks.rssm import State
+from robot_rl.networks.values import make_value
 from robot_rl.types import PROPRIO, Interface, Segment
 
 
-@dataclass(frozen=True, kw_only=True)
-class KLConfig:
-    """`balance` is the share of the loss in which the prior learns. `free`: no less than so many
-    nats are paid for, each side by itself. `target` > 0: a dual variable holds the divergence there
-    instead (RePo, eq. 5), begun at `dual_initial`.
-    """
-
-    weight: float = 1.1
-    balance: float = 1.0 / 1.1
-    free: float = 1.0
-    target: float = 0.0
-    dual_initial: float = 1e-5
-    dual_lr: float = 1e-4
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmpowermentConfig:
-    """`weight` > 0: actions must be told from what they lead to. The bound log q(a | z, z') is held
-    at `target` nats an action by a dual variable, and `weight` times it is imagined reward.
-    """
-
-    weight: float = 0.0
-    target: float = 0.0
-    dual_initial: float = 0.1
-    dual_lr: float = 1e-3
-
-
-@dataclass(frozen=True, kw_only=True)
-class DreamerConfig(PixelConfig):
-    """`segment_length` T and `batch_size` B of what is replayed, `imagined` H of what is not."""
-
-    name: str = "dreamer"
-    batch_size: int = 16
-    segment_length: int = 64
-    lr: float = 3e-4
-    actor_lr: float = 1e-4
-    clip_grad_norm: float = 100.0
-    shift_pad: int = 0
-    policy_ema_decay: float = 0.0
-    rssm: RSSMConfig = field(default_factory=RSSMConfig)
-    embed_dim: int = 256
-    representation: Kind = "reconstruct"
-    representation_weight: float = 1.0
-    probe: bool = False  # a decoder that the latent does not feel, to see what it holds
-    decoder_depth: int = 32
-    kl: KLConfig = field(default_factory=KLConfig)
-    empowerment: EmpowermentConfig = field(default_factory=EmpowermentConfig)
-    reward_weight: float = 1.0
-    value: ValueConfig = SYMLOG_BINS
-    imagined: int = 15
-    imagine_from: int = 0  # states of a batch, at random; 0 takes all of them
-    lam: float = 0.95
-    actor_gradient: Literal["pathwise", "score"] = "score"
-    entropy: float = 3e-4
-    slow_value_tau: float = 0.02
-
-    @property
-    def draws(self) -> Draws:
-        return Segments(
-            length=self.segment_length,
-            cross_episodes=True,
-            gamma=self.gamma,
-            taught_fraction=self.taught_fraction,
-            mix=self.mix,
-            reward=self.reward,
-        )
-
-    def idle(self) -> dict[str, str]:
-        off = {
-            "agent.nstep=": "an agent of transitions, such as agent=drqv2",
-            "agent.network.frame_stack=": "an agent that stacks frames, such as agent=drqv2",
-        }
-        if self.representation != "reconstruct" and not self.probe:
-            off["agent.decoder_depth="] = "agent.probe=true or agent.representation=reconstruct"
-        if self.kl.target:
-            off["agent.kl.free="] = "agent.kl.target=0"
-        else:
-            off["agent.kl.dual_"] = "agent.kl.target=3"
-        if not self.empowerment.weight:
-            off["agent.empowerment."] = "agent.empowerment.weight=0.1"
-        return {**super().idle(), **self.value.idle(), **off}
-
-
-class DreamActing:
+class DreamActing(PolicyActor):
     """Collects by drawing from the actor."""
 
-    def __init__(self, policy: DreamingPolicy) -> None:
-        self.interface = policy.interface
-        self._policy = policy
-
-    def initial(self, n: int) -> Carry:
-        return self._policy.initial(n)
+    _policy: DreamingPolicy
 
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
         with acting(self._policy):
             out, carry = self._policy.output(obs, previous, carry)
         return out.sample().clamp(-1.0, 1.0), carry
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"policy": self._policy.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._policy.load_state_dict(state["policy"])
 
 
 class Heads(nn.Module):

@@ -74,8 +74,25 @@ def greedy(out: ActorOutput, exploration: Mapping[str, float], noise: Tensor) ->
     return out.mu
 
 
-class PixelActor:
-    """Collects with a policy's newest weights.
+class PolicyActor:
+    """Collects with a policy's newest weights. A subclass is its `step`."""
+
+    def __init__(self, policy: Any) -> None:
+        self.interface: Interface = policy.interface
+        self._policy = policy
+
+    def initial(self, n: int) -> Carry:
+        return self._policy.initial(n)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"policy": self._policy.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._policy.load_state_dict(state["policy"])
+
+
+class PixelActor(PolicyActor):
+    """Acts by `explore` on what the actor says.
 
     With a `correlation` phi its noise follows itself, x_t = phi x_t-1 + sqrt(1 - phi^2) eps: what
     one step tries, the next ones go on with. White noise undoes itself within a few steps.
@@ -88,14 +105,13 @@ class PixelActor:
         exploration: Callable[[], Mapping[str, float]],
         correlation: float = 0.0,
     ) -> None:
-        self.interface = policy.interface
-        self._policy = policy
+        super().__init__(policy)
         self._explore, self._exploration = explore, exploration
         self._correlation = correlation
 
     def initial(self, n: int) -> Carry:
         noise = torch.zeros(n, self.interface.action_size, device=self._policy.device)
-        return {**self._policy.initial(n), _NOISE: noise}
+        return {**super().initial(n), _NOISE: noise}
 
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
         noise = self._noise(carry[_NOISE], previous.first)
@@ -109,10 +125,10 @@ class PixelActor:
         return torch.where(first.unsqueeze(1), eps, onward)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"policy": self._policy.state_dict(), "exploration": dict(self._exploration())}
+        return {**super().state_dict(), "exploration": dict(self._exploration())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._policy.load_state_dict(state["policy"])
+        super().load_state_dict(state)
         self._exploration = lambda: state["exploration"]
 
 

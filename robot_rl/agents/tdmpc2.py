@@ -9,13 +9,13 @@ prior and a terminal value learned beside it tell the planner where to look and 
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from robot_rl.agents.base import AgentEntry
-from robot_rl.agents.pixel_agent import PixelAgent, PixelConfig
+from robot_rl.agents.pixel_agent import PixelAgent, PixelConfig, PolicyActor
 from robot_rl.agents.windows import stacks_of
 from robot_rl.augment import random_shift
 from robot_rl.measures import Measure, Shown
@@ -95,15 +95,10 @@ class TDMPC2Config(PixelConfig):
         return {**super().idle(), **self.value.idle(), **off}
 
 
-class PlanningActor:
+class PlanningActor(PolicyActor):
     """Plans with fresh draws, picks an elite as its weight says, and adds the plan's spread."""
 
-    def __init__(self, policy: LatentPolicy) -> None:
-        self.interface = policy.interface
-        self._policy = policy
-
-    def initial(self, n: int) -> Carry:
-        return self._policy.initial(n)
+    _policy: LatentPolicy
 
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
         policy = self._policy
@@ -118,12 +113,6 @@ class PlanningActor:
         wished = plan.elites[:, 0].gather(1, chosen.expand(-1, 1, plan.elites.shape[-1])).squeeze(1)
         noisy = wished + plan.std[:, 0] * torch.randn_like(wished)
         return noisy.clamp(-1.0, 1.0), {**carry, PLAN: plan.mean}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"policy": self._policy.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._policy.load_state_dict(state["policy"])
 
 
 class TDMPC2(PixelAgent):

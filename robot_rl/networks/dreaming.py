@@ -1,7 +1,7 @@
 """The policy of the agents that imagine: a recurrent state, and an actor on it."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -94,7 +94,7 @@ class DreamingPolicy(Policy):
 
     def __init__(self, config: DreamingConfig, interface: Interface) -> None:
         super().__init__(config, interface)
-        self.encoder = make_encoder(_one_frame(config.network), interface)
+        self.encoder = make_encoder(replace(config.network, frame_stack=1), interface)
         self.embedding = Embedding(self.encoder, config.embed_dim)
         self.rssm = RSSM(config.rssm, self.embedding.dim, interface.action_size)
         self.actor = DreamActor(
@@ -120,7 +120,3 @@ class DreamingPolicy(Policy):
 
     def embed(self, frames: Obs) -> Tensor:
         return self.embedding(self.encoder(frames))
-
-
-def _one_frame(network: NetworkConfig) -> NetworkConfig:
-    return NetworkConfig(**{**vars(network), "frame_stack": 1})
