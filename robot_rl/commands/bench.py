@@ -12,6 +12,7 @@ BENCHMARKS = (
     "replay",
     "learner",
     "compile",
+    "world_models",
     "growth",
     "runtime",
     "latency",
