@@ -3,6 +3,7 @@ arXiv:2310.16828)."""
 
 # Shapes: B batch, H planned steps, N sequences, P of them from the prior, Z latent, A action
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -171,20 +172,29 @@ class LatentPolicy(Policy):
         return gaussian, prior
 
     def lighter(self) -> Iterator[dict[str, Any]]:
-        """Fewer iterations, then with fewer sequences; last the prior alone."""
+        """Fewer iterations or sequences, by how many are judged in all; last the prior alone."""
         planner = self.config.planner
         if not self.config.plan:
             return
-        for samples in (planner.samples, planner.samples // 2, planner.samples // 4):
-            fewer = {
-                "planner.samples": samples,
-                "planner.prior_samples": min(planner.prior_samples, samples // 8),
-                "planner.elites": min(planner.elites, samples // 4),
-            }
-            for iterations in range(planner.iterations - 1, 0, -1):
-                changed = {} if samples == planner.samples else fewer
-                yield {**changed, "planner.iterations": iterations}
+        pairs = itertools.product(
+            (planner.samples, planner.samples // 2, planner.samples // 4),
+            range(1, planner.iterations + 1),
+        )
+        _, *fewer = sorted(pairs, key=lambda pair: -pair[0] * pair[1])
+        for samples, iterations in fewer:
+            yield {"planner.iterations": iterations, **self._with_samples(samples)}
         yield {"plan": False}
+
+    def _with_samples(self, samples: int) -> dict[str, Any]:
+        """Settings for so many sequences; nothing where they are as many as now."""
+        planner = self.config.planner
+        if samples == planner.samples:
+            return {}
+        return {
+            "planner.samples": samples,
+            "planner.prior_samples": min(planner.prior_samples, samples // 8),
+            "planner.elites": max(1, min(planner.elites, samples // 4)),
+        }
 
     def initial(self, n: int) -> Carry:
         plan = torch.zeros(n, self.config.planner.horizon, self.interface.action_size)
