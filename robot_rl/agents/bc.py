@@ -30,7 +30,7 @@ from robot_rl.networks.compute import Compute
 from robot_rl.networks.policy import Previous
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import StackedPolicy
-from robot_rl.replay.draws import Draws, Segments
+from robot_rl.replay.draws import Draws
 from robot_rl.types import Batch, Interface, Segment
 
 SHOWN: Shown = {"bc_loss": Measure("error of the imitated action (mean square)")}
@@ -64,13 +64,7 @@ class BCConfig(PixelConfig):
     def draws(self) -> Draws:
         if self.memory == "none":
             return super().draws
-        return Segments(
-            length=self.segment_length,
-            gamma=self.gamma,
-            taught_fraction=self.taught_fraction,
-            mix=self.mix,
-            reward=self.reward,
-        )
+        return self.segments(self.segment_length)
 
 
 class BC(PixelAgent):

@@ -7,7 +7,7 @@ from robot_rl.agents.pixel_agent import PixelConfig
 from robot_rl.agents.representation import Kind
 from robot_rl.networks.rssm import RSSMConfig
 from robot_rl.networks.values import SYMLOG_BINS, ValueConfig
-from robot_rl.replay.draws import Draws, Segments
+from robot_rl.replay.draws import Draws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +68,7 @@ class DreamerConfig(PixelConfig):
 
     @property
     def draws(self) -> Draws:
-        return Segments(
-            length=self.segment_length,
-            cross_episodes=True,
-            gamma=self.gamma,
-            taught_fraction=self.taught_fraction,
-            mix=self.mix,
-            reward=self.reward,
-        )
+        return self.segments(self.segment_length, cross_episodes=True)
 
     def idle(self) -> dict[str, str]:
         off = {

@@ -23,7 +23,7 @@ from robot_rl.networks.policy import Carry, Obs, Policy, Previous, acting
 from robot_rl.networks.recurrent import RecurrentPolicy
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from robot_rl.networks.tdmpc2 import LatentPolicy
-from robot_rl.replay.draws import Draws, Transitions
+from robot_rl.replay.draws import Draws, Segments, Transitions
 from robot_rl.types import Batch, Interface
 
 # The action that collecting takes, from what the actor says, what exploring needs to know, and
@@ -58,6 +58,17 @@ class PixelConfig(AgentConfig):
             taught_fraction=self.taught_fraction,
             mix=self.mix,
             reward=self.reward,
+        )
+
+    def segments(self, length: int, **settings: Any) -> Segments:
+        """Windows of `length` steps, drawn and paid as the batches are."""
+        return Segments(
+            length=length,
+            gamma=self.gamma,
+            taught_fraction=self.taught_fraction,
+            mix=self.mix,
+            reward=self.reward,
+            **settings,
         )
 
     @property

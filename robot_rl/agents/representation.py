@@ -13,7 +13,6 @@ from robot_rl.networks.decoder import Decoder
 from robot_rl.networks.layers import full_precision
 
 Kind = Literal["reconstruct", "contrast", "barlow", "none"]
-KINDS: tuple[Kind, ...] = ("reconstruct", "contrast", "barlow", "none")
 
 _EPS = 1e-8
 

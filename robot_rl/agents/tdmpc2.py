@@ -8,7 +8,7 @@ prior and a terminal value learned beside it tell the planner where to look and 
 # Shapes: B batch, H horizon, N critics, Z latent, A action
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 import torch
@@ -27,7 +27,7 @@ from robot_rl.networks.return_scale import ReturnScale
 from robot_rl.networks.stacked import NetworkConfig
 from robot_rl.networks.tdmpc2 import PLAN, LatentPolicy, ModelConfig
 from robot_rl.networks.values import SYMLOG_BINS, ValueConfig
-from robot_rl.replay.draws import Draws, Segments
+from robot_rl.replay.draws import Draws
 from robot_rl.types import Interface, Segment
 
 _JUDGES = 2  # critics of the ensemble that form a target and judge the prior
@@ -64,29 +64,13 @@ class TDMPC2Config(PixelConfig):
 
     @property
     def draws(self) -> Draws:
-        return Segments(
-            length=self.planner.horizon,
-            frame_stack=self.network.frame_stack,
-            gamma=self.gamma,
-            taught_fraction=self.taught_fraction,
-            mix=self.mix,
-            reward=self.reward,
-        )
+        return self.segments(self.planner.horizon, frame_stack=self.network.frame_stack)
 
     @property
     def model(self) -> ModelConfig:
-        return ModelConfig(
-            network=self.network,
-            latent_dim=self.latent_dim,
-            simnorm_group=self.simnorm_group,
-            ensemble_size=self.ensemble_size,
-            dropout=self.dropout,
-            value=self.value,
-            terminations=self.terminations,
-            gamma=self.gamma,
-            planner=self.planner,
-            plan=self.plan,
-        )
+        """Its settings stand here under the same names."""
+        shared = {field.name: getattr(self, field.name) for field in fields(ModelConfig)}
+        return ModelConfig(**shared)
 
     def idle(self) -> dict[str, str]:
         off = {"agent.nstep=": "an agent of transitions, such as agent=drqv2"}

@@ -87,17 +87,14 @@ def mppi(
 def _refit(config: PlannerConfig, actions: Tensor, value: Tensor) -> Plan:
     """The Gaussian of the best."""
     best, index = value.topk(config.elites, dim=1)
-    elites = actions.gather(2, index[:, None, :, None].expand(-1, *_inner(actions, index)))
+    _, steps, _, size = actions.shape
+    elites = actions.gather(2, index[:, None, :, None].expand(-1, steps, -1, size))
     weight = (config.temperature * best).softmax(dim=1)
     share = weight[:, None, :, None]
     mean = (share * elites).sum(dim=2)
     variance = (share * (elites - mean.unsqueeze(2)).square()).sum(dim=2)
     std = variance.sqrt().clamp(config.min_std, config.max_std)
     return Plan(mean, std, elites, weight)
-
-
-def _inner(actions: Tensor, index: Tensor) -> tuple[int, int, int]:
-    return actions.shape[1], index.shape[1], actions.shape[3]
 
 
 def shifted(mean: Tensor) -> Tensor:
