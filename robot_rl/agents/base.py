@@ -1,6 +1,6 @@
 """What training and the exporter need of an agent, and how agents are found by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -118,6 +118,21 @@ class Judge(Protocol):
 
     def judge(self, obs: Observation, action: np.ndarray) -> float:
         """Q(s, a) of one observation and one action [A]."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """An agent whose model draws what it expects to see."""
+
+    def foresee(
+        self, seen: Sequence[Observation], applied: np.ndarray, context: int
+    ) -> dict[str, np.ndarray] | None:
+        """Frames uint8 [T, H, W, 3] of each camera, drawn of T observations.
+
+        The first `context` of them are seen; from there on the model knows the actions alone,
+        `applied` [T - 1, A]. None where nothing draws.
+        """
         ...
 
 

@@ -9,8 +9,10 @@ al. 2026) are settings of one agent: `representation` says what a latent must te
 # Shapes: B batch, T steps of a window, N imagined trajectories, H their length
 
 import copy
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +20,7 @@ from torch.nn import functional as F
 from robot_rl.agents.base import AgentEntry
 from robot_rl.agents.dreamer_config import DreamerConfig, EmpowermentConfig, KLConfig
 from robot_rl.agents.dual import Dual
+from robot_rl.agents.foresight import foresee
 from robot_rl.agents.imagination import lambda_returns, reach_weights
 from robot_rl.agents.pixel_agent import PixelAgent, PolicyActor
 from robot_rl.agents.representation import Barlow, Contrast, Kind, Nothing, Reconstruct
@@ -32,7 +35,7 @@ from robot_rl.networks.policy import Carry, Obs, Previous, acting
 from robot_rl.networks.return_scale import ReturnScale
 from robot_rl.networks.rssm import State
 from robot_rl.networks.values import make_value
-from robot_rl.types import PROPRIO, Interface, Segment
+from robot_rl.types import PROPRIO, Interface, Observation, Segment
 
 
 class DreamActing(PolicyActor):
@@ -269,6 +272,14 @@ class Dreamer(PixelAgent):
         """The actor's gradient goes through model and critic and stops at their weights."""
         for module in (self.rssm, self.heads, self.critic):
             module.requires_grad_(not frozen)
+
+    def foresee(
+        self, seen: Sequence[Observation], applied: np.ndarray, context: int
+    ) -> dict[str, np.ndarray] | None:
+        """By the decoder that it learns from, or by the probe."""
+        own = self.representation
+        decoder = own.decoder if isinstance(own, Reconstruct) else self.probe
+        return None if decoder is None else foresee(self._policy, decoder, seen, applied, context)
 
     # ------------------------------------------------------------------- state
 

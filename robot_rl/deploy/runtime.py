@@ -5,11 +5,11 @@ Imports neither training code, nor mujoco, nor Hydra.
 
 import time
 import timeit
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -201,18 +201,19 @@ class PolicyRuntime:
 
     def _refuse_slow(self, policy: Policy, taken_s: float) -> None:
         """Raise `ConfigError` for a policy that could think less, with the most that fits."""
-        told = dearest = ""
-        for settings in policy.lighter():
-            lighter_s = self._fastest_s(TorchEngine(policy.with_settings(settings)))
+
+        def fastest_s(settings: Mapping[str, Any]) -> float:
+            return self._fastest_s(TorchEngine(policy.with_settings(settings)))
+
+        found = most_that_fits(policy.lighter(), fastest_s, self._deadline_s)
+        if found is not None:
+            settings, lighter_s = found
             told = " ".join(f"policy.{key}={value}".lower() for key, value in settings.items())
-            dearest = f"{told} takes {1e3 * lighter_s:.0f} ms"
-            if lighter_s <= self._deadline_s:
-                break
-        if dearest:
             raise ConfigError(
                 f"this policy plans for {1e3 * taken_s:.0f} ms at its fastest here, and its "
-                f"deadline is {1e3 * self._deadline_s:.0f} ms. {dearest}: robot-rl export RUN_DIR "
-                f"{told} --out FOLDER, or allow a longer deadline_s."
+                f"deadline is {1e3 * self._deadline_s:.0f} ms. {told} takes "
+                f"{1e3 * lighter_s:.0f} ms: robot-rl export RUN_DIR {told} --out FOLDER, or allow "
+                "a longer deadline_s."
             )
 
     def _make_engine(self, artefact: PolicyFolder) -> Engine:
@@ -224,6 +225,23 @@ class PolicyRuntime:
         if device.type == "cuda":
             return CudaGraphEngine(artefact.load().to(device))
         return TorchEngine(artefact.load())
+
+
+def most_that_fits(
+    lighter: Iterable[Mapping[str, Any]],
+    fastest_s: Callable[[Mapping[str, Any]], float],
+    deadline_s: float,
+) -> tuple[Mapping[str, Any], float] | None:
+    """The first of `lighter` within `deadline_s`, or the last, and the seconds that it took.
+
+    None where there is nothing lighter.
+    """
+    found = None
+    for settings in lighter:
+        found = settings, fastest_s(settings)
+        if found[1] <= deadline_s:
+            break
+    return found
 
 
 class TorchEngine:

@@ -34,10 +34,15 @@ def _picture(obs: Observation) -> np.ndarray:
 
 
 def _banner(step: Step, number: int, width: int) -> np.ndarray:
-    strip = np.zeros((_BANNER, width, 3), np.uint8)
-    strip[:] = _COLOURS[step.source]
     ending = "  success" if step.terminated and step.reward > 0 else ""
-    _write(strip, f"{step.source}{ending}", 10)
+    return banner(f"{step.source}{ending}", number, width, _COLOURS[step.source])
+
+
+def banner(text: str, number: int, width: int, colour: tuple[int, int, int]) -> np.ndarray:
+    """A strip uint8 [32, width, 3] that says what is shown and which frame of it."""
+    strip = np.zeros((_BANNER, width, 3), np.uint8)
+    strip[:] = colour
+    _write(strip, text, 10)
     _write(strip, str(number), width - 44)
     return strip
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from torch import Tensor, nn
 
 from robot_rl.errors import ConfigError
@@ -46,6 +47,12 @@ class Decoder(nn.Module):
 def pixels(frames: Tensor) -> Tensor:
     """uint8 frames as the decoder draws them."""
     return frames.float() / 255.0 - 0.5
+
+
+def as_frames(drawn: Tensor) -> np.ndarray:
+    """What the decoder draws [T, 3, H, W] as uint8 frames [T, H, W, 3]."""
+    bright = (255.0 * (drawn + 0.5)).round().clamp(0.0, 255.0).byte()
+    return bright.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _doublings(height: int, width: int, camera: str) -> int:

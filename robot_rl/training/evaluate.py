@@ -9,6 +9,7 @@ import numpy as np
 from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
 from robot_rl.measures import Measure
 from robot_rl.networks.policy import Policy, PolicyMemory, acting
+from robot_rl.training.foresight import Recording
 from robot_rl.types import Metrics
 
 # Training episodes draw 32-bit seeds from a SeedSequence; evaluation counts up from here.
@@ -23,12 +24,16 @@ SHOWN = {
 
 @dataclass
 class Evaluation:
-    """Episodes of one evaluation. `successes` is empty where the task defines no success."""
+    """Episodes of one evaluation. `successes` is empty where the task defines no success.
+
+    `film` and `recorded`, of the first episode, are empty where nothing is filmed.
+    """
 
     returns: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     successes: list[bool] = field(default_factory=list)
     film: list[np.ndarray] = field(default_factory=list)
+    recorded: Recording = field(default_factory=Recording)
     control_rate_hz: float = 1.0
 
     def metrics(self) -> Metrics:
@@ -78,22 +83,25 @@ def evaluate(
         for episode in range(episodes):
             if stop() and episode:
                 break
-            frames = result.film if film and episode < FILMED_EPISODES else None
-            _run_episode(policy, env, HELD_OUT_SEED + episode, result, frames)
+            filmed = film and episode < FILMED_EPISODES
+            recorded = result.recorded if film and not episode else Recording()
+            _run_episode(policy, env, HELD_OUT_SEED + episode, result, filmed, recorded)
     return result
 
 
 def _run_episode(
-    policy: Policy, env: Any, seed: int, result: Evaluation, film: list[np.ndarray] | None
+    policy: Policy, env: Any, seed: int, result: Evaluation, filmed: bool, recorded: Recording
 ) -> None:
     obs, _ = env.reset(seed=seed)
+    recorded.add(obs)
     memory = PolicyMemory(policy, 1, policy.device)
     total, length, success, over = 0.0, 0, False, False
     while not over:
-        if film is not None:
-            film.append(env.render())
+        if filmed:
+            result.film.append(env.render())
         obs, reward, terminated, truncated, info = env.step(memory.act([obs])[0])
         memory.applied(0, info["applied_action"], info["source"] == "policy")
+        recorded.add(obs, info["applied_action"])
         total, length = total + float(reward), length + 1
         success = success or bool(info["success"])
         over = terminated or truncated

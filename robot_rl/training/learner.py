@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -23,6 +24,7 @@ from robot_rl.training.checkpoint import (
 )
 from robot_rl.training.episode import Episode, episode_means
 from robot_rl.training.evaluate import Evaluation
+from robot_rl.training.foresight import prediction_film
 from robot_rl.training.guard import require_finite
 from robot_rl.training.hooks import restore, saved
 from robot_rl.training.monitor import Monitor, Progress
@@ -215,12 +217,17 @@ class Learner:
         at = self.progress()
         monitor.scalars(at, scalars)
         monitor.say(f"{at}  {result}{beside}")
-        if result.film:
-            path = self.parts.run.videos / f"{at.clock}-{at.now:09d}.mp4"
-            write_mp4(path, result.film, self.parts.interface.control_rate_hz)
+        self.write_films(result, self.parts.run.videos / f"{at.clock}-{at.now:09d}")
         success = result.metrics().get("success_rate", 0.0)
         self.reached = self.updates > 0 and 0 < self.config.stop_at_success <= success
         return True
+
+    def write_films(self, result: Evaluation, name: Path) -> None:
+        """`name`.mp4 of the policy, and `name`-prediction.mp4 of what its model expected to see."""
+        foreseen = prediction_film(self.parts.agent, result.recorded)
+        for path, frames in ((f"{name}.mp4", result.film), (f"{name}-prediction.mp4", foreseen)):
+            if frames:
+                write_mp4(Path(path), frames, self.parts.interface.control_rate_hz)
 
     def _rollouts(self, episodes: int, stop: Callable[[], bool]) -> tuple[Evaluation, Metrics, str]:
         """Of the running average, with all scalars, and a remark on the last weights."""
