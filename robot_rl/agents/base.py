@@ -162,6 +162,7 @@ AGENTS = Plugins(
         "rlif": "robot_rl.agents.rlif:RLIF",
         "hil_serl": "robot_rl.agents.hil_serl:HIL_SERL",
         "tdmpc2": "robot_rl.agents.tdmpc2:TDMPC2_ENTRY",
+        "modem": "robot_rl.agents.modem:MODEM",
         "dreamer": "robot_rl.agents.dreamer:DREAMER",
         "repo": "robot_rl.agents.dreamer:REPO",
         "infopower": "robot_rl.agents.dreamer:INFOPOWER",

@@ -191,7 +191,7 @@ class TDMPC2(PixelAgent):
         errors = {
             "consistency": (latents[:, 1:] - after).square().mean(dim=-1),
             "reward": value.loss(model.reward(before, batch.action), batch.reward),
-            "value": value.loss(q, y.flatten()).mean(dim=0).view_as(y),
+            "value": value.loss(q, y.flatten(-2)).mean(dim=0).view_as(batch.reward),
         }
         weights = {
             "consistency": config.consistency,

@@ -84,7 +84,11 @@ class EnsembleMLP(nn.Module):
 
     def forward(self, x: Tensor, members: Tensor | None = None) -> Tensor:
         count = self.members if members is None else len(members)
-        h = x.expand(count, *x.shape)
+        return self.each(x.expand(count, *x.shape), members)
+
+    def each(self, x: Tensor, members: Tensor | None = None) -> Tensor:
+        """The same with an input for each member, [N, B, in]."""
+        h = x
         for i, linear in enumerate(self.linear[:-1]):
             h = linear(h, members)
             h = self.dropout(h) if self.dropout is not None and i == 0 else h

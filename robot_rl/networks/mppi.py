@@ -35,10 +35,10 @@ class PlannerConfig:
                 f"agent.planner looks {self.horizon} steps ahead in {self.iterations} iterations "
                 f"with {self.elites} elites; each is at least 1."
             )
-        if not 0 <= self.prior_samples < self.samples or self.elites > self.samples:
+        if not 0 <= self.prior_samples <= self.samples or self.elites > self.samples:
             raise ConfigError(
-                f"agent.planner draws {self.samples} sequences; prior_samples="
-                f"{self.prior_samples} must be fewer, and elites={self.elites} not more."
+                f"agent.planner judges {self.samples} sequences; prior_samples="
+                f"{self.prior_samples} and elites={self.elites} must not be more."
             )
         if not 0 < self.min_std <= self.max_std:
             raise ConfigError(

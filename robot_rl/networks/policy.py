@@ -28,6 +28,7 @@ POLICIES = Plugins(
         "stacked": "robot_rl.networks.stacked:StackedPolicy",
         "recurrent": "robot_rl.networks.recurrent:RecurrentPolicy",
         "tdmpc2": "robot_rl.networks.tdmpc2:LatentPolicy",
+        "modem": "robot_rl.networks.modem:ActorsPolicy",
         "dreaming": "robot_rl.networks.dreaming:DreamingPolicy",
     },
 )

@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,11 @@ class ModelConfig:
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     plan: bool = True
 
+    @property
+    def planning(self) -> PlannerConfig:
+        """As it is really planned."""
+        return self.planner
+
 
 class Prior(NamedTuple):
     """The policy prior before its tanh, both [..., A]."""
@@ -76,7 +81,7 @@ class LatentModel(nn.Module):
         self.value = value
         self.dynamics = normed_mlp(both, hidden, latent, Mish(), SimNorm(config.simnorm_group))
         self.rewards = normed_mlp(both, hidden, value.size, Mish())
-        self.pi = normed_mlp(latent, hidden, 2 * action_dim, Mish())
+        self.pi = self._make_pi(config)
         self.ends = normed_mlp(latent, hidden, 1, Mish()) if config.terminations else None
         self.critics = EnsembleMLP(
             config.ensemble_size,
@@ -90,6 +95,10 @@ class LatentModel(nn.Module):
         self.apply(truncated_init)
         for last in (self.rewards[-1], self.critics.linear[-1]):
             nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+
+    def _make_pi(self, config: ModelConfig) -> nn.Module:
+        hidden = config.network.hidden_dim
+        return normed_mlp(config.latent_dim, hidden, 2 * self.action_dim, Mish())
 
     def next(self, z: Tensor, action: Tensor) -> Tensor:
         return self.dynamics(torch.cat((z, action), dim=-1))
@@ -105,6 +114,10 @@ class LatentModel(nn.Module):
     def prior(self, z: Tensor) -> Prior:
         mean, log_std = self.pi(z).chunk(2, dim=-1)
         return Prior(mean, bounded_log_std(log_std, *_LOG_STD))
+
+    def action(self, z: Tensor) -> Tensor:
+        """What the prior would do in `z` [B, Z]."""
+        return self.prior(z).action()
 
     def rollout(self, z: Tensor, actions: Tensor) -> Tensor:
         """Latents after each of `actions` [B, T, A]: [B, T, Z]."""
@@ -122,6 +135,12 @@ class LatentModel(nn.Module):
             z = self.next(z, actions[-1])
         return torch.stack(actions, dim=1)
 
+    def candidates(self, z: Tensor, eps: Tensor) -> Tensor:
+        """Sequences [B, H, P, A] of the prior from `z` [B, Z], drawn with `eps` [B, P, H, A]."""
+        start = z.unsqueeze(1).expand(-1, eps.shape[1], -1).flatten(0, 1)
+        actions = self.follow_prior(start, eps.flatten(0, 1))
+        return actions.unflatten(0, (z.shape[0], eps.shape[1])).transpose(1, 2)
+
     def worth(self, z: Tensor, actions: Tensor, gamma: float) -> Tensor:
         """Rewards of `actions` [M, H, A] from `z` [M, Z], and Q of the prior after them, [M]."""
         total, alive = z.new_zeros(z.shape[0]), z.new_ones(z.shape[0])
@@ -130,8 +149,11 @@ class LatentModel(nn.Module):
             z = self.next(z, a)
             if self.ends is not None:
                 alive = alive * (1.0 - self.ends(z).squeeze(-1).sigmoid())
-        last = self.value.mean(self.q(z, self.prior(z).action())).mean(dim=0)
-        return total + gamma ** actions.shape[1] * alive * last
+        return total + gamma ** actions.shape[1] * alive * self.terminal(z)
+
+    def terminal(self, z: Tensor) -> Tensor:
+        """What going on from `z` [M, Z] is worth, [M]: the mean of all critics."""
+        return self.value.mean(self.q(z, self.action(z))).mean(dim=0)
 
 
 class LatentPolicy(Policy):
@@ -144,6 +166,7 @@ class LatentPolicy(Policy):
 
     kind = "tdmpc2"
     Config = ModelConfig
+    Model: ClassVar[type[LatentModel]] = LatentModel
     config: ModelConfig
     noise: Tensor
     prior_noise: Tensor
@@ -156,7 +179,7 @@ class LatentPolicy(Policy):
         self.head = LatentHead(
             self.encoder, config.latent_dim, config.simnorm_group, net.hidden_dim
         )
-        self.model = LatentModel(config, interface.action_size)
+        self.model = self.Model(config, interface.action_size)
         self.encoder.apply(truncated_init)
         self.head.apply(truncated_init)
         drawn = self.draw(1, torch.Generator().manual_seed(0))
@@ -166,14 +189,14 @@ class LatentPolicy(Policy):
     def draw(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """What `plan` needs of chance: of its Gaussian [I, n, H, N - P, A], of the prior
         [n, P, H, A]."""
-        p, a = self.config.planner, self.interface.action_size
+        p, a = self.config.planning, self.interface.action_size
         gaussian = torch.randn(p.iterations, n, p.horizon, p.drawn, a, generator=generator)
         prior = torch.randn(n, p.prior_samples, p.horizon, a, generator=generator)
         return gaussian, prior
 
     def lighter(self) -> Iterator[dict[str, Any]]:
         """Fewer iterations or sequences, by how many are judged in all; last the prior alone."""
-        planner = self.config.planner
+        planner = self.config.planning
         if not self.config.plan:
             return
         pairs = itertools.product(
@@ -187,23 +210,23 @@ class LatentPolicy(Policy):
 
     def _with_samples(self, samples: int) -> dict[str, Any]:
         """Settings for so many sequences; nothing where they are as many as now."""
-        planner = self.config.planner
+        planner = self.config.planning
         if samples == planner.samples:
             return {}
         return {
             "planner.samples": samples,
-            "planner.prior_samples": min(planner.prior_samples, samples // 8),
+            "planner.prior_samples": planner.prior_samples * samples // planner.samples,
             "planner.elites": max(1, min(planner.elites, samples // 4)),
         }
 
     def initial(self, n: int) -> Carry:
-        plan = torch.zeros(n, self.config.planner.horizon, self.interface.action_size)
+        plan = torch.zeros(n, self.config.planning.horizon, self.interface.action_size)
         return {**self.frames.initial(n, self.device), PLAN: plan.to(self.device)}
 
     def step(self, obs: Obs, previous: Previous, carry: Carry) -> tuple[Tensor, Carry]:
         z, carry = self.see(obs, previous, carry)
         if not self.config.plan:
-            return self.model.prior(z).action(), carry
+            return self.model.action(z), carry
         plan = self.plan(z, carry[PLAN], self.noise, self.prior_noise)
         return plan.mean[:, 0], {**carry, PLAN: plan.mean}
 
@@ -219,9 +242,9 @@ class LatentPolicy(Policy):
 
     def plan(self, z: Tensor, mean: Tensor, noise: Tensor, prior_noise: Tensor) -> Plan:
         """From latents [B, Z], begun at `mean` [B, H, A]; noise as in `draw`."""
-        planner = self.config.planner
+        planner = self.config.planning
         with full_precision(z):
-            prior = self._prior_actions(z, prior_noise.expand(z.shape[0], -1, -1, -1))
+            prior = self.model.candidates(z, prior_noise.expand(z.shape[0], -1, -1, -1))
             start = z.unsqueeze(1).expand(-1, planner.samples, -1).flatten(0, 1)
 
             def value(actions: Tensor) -> Tensor:
@@ -230,10 +253,3 @@ class LatentPolicy(Policy):
                 return worth.unflatten(0, (-1, planner.samples))
 
             return mppi(planner, value, mean, prior, noise)
-
-    def _prior_actions(self, z: Tensor, eps: Tensor) -> Tensor:
-        """[B, H, P, A] of the prior."""
-        count = eps.shape[1]
-        start = z.unsqueeze(1).expand(-1, count, -1).flatten(0, 1)
-        actions = self.model.follow_prior(start, eps.flatten(0, 1))
-        return actions.unflatten(0, (z.shape[0], count)).transpose(1, 2)

@@ -17,6 +17,9 @@ class Draws:
     # what the rest is. While one kind is missing, the other fills its place, but for 1: imitation
     # has nothing to imitate.
     taught_fraction: float = 0.0
+    # Over the first `taught_steps` steps of the run that share becomes `taught_final`; 0: it stays.
+    taught_final: float = 0.0
+    taught_steps: int = 0
     # `symmetric` (RLPD): demonstrations and interventions; the rest is all that happened online,
     # interventions too. `interventions` (IWR): these alone; the rest is demonstrations and the
     # policy's own steps. `labelled` (DAgger): only steps for which a human said what he would do.
@@ -31,8 +34,9 @@ class Draws:
             raise ConfigError(f"frame_stack is {self.frame_stack}; it is at least 1.")
         if not 0.0 <= self.gamma <= 1.0:
             raise ConfigError(f"gamma is {self.gamma}; a discount lies in [0, 1].")
-        if not 0.0 <= self.taught_fraction <= 1.0:
-            raise ConfigError(f"taught_fraction is {self.taught_fraction}; it lies in [0, 1].")
+        for name in ("taught_fraction", "taught_final"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it lies in [0, 1].")
 
     @property
     def kinds(self) -> tuple[str, str]:
@@ -42,6 +46,11 @@ class Draws:
         if self.mix == "interventions":
             return "interventions", "imitable"
         return "taught", "online" if self.taught_fraction else "any"
+
+    def taught_share(self, steps: int) -> float:
+        """The share after `steps` of the run."""
+        faded = min(steps / self.taught_steps, 1.0) if self.taught_steps else 0.0
+        return self.taught_fraction + faded * (self.taught_final - self.taught_fraction)
 
     @property
     def window(self) -> int:

@@ -44,8 +44,9 @@ class Starts:
     def draw(self, n: int, draws: Draws) -> Places:
         """Raises `ConfigError` when nothing can be drawn yet."""
         taught, rest = draws.kinds
-        first = self._draw(taught, round(n * draws.taught_fraction), draws)
-        if draws.taught_fraction == 1.0 and not len(first[0]):
+        share = draws.taught_share(self._storage.own_steps)
+        first = self._draw(taught, round(n * share), draws)
+        if share == 1.0 and not len(first[0]):
             raise ConfigError(
                 "there is nothing to imitate yet. Give demonstrations: demos=[FOLDER]."
             )

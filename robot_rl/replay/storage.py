@@ -132,6 +132,11 @@ class Lanes(Columns):
         return len(self.head)
 
     @property
+    def own_steps(self) -> int:
+        """Steps ever recorded, less demonstrations."""
+        return int(self.steps[: self.demo_lane].sum())
+
+    @property
     def oldest(self) -> np.ndarray:
         """Row that each lane has kept longest."""
         return np.maximum(self.head - self.size, 0)

@@ -20,13 +20,14 @@ from robot_rl.networks.rssm import RSSMConfig
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from tests.conftest import make_interface
 from tests.killed import killed_at
-from tests.networks.planners import small_planner
+from tests.networks.planners import small_actors, small_planner
 
 INTERFACE = make_interface(cameras=2)
-KINDS = ["mlp", "moe", "gripper", "gru", "plan", "dream"]
+KINDS = ["mlp", "moe", "gripper", "gru", "plan", "actors", "dream"]
 MEMORY = {
     "gru": {"memory"},
     "plan": {"frames/cam0", "frames/cam1", "plan"},
+    "actors": {"frames/cam0", "frames/cam1", "plan"},
     "dream": {"deter", "stoch"},
 }
 
@@ -38,6 +39,8 @@ def make(kind: str = "mlp") -> Any:
         return RecurrentPolicy(RecurrentConfig(network=network, memory_dim=8), INTERFACE).eval()
     if kind == "plan":
         return small_planner(INTERFACE)
+    if kind == "actors":
+        return small_actors(INTERFACE)
     if kind == "dream":
         rssm = RSSMConfig(deter=12, hidden=16, latent="categorical", stoch=3, classes=4)
         return DreamingPolicy(

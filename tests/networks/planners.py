@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from robot_rl.networks.modem import ActorsConfig, ActorsPolicy
 from robot_rl.networks.mppi import PlannerConfig
 from robot_rl.networks.stacked import NetworkConfig
 from robot_rl.networks.tdmpc2 import LatentPolicy, ModelConfig
@@ -26,7 +27,17 @@ def small_config(**settings: Any) -> ModelConfig:
 def small_planner(interface: Interface, **settings: Any) -> LatentPolicy:
     """With weights far from zero: fresh heads tell nothing apart."""
     torch.manual_seed(0)
-    policy = LatentPolicy(small_config(**settings), interface).eval()
+    return _far_from_zero(LatentPolicy(small_config(**settings), interface))
+
+
+def small_actors(interface: Interface, **settings: Any) -> ActorsPolicy:
+    """MoDem-V2's: three actors with two critics each."""
+    torch.manual_seed(0)
+    shared = {**vars(small_config()), "ensemble_size": 6, "actors": 3}
+    return _far_from_zero(ActorsPolicy(ActorsConfig(**{**shared, **settings}), interface))
+
+
+def _far_from_zero(policy: Any) -> Any:
     for parameter in policy.model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    return policy
+    return policy.eval()

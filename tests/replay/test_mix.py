@@ -43,6 +43,15 @@ def test_rlpd_draws_human_steps_in_both_halves():
     assert online == {0, 1, 2, 3, 4, 5, 7, 8, 9, 13}
 
 
+def test_the_share_of_what_was_taught_fades_with_the_run_s_own_steps():
+    """Nine of eighteen steps: half way from a half to nothing."""
+    replay = mixed(taught_fraction=0.5, taught_final=0.0, taught_steps=18)
+    drawn = numbers(replay)
+    assert set(drawn[:100].tolist()) == {2, 3, 11, 12}
+    assert set(drawn[100:].tolist()) == {0, 1, 2, 3, 4, 5, 7, 8, 9, 13}
+    assert replay.draws.taught_share(18) == replay.draws.taught_share(999) == 0.0
+
+
 def test_iwr_draws_interventions_and_all_that_can_be_imitated():
     human, rest = halves(mixed(taught_fraction=0.5, mix="interventions"))
     assert human == {2, 3}
