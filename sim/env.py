@@ -21,6 +21,7 @@ from robot_rl.types import (
     Scene,
 )
 from sim.rig import CameraRig
+from sim.safety import SafetyMeter
 from sim.variation.episodes import Variation
 
 
@@ -60,7 +61,8 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
     The rig is rebuilt when the simulation replaces its model. `action_repeat` steps share one
     action and sum their rewards; `interface` has the rate of the actions, and displaces by what an
     action does in all its steps. `source` is who chooses the next action, the policy unless set.
-    What `variation` draws for an episode is in the info of its reset.
+    What `variation` draws for an episode is in the info of its reset; how the robot moved and what
+    it pressed against, in that of each step (`safety`).
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         varied = self._vary()
         self.simulation.reset(self.np_random)
         self._refresh_rig()
+        self._safety.begin()
         self._steps = 0
         optics = None if self._variation is None else self._variation.optics
         obs = self._observe(self._rig.reset(self.np_random, optics))
@@ -113,6 +116,9 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             "applied_action": applied,
             "source": self.source,
             "stamp_s": float(self.simulation.data.time),
+            "safety": self._safety.measure(
+                self.simulation.data, 1.0 / self.interface.control_rate_hz
+            ),
         }
         self.source = "policy"
         obs = self._observe(self._rig.read(self.np_random))
@@ -162,6 +168,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             self._variation = Variation(config, model, actions, rate_hz / self._action_repeat)
         self._rig = self._make_rig(self.simulation)
         self._rig_model = model
+        self._safety = SafetyMeter(model)
         if self._variation is not None:
             self._variation.watch(self._rig)
 

@@ -34,9 +34,10 @@ from robot_rl.types import Interface, Segment
 class MoDemConfig(TDMPC2Config):
     """Published values. Demonstrations come with `demos=[FOLDER]`, cloning with `offline_updates`.
 
-    The planner takes over from the cloned policy after `handover_after` steps, from no step to
-    every one within `handover_steps`; 0 plans from the first step on. The share of demonstrations
-    in a batch goes from `taught_fraction` to `taught_final` within `taught_steps`.
+    For `handover_after` steps the cloned policy acts, and the model learns on what it sees; then
+    all of it learns, and the planner takes over, from no step to every one within `handover_steps`;
+    0 plans from there on. The share of demonstrations in a batch goes from `taught_fraction` to
+    `taught_final` within `taught_steps`.
     """
 
     name: str = "modem"
@@ -77,17 +78,16 @@ class MoDemConfig(TDMPC2Config):
 
     def agency(self, step: int) -> float:
         """Probability that the planner acts at `step`."""
+        since = step - self.handover_after
         if not self.handover_steps:
-            return 1.0
-        return min(max((step - self.handover_after) / self.handover_steps, 0.0), 1.0)
+            return float(since >= 0)
+        return min(max(since / self.handover_steps, 0.0), 1.0)
 
     def idle(self) -> dict[str, str]:
         off = {"agent.entropy=": "an agent with a Gaussian prior, agent=tdmpc2"}
         if self.centred:
             off["agent.planner.iterations="] = "agent.centred=false"
             off["agent.planner.prior_samples="] = "agent.centred=false"
-        if not self.handover_steps:
-            off["agent.handover_after="] = "agent.handover_steps=100000"
         return {**super().idle(), **off}
 
 
@@ -150,17 +150,17 @@ class MoDem(TDMPC2):
         self.cloned = policy.with_settings({"plan": False})
         self.cloning_opt = compute.adam(*self._imitating(self.cloned), lr=config.lr)
         self._cloned_updates = 0
-        self._began = False  # to learn what the actions are worth
+        self._began = False  # to learn the model
 
     def actor(self) -> HandoverActor:
         return HandoverActor(self._policy, self.cloned, self._agency)
 
     def policy(self) -> Policy:
-        """What was cloned, until there is more."""
-        return self.cloned if self._clones else super().policy()
+        """What was cloned, until the planner begins to take over."""
+        return self.cloned if self._seeds else super().policy()
 
     def last_policy(self) -> Policy:
-        return self.cloned if self._clones else super().last_policy()
+        return self.cloned if self._seeds else super().last_policy()
 
     def exploration(self) -> dict[str, float]:
         return {"agency": self._agency()}
@@ -169,8 +169,9 @@ class MoDem(TDMPC2):
         return self.config.agency(self.step) if self._cloned_updates else 1.0
 
     @property
-    def _clones(self) -> bool:
-        return self._cloned_updates > 0 and not self._began
+    def _seeds(self) -> bool:
+        """Whether what was cloned acts alone, and stays as it is."""
+        return self._cloned_updates > 0 and self.step <= self.config.handover_after
 
     # ---------------------------------------------------------------- learning
 
@@ -179,6 +180,8 @@ class MoDem(TDMPC2):
             return self._clone(batch)
         if not self._began:
             self._begin()
+        for sees in (self._policy.encoder, self._policy.head):
+            sees.requires_grad_(not self._seeds)
         return super()._update(batch)
 
     def _clone(self, batch: Segment) -> dict[str, Tensor]:
@@ -224,6 +227,8 @@ class MoDem(TDMPC2):
 
     def _update_prior(self, latents: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """max min over its own Q of each actor, over latents [B, H + 1, Z]."""
+        if self._seeds:
+            return {}
         model = self._policy.model
         with self.split("forward"), full_precision(latents):
             model.critics.requires_grad_(False)

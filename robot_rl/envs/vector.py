@@ -6,7 +6,7 @@ import signal
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -25,7 +25,8 @@ class EnvStep:
     """One step of one environment. `opening` is there where the episode ended with it.
 
     `source` tells by whom `applied_action` was: nobody, where a robot held whatever was asked.
-    `scene` belongs to `obs`; it is None where nobody asked for it.
+    `scene` belongs to `obs`; it is None where nobody asked for it. `safety` is what a simulation
+    measures of the step, by name.
     """
 
     obs: Observation
@@ -38,6 +39,7 @@ class EnvStep:
     scene: Scene | None = None
     stamp_s: float = math.nan
     source: str = "policy"
+    safety: Mapping[str, float] = field(default_factory=dict)
 
 
 class Opening(NamedTuple):
@@ -99,6 +101,7 @@ class EnvLane:
             scene,
             info.get("stamp_s", math.nan),
             info["source"],
+            info.get("safety", {}),
         )
 
     def _next(self) -> Opening | None:

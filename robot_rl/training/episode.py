@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from robot_rl.envs.vector import EnvStep
-from robot_rl.measures import Measure
+from robot_rl.measures import Measure, named
+from robot_rl.training.peaks import SHOWN as SAFETY_SHOWN
+from robot_rl.training.peaks import Peaks
 from robot_rl.types import AUTONOMOUS, Rows
 
 SHOWN = {
@@ -18,6 +21,7 @@ SHOWN = {
     "steps/policy": Measure("steps by the policy", "count"),
     "steps/human": Measure("steps by a human", "count"),
     "steps/random": Measure("steps at random", "count"),
+    **named("safety/", SAFETY_SHOWN),
 }
 
 
@@ -34,6 +38,7 @@ class Episode:
     takeovers: int = 0
     autonomous: bool = True  # until the step before
     variation: Mapping[str, float] = field(default_factory=dict)  # what was drawn for it
+    safety: Peaks = field(default_factory=Peaks)
 
     def count(self, result: EnvStep) -> None:
         self.episode_return += result.reward
@@ -42,6 +47,12 @@ class Episode:
         self.steps_by[result.source] = self.steps_by.get(result.source, 0) + 1
         self.takeovers += result.source == "human" and self.autonomous
         self.autonomous = result.source in AUTONOMOUS
+        self.safety.add(result.safety)
+
+    @classmethod
+    def restored(cls, tree: Mapping[str, Any]) -> "Episode":
+        """From what `dataclasses.asdict` made of it."""
+        return cls(**{**tree, "safety": Peaks(**tree["safety"])})
 
     @property
     def rows(self) -> Rows:
@@ -51,7 +62,8 @@ class Episode:
 
 
 def episode_means(episodes: Sequence[Episode], control_rate_hz: float) -> dict[str, float]:
-    """Return, success, cycle time, how much a human did, and what was drawn for the last one."""
+    """Return, success, cycle time, how much a human did, how it moved, and what was drawn for the
+    last one."""
     if not episodes:
         return {}
     drawn = {f"variation/{name}": value for name, value in episodes[-1].variation.items()}
@@ -65,4 +77,5 @@ def episode_means(episodes: Sequence[Episode], control_rate_hz: float) -> dict[s
     by_human = sum(e.steps_by.get("human", 0) for e in episodes)
     values["train/intervention_rate"] = by_human / sum(e.length for e in episodes)
     values["train/takeovers_per_episode"] = float(np.mean([e.takeovers for e in episodes]))
-    return values
+    safety = Peaks.together(e.safety for e in episodes).metrics()
+    return values | {f"safety/{name}": value for name, value in safety.items()}

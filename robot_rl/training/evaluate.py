@@ -10,6 +10,7 @@ from robot_rl.analysis.stats import bootstrap_interval, wilson_interval
 from robot_rl.measures import Measure
 from robot_rl.networks.policy import Policy, PolicyMemory, acting
 from robot_rl.training.foresight import Recording
+from robot_rl.training.peaks import Peaks
 from robot_rl.types import Metrics
 
 # Training episodes draw 32-bit seeds from a SeedSequence; evaluation counts up from here.
@@ -34,6 +35,7 @@ class Evaluation:
     successes: list[bool] = field(default_factory=list)
     film: list[np.ndarray] = field(default_factory=list)
     recorded: Recording = field(default_factory=Recording)
+    safety: Peaks = field(default_factory=Peaks)
     control_rate_hz: float = 1.0
 
     def metrics(self) -> Metrics:
@@ -52,7 +54,7 @@ class Evaluation:
         cycles = [n for n, success in zip(self.lengths, self.successes, strict=False) if success]
         if cycles:
             metrics["cycle_time_s"] = float(np.mean(cycles)) / self.control_rate_hz
-        return metrics
+        return metrics | self.safety.metrics()
 
     def scalars(self, group: str = "eval") -> Metrics:
         """The metrics as they are logged."""
@@ -102,6 +104,7 @@ def _run_episode(
         obs, reward, terminated, truncated, info = env.step(memory.act([obs])[0])
         memory.applied(0, info["applied_action"], info["source"] == "policy")
         recorded.add(obs, info["applied_action"])
+        result.safety.add(info.get("safety", {}))
         total, length = total + float(reward), length + 1
         success = success or bool(info["success"])
         over = terminated or truncated

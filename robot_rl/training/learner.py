@@ -292,7 +292,7 @@ class Learner:
         set_random_state(state["random"])
         self._clock.done = state["updates"]
         self._watch = Stopwatch(state["train_s"])
-        self._recent.extend(Episode(**episode) for episode in state["recent"])
+        self._recent.extend(Episode.restored(episode) for episode in state["recent"])
         for period, clock in self._due.items():
             clock.last = state["clocks"][period]
         self.reached = state["reached"]

@@ -42,9 +42,9 @@ def cloned(updates: int = 3, **settings: Any) -> MoDem:
 
 
 def learning(**settings: Any) -> MoDem:
-    """Cloned, and some updates further."""
+    """Cloned, and some updates after the planner began to take over."""
     agent = cloned(**settings)
-    agent.step = 5
+    agent.step = 11
     for i in range(3):
         agent.update(segment_of(seed=i))
     return agent
@@ -96,13 +96,29 @@ def test_what_was_cloned_is_where_every_actor_begins():
         for name in (n for n in found if n.startswith("model.pi.")):
             for member in found[name]:
                 torch.testing.assert_close(member, wanted[name][0], rtol=0, atol=0)
+
+
+def test_until_the_handover_the_model_learns_and_what_sees_and_acts_does_not():
+    agent = cloned()
+    agent.step = 1
+    agent.update(segment_of(seed=0))
+    before = parameters(agent._policy)
+    metrics = agent.update(segment_of(seed=1))
+    moved = {n for n, x in parameters(agent._policy).items() if not torch.equal(x, before[n])}
+    assert {n.split(".")[1] for n in moved} == {"dynamics", "rewards", "critics"}
+    assert "prior_loss" not in metrics
+    assert agent.policy() is agent.cloned
+    agent.step = 11
+    agent.update(segment_of(seed=2))
     assert agent.policy() is agent._policy_ema
+    after = parameters(agent._policy)
+    assert not any(torch.equal(after[n], before[n]) for n in before)
 
 
 def test_then_the_cloned_policy_stays_and_the_actors_part():
     agent = cloned()
     kept = parameters(agent.cloned)
-    agent.step = 1
+    agent.step = 11
     for i in range(4):
         agent.update(segment_of(seed=i))
     for name, value in parameters(agent.cloned).items():
@@ -129,7 +145,10 @@ def test_agency_rises_in_a_line(step, agency):
     agent = cloned()
     agent.step = step
     assert agent.exploration()["agency"] == pytest.approx(agency)
-    assert cloned(handover_steps=0).exploration()["agency"] == 1.0
+
+
+def test_without_a_handover_the_planner_takes_every_step_at_once():
+    assert [MoDemConfig(handover_after=10, handover_steps=0).agency(s) for s in (9, 10)] == [0, 1]
 
 
 def test_steps_are_shared_as_agency_says():
@@ -193,7 +212,7 @@ def test_every_actor_has_a_target_of_its_own():
 
 def test_every_weight_that_acts_belongs_to_one_optimiser_and_moves():
     agent = cloned()
-    agent.step = 1
+    agent.step = 11
     agent._begin()
     owned = optimised(agent)
     assert len(owned) == len(set(owned))
