@@ -86,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     _classifier(commands)
     _evaluate(commands)
     _export(commands)
+    _adapt(commands)
     _plot(commands)
     _bench(commands)
     _episodes(commands)
@@ -167,6 +168,23 @@ def _export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         nargs="*",
         metavar="policy.KEY=VALUE",
         help="how it acts, with --out: policy.plan=false, policy.planner.iterations=2",
+    )
+
+
+def _adapt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    adapt = _add(commands, "adapt", "fit the encoder of a world model's policy to a changed look")
+    adapt.add_argument("run_dir")
+    adapt.add_argument("--out", required=True, metavar="FOLDER", help="of the adapted policy")
+    adapt.add_argument("--pairs", type=int, default=1_000, help="moments seen in both looks")
+    adapt.add_argument("--steps", type=int, default=2_000, help="taken in the new look")
+    adapt.add_argument("--updates", type=int, default=2_000)
+    adapt.add_argument("--episodes", type=int, default=50, help="of each evaluation")
+    adapt.add_argument("--seed", type=int, default=0)
+    adapt.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="the new look: variation=NAME, task.variation.KEY=VALUE",
     )
 
 
