@@ -90,7 +90,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         self._map = ActionMap(interface, self._features.axes)
         self._period_s = 1.0 / rate_hz
         self._reset_routine, self._success, self._scene = reset_routine, success, scene
-        self._max_episode_steps = max_episode_steps
+        self.max_episode_steps = max_episode_steps
         self._steps = 0
         self._stamp_s = 0.0
         self._film: list[np.ndarray] = []
@@ -121,7 +121,7 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         self._steps += 1
         success, fault = self._success(), self._fault(source)
         terminated = bool(success)
-        over = bool(fault) or self._steps >= self._max_episode_steps
+        over = bool(fault) or self._steps >= self.max_episode_steps
         info = {
             "success": success,
             "applied_action": applied.action,

@@ -124,6 +124,11 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         obs = self._observe(self._rig.read(self.np_random))
         return obs, reward, outcome.terminated, truncated, info
 
+    @property
+    def max_episode_steps(self) -> int:
+        """Actions after which an episode is truncated."""
+        return -(-self.simulation.max_episode_steps // self._action_repeat)
+
     def render(self) -> np.ndarray:  # type: ignore[override]
         """uint8 [256, 256, 3] for videos."""
         return self._rig.shoot()

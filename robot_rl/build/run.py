@@ -21,6 +21,7 @@ from robot_rl.errors import ConfigError
 from robot_rl.networks.compute import Compute
 from robot_rl.replay import Replay
 from robot_rl.replay.device import DeviceFrames, frames_fit
+from robot_rl.replay.draws import Segments
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
 from robot_rl.rewards.registry import paid
@@ -70,6 +71,8 @@ def _trainer(
     if config.task.reward_model and eval_env is not None:
         # Told here, and not by a process that cannot start.
         paid(eval_env, config.task.reward_model, config.task.reward_settings)
+    if eval_env is not None:
+        _require_windows(config, eval_env.unwrapped.max_episode_steps)
     compute = Compute.choose(config.device, config.precision)
     agent = build_agent(config.agent.for_run(config.steps), interface, compute)
     if config.compile == "on" or (config.compile == "auto" and compute.device.type == "cuda"):
@@ -122,6 +125,17 @@ def _require_free_terminal(config: TrainConfig) -> None:
             "with robot.success=person every evaluation asks at the terminal whether it succeeded, "
             "and human.device=keyboard reads the same terminal. Drive with human.device=web, or "
             "evaluate never: eval_episodes=0 final_eval_episodes=0."
+        )
+
+
+def _require_windows(config: TrainConfig, episode_steps: int) -> None:
+    """Raise `ConfigError` for windows inside one episode that are longer than any."""
+    draws = config.agent.draws
+    if isinstance(draws, Segments) and not draws.cross_episodes and draws.length > episode_steps:
+        raise ConfigError(
+            f"agent={config.agent.name} learns from windows of {draws.length} steps, and no "
+            f"episode of {config.task.name} has more than {episode_steps}. Shorten them: "
+            "agent.planner.horizon, agent.segment_length."
         )
 
 

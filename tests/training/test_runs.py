@@ -4,6 +4,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 from robot_rl.replay import Replay, Transitions
@@ -177,3 +178,16 @@ def test_several_environment_processes_share_one_learner(tmp_path):
     run = run_cli("train", *TINY, "steps=60", f"run_dir={tmp_path}", "num_envs=3")
     assert run.returncode == 0, run.stderr
     assert len(list((tmp_path / "replay").glob("lane*"))) == 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("agent=tdmpc2", "agent.planner.horizon=51"),
+        ("agent=bc", "agent.memory=gru", "agent.segment_length=51", "human.device=simulated"),
+    ],
+)
+def test_windows_longer_than_any_episode_are_refused(tmp_path, settings):
+    run = run_cli("train", *TINY, *settings, f"run_dir={tmp_path}")
+    assert run.returncode == 1
+    assert "windows of 51 steps, and no episode of arm/reach has more than 50" in run.stderr
