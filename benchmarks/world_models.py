@@ -21,23 +21,25 @@ _ROWS, _EPISODE, _RATIO = 2000, 100, 0.5
 
 def run() -> list[Row]:
     torch.set_num_threads(1)
-    return [*_planning(), *(row for name in _DREAMERS for row in _dreaming(name))]
+    planning = [row for name in _PLANNERS for row in _planning(name)]
+    return planning + [_dreaming(name) for name in _DREAMERS]
 
 
-_DREAMERS = ("dreamer", "r2dreamer", "repo", "infopower")
+_PLANNERS = ("tdmpc2", "modem")
+_DREAMERS = ("dreamer", "r2dreamer", "repo", "infopower", "mvmwm")
 
 
-def _planning() -> list[Row]:
-    config, interface, agent, update_s = _measured("tdmpc2")
+def _planning(name: str) -> list[Row]:
+    config, interface, agent, update_s = _measured(name)
     memory = PolicyMemory(agent.actor(), 1)
     seen = random_observation(interface, np.random.default_rng(0))
     plan_s = median_s(lambda: memory.act([seen]))
-    told = f"tdmpc2, batch {config.agent.batch_size}"
+    told = f"{name}, batch {config.agent.batch_size}"
     return [
         Row(f"{told}, update", 1e3 * update_s, "ms"),
-        Row("tdmpc2, plan", 1e3 * plan_s, "ms", "<= 50"),
+        Row(f"{name}, plan", 1e3 * plan_s, "ms", "<= 50"),
         Row(
-            f"tdmpc2, steps with {_RATIO} updates each",
+            f"{name}, steps with {_RATIO} updates each",
             1.0 / (plan_s + _RATIO * update_s),
             "steps/s",
             ">= 20",
@@ -45,9 +47,10 @@ def _planning() -> list[Row]:
     ]
 
 
-def _dreaming(name: str) -> list[Row]:
-    *_, update_s = _measured(name)
-    return [Row(f"{name}, sequences of 16 x 32", 1.0 / update_s, "updates/s", ">= 6")]
+def _dreaming(name: str) -> Row:
+    config, _, _, update_s = _measured(name)
+    windows = f"{config.agent.batch_size} x {config.agent.draws.window}"
+    return Row(f"{name}, sequences of {windows}", 1.0 / update_s, "updates/s", ">= 6")
 
 
 def _measured(name: str) -> tuple[TrainConfig, Interface, Agent, float]:
@@ -57,6 +60,7 @@ def _measured(name: str) -> tuple[TrainConfig, Interface, Agent, float]:
     agent = build_agent(
         config.agent.for_run(config.steps), interface, Compute.choose("cpu", "auto")
     )
+    agent.step = config.steps  # long after whatever comes first
     replay = _filled(config, interface)
     size = config.agent.batch_size
     update_s = median_s(lambda: agent.update(replay.sample(size)), seconds=6.0)

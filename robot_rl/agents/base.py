@@ -167,6 +167,7 @@ AGENTS = Plugins(
         "repo": "robot_rl.agents.dreamer:REPO",
         "infopower": "robot_rl.agents.dreamer:INFOPOWER",
         "r2dreamer": "robot_rl.agents.dreamer:R2_DREAMER",
+        "mvmwm": "robot_rl.agents.mvmwm:MVMWM_ENTRY",
         "bc": "robot_rl.agents.bc:BC_ENTRY",
         "dagger": "robot_rl.agents.bc:DAGGER",
         "hg_dagger": "robot_rl.agents.bc:HG_DAGGER",

@@ -104,7 +104,7 @@ class Dreamer(PixelAgent):
         self.scale = ReturnScale().to(compute.device)
         self.beta = Dual(config.kl.dual_initial, config.kl.dual_lr, compute)
         self.need = Dual(config.empowerment.dual_initial, config.empowerment.dual_lr, compute)
-        world = (policy.encoder, policy.embedding, self.rssm, self.heads, self.representation)
+        world = (*self._trained(policy), self.rssm, self.heads, self.representation)
         self.model_opt = compute.adam(*world, lr=config.lr)
         # Apart: a probe in the norm that clips the model's gradient would change what is learned.
         self.probe_opt = None if self.probe is None else compute.adam(self.probe, lr=config.lr)
@@ -135,9 +135,19 @@ class Dreamer(PixelAgent):
         shifted = random_shift(batch.obs, self.config.shift_pad)  # one draw a window
         obs = {key: x.flatten(0, 1) for key, x in shifted.items()}
         frames = {key: x if key == PROPRIO else x.unsqueeze(1) for key, x in obs.items()}
-        with self.compute.autocast():
-            embeds = self._policy.embed(frames)
+        obs, embeds = self._embedded(obs, frames)
         return obs, embeds.float().unflatten(0, batch.is_first.shape)
+
+    def _trained(self, policy: DreamingPolicy) -> tuple[nn.Module, ...]:
+        """What sees, and learns with the model."""
+        return policy.encoder, policy.embedding
+
+    def _embedded(
+        self, obs: dict[str, Tensor], frames: dict[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """`obs` with what the representation needs beside it, and the embeddings of `frames`."""
+        with self.compute.autocast():
+            return obs, self._policy.embed(frames)
 
     def _model_loss(
         self, obs: dict[str, Tensor], embeds: Tensor, batch: Segment

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -94,12 +94,15 @@ class DreamingPolicy(Policy):
 
     def __init__(self, config: DreamingConfig, interface: Interface) -> None:
         super().__init__(config, interface)
-        self.encoder = make_encoder(replace(config.network, frame_stack=1), interface)
+        self.encoder = self._make_encoder(config, interface)
         self.embedding = Embedding(self.encoder, config.embed_dim)
         self.rssm = RSSM(config.rssm, self.embedding.dim, interface.action_size)
         self.actor = DreamActor(
             self.rssm.feature_dim, config.network.hidden_dim, interface.action_size
         )
+
+    def _make_encoder(self, config: DreamingConfig, interface: Interface) -> Any:
+        return make_encoder(replace(config.network, frame_stack=1), interface)
 
     def initial(self, n: int) -> Carry:
         state = self.rssm.initial(n, self.device)

@@ -30,6 +30,7 @@ POLICIES = Plugins(
         "tdmpc2": "robot_rl.networks.tdmpc2:LatentPolicy",
         "modem": "robot_rl.networks.modem:ActorsPolicy",
         "dreaming": "robot_rl.networks.dreaming:DreamingPolicy",
+        "masked_dreaming": "robot_rl.networks.masked_dreaming:MaskedDreamingPolicy",
     },
 )
 

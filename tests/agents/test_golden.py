@@ -20,11 +20,13 @@ from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.agents.hil_serl import HilSerlConfig
 from robot_rl.agents.mentor import MentorConfig
 from robot_rl.agents.modem import MoDemConfig
+from robot_rl.agents.mvmwm import MVMWMConfig
 from robot_rl.agents.rlif import RLIFConfig
 from robot_rl.agents.rlpd import RLPDConfig
 from robot_rl.agents.sac import SACConfig
 from robot_rl.agents.taco import TacoConfig
 from robot_rl.agents.tdmpc2 import TDMPC2Config
+from robot_rl.networks.masked import MaskedConfig
 from robot_rl.networks.mppi import PlannerConfig
 from robot_rl.networks.rssm import RSSMConfig
 from robot_rl.replay.draws import Segments
@@ -54,6 +56,8 @@ DREAMING = {
     "shift_pad": 0,
 }
 
+MASKED = MaskedConfig(patch=8, dim=16, depth=1, decoder_depth=1, heads=2, reader_dim=8)
+
 
 def like(name: str, **settings: Any) -> Any:
     """The settings that make agent `name` what it is, with `settings` in the place of some."""
@@ -76,13 +80,14 @@ AGENTS = {
         name: (partial(like, name), DREAMING)
         for name in ("dreamer", "repo", "infopower", "r2dreamer")
     },
+    "mvmwm": (MVMWMConfig, DREAMING | {"masked": MASKED, "masked_batch": 4}),
     "taco": (DrQV2Config, {"taco": TacoConfig(weight=1.0, hidden_dim=16)}),
 }
 
 
 def make(name: str) -> Any:
     config, settings = AGENTS[name]
-    interface = make_interface(cameras=2, size=32 if settings is DREAMING else 36)
+    interface = make_interface(cameras=2, size=32 if settings.items() >= DREAMING.items() else 36)
     if name == "hil_serl":
         interface = dataclasses.replace(
             interface, proprio=arm_interface().proprio, actions=arm_interface().actions

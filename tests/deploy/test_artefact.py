@@ -15,6 +15,8 @@ from robot_rl.deploy.onnx import export_onnx
 from robot_rl.envs.registry import TaskConfig
 from robot_rl.errors import ConfigError, CorruptFileError, UnknownNameError
 from robot_rl.networks.dreaming import DreamingConfig, DreamingPolicy
+from robot_rl.networks.masked import MaskedConfig
+from robot_rl.networks.masked_dreaming import MaskedDreamingConfig, MaskedDreamingPolicy
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.rssm import RSSMConfig
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
@@ -23,12 +25,13 @@ from tests.killed import killed_at
 from tests.networks.planners import small_actors, small_planner
 
 INTERFACE = make_interface(cameras=2)
-KINDS = ["mlp", "moe", "gripper", "gru", "plan", "actors", "dream"]
+KINDS = ["mlp", "moe", "gripper", "gru", "plan", "actors", "dream", "tokens"]
 MEMORY = {
     "gru": {"memory"},
     "plan": {"frames/cam0", "frames/cam1", "plan"},
     "actors": {"frames/cam0", "frames/cam1", "plan"},
     "dream": {"deter", "stoch"},
+    "tokens": {"deter", "stoch"},
 }
 
 
@@ -41,10 +44,14 @@ def make(kind: str = "mlp") -> Any:
         return small_planner(INTERFACE)
     if kind == "actors":
         return small_actors(INTERFACE)
-    if kind == "dream":
+    if kind in ("dream", "tokens"):
         rssm = RSSMConfig(deter=12, hidden=16, latent="categorical", stoch=3, classes=4)
-        return DreamingPolicy(
-            DreamingConfig(network=network, rssm=rssm, embed_dim=8), INTERFACE
+        settings = {"network": network, "rssm": rssm, "embed_dim": 8}
+        if kind == "dream":
+            return DreamingPolicy(DreamingConfig(**settings), INTERFACE).eval()
+        masked = MaskedConfig(patch=4, dim=16, depth=1, decoder_depth=1, heads=2, reader_dim=8)
+        return MaskedDreamingPolicy(
+            MaskedDreamingConfig(**settings, masked=masked), INTERFACE
         ).eval()
     discrete = kind == "gripper"
     config = StackedConfig(
@@ -68,7 +75,9 @@ def test_a_policy_comes_back_with_the_same_actions_and_memory(tmp_path, kind):
     card = (tmp_path / "policy" / "card.md").read_text()
     assert "| success_rate | 0.9 |" in card
     assert "cam0 36x36, cam1 36x36" in card
-    memory = {"gru": "memory 8", "dream": "deter 12, stoch 12"}.get(kind, "frames/cam0 1x3x36x36")
+    memory = {"gru": "memory 8", "dream": "deter 12, stoch 12", "tokens": "deter 12, stoch 12"}.get(
+        kind, "frames/cam0 1x3x36x36"
+    )
     assert memory in card
 
 

@@ -122,6 +122,7 @@ def test_what_came_before_an_episode_counts_for_nothing():
 def test_kinds_of_policies_are_found_by_name():
     assert {kind: POLICIES.load(kind).kind for kind in POLICIES.names()} == {
         "dreaming": "dreaming",
+        "masked_dreaming": "masked_dreaming",
         "modem": "modem",
         "recurrent": "recurrent",
         "stacked": "stacked",

@@ -190,4 +190,4 @@ def test_several_environment_processes_share_one_learner(tmp_path):
 def test_windows_longer_than_any_episode_are_refused(tmp_path, settings):
     run = run_cli("train", *TINY, *settings, f"run_dir={tmp_path}")
     assert run.returncode == 1
-    assert "windows of 51 steps, and no episode of arm/reach has more than 50" in run.stderr
+    assert "windows of 51 steps, and no episode of arm/reach has more than 40" in run.stderr
