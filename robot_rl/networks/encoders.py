@@ -23,6 +23,7 @@ CONV_SHAPES: dict[str, Shape] = {
     # A finer map than compact (11x11 of 64x64) where success hangs on angles of a few degrees.
     "fine": ((32, 8, 4), (32, 3, 1), (32, 3, 1)),
     "tdmpc2": ((32, 7, 2), (32, 5, 2), (32, 3, 2), (32, 3, 1)),
+    "dreamer": ((32, 4, 2), (64, 4, 2), (128, 4, 2), (256, 4, 2)),
 }
 # Their last convolution has no ReLU: what follows norms it.
 _LINEAR_AT_THE_END = ("tdmpc2",)
