@@ -1,4 +1,4 @@
-"""World models in the compact size on the frames of `arm/reach`, one thread: updates and plans."""
+"""World models on the frames of `arm/reach`, one thread: updates and plans, eager and compiled."""
 
 import numpy as np
 import torch
@@ -15,26 +15,26 @@ from robot_rl.replay import Replay
 from robot_rl.replay.storage import Step
 from robot_rl.types import Interface
 
-TITLE = "world models, compact"
+TITLE = "world models"
 _ROWS, _EPISODE, _RATIO = 2000, 100, 0.5
 
 
 def run() -> list[Row]:
     torch.set_num_threads(1)
     planning = [row for name in _PLANNERS for row in _planning(name)]
-    return planning + [_dreaming(name) for name in _DREAMERS]
+    dreaming = [_dreaming(name) for name in _DREAMERS]
+    return planning + dreaming + [row for name in _OTHERWISE for row in _otherwise(name)]
 
 
 _PLANNERS = ("tdmpc2", "modem")
 _DREAMERS = ("dreamer", "r2dreamer", "repo", "infopower", "mvmwm")
+_OTHERWISE = ("tdmpc2", "repo")  # compiled, and in the size of its paper
 
 
 def _planning(name: str) -> list[Row]:
-    config, interface, agent, update_s = _measured(name)
-    memory = PolicyMemory(agent.actor(), 1)
-    seen = random_observation(interface, np.random.default_rng(0))
-    plan_s = median_s(lambda: memory.act([seen]))
-    told = f"{name}, batch {config.agent.batch_size}"
+    made = Made(name)
+    update_s, plan_s = made.update_s(), made.plan_s()
+    told = f"{name}, batch {made.config.agent.batch_size}"
     return [
         Row(f"{told}, update", 1e3 * update_s, "ms"),
         Row(f"{name}, plan", 1e3 * plan_s, "ms", "<= 50"),
@@ -48,23 +48,46 @@ def _planning(name: str) -> list[Row]:
 
 
 def _dreaming(name: str) -> Row:
-    config, _, _, update_s = _measured(name)
-    windows = f"{config.agent.batch_size} x {config.agent.draws.window}"
-    return Row(f"{name}, sequences of {windows}", 1.0 / update_s, "updates/s", ">= 6")
+    made = Made(name)
+    windows = f"{made.config.agent.batch_size} x {made.config.agent.draws.window}"
+    return Row(f"{name}, sequences of {windows}", 1.0 / made.update_s(), "updates/s", ">= 6")
 
 
-def _measured(name: str) -> tuple[TrainConfig, Interface, Agent, float]:
-    """The agent, and the median time of an update with its draw."""
-    config = compose((f"agent={name}", "num_envs=0"))
-    interface = _interface(config)
-    agent = build_agent(
-        config.agent.for_run(config.steps), interface, Compute.choose("cpu", "auto")
-    )
-    agent.step = config.steps  # long after whatever comes first
-    replay = _filled(config, interface)
-    size = config.agent.batch_size
-    update_s = median_s(lambda: agent.update(replay.sample(size)), seconds=6.0)
-    return config, interface, agent, update_s
+def _otherwise(name: str) -> list[Row]:
+    eager, compiled, paper = Made(name), Made(name), Made(name, "size=paper")
+    compiled.agent.compile()
+    rows = [
+        Row(f"{name}, update, eager / compiled", eager.update_s() / compiled.update_s(), "times"),
+        Row(f"{name}, paper, update", 1e3 * paper.update_s(), "ms"),
+    ]
+    if name in _PLANNERS:
+        rows.append(Row(f"{name}, paper, plan", 1e3 * paper.plan_s(), "ms"))
+    return rows
+
+
+class Made:
+    """An agent in a size, compact by default, and a replay that it can learn from."""
+
+    def __init__(self, name: str, *settings: str) -> None:
+        self.config = compose((f"agent={name}", "num_envs=0", *settings))
+        self.interface = _interface(self.config)
+        self.agent: Agent = build_agent(
+            self.config.agent.for_run(self.config.steps),
+            self.interface,
+            Compute.choose("cpu", "auto"),
+        )
+        self.agent.step = self.config.steps  # long after whatever comes first
+        self._replay = _filled(self.config, self.interface)
+
+    def update_s(self) -> float:
+        """The median time of an update with its draw."""
+        size = self.config.agent.batch_size
+        return median_s(lambda: self.agent.update(self._replay.sample(size)), seconds=6.0)
+
+    def plan_s(self) -> float:
+        memory = PolicyMemory(self.agent.actor(), 1)
+        seen = random_observation(self.interface, np.random.default_rng(0))
+        return median_s(lambda: memory.act([seen]))
 
 
 def _interface(config: TrainConfig) -> Interface:

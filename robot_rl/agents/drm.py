@@ -20,7 +20,7 @@ from robot_rl.agents.drqv2 import DrQV2, DrQV2Config, drqv2_parts
 from robot_rl.agents.q_agent import QParts
 from robot_rl.agents.taco import TacoLoss
 from robot_rl.measures import Measure, Shown
-from robot_rl.networks.actor_critic import Value
+from robot_rl.networks.actor_critic import Value, expectile_loss
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
 from robot_rl.networks.layers import fresh_copy
@@ -161,12 +161,6 @@ class DrM(DrQV2):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.beta, self.awake_step = state["beta"], state["awake_step"]
-
-
-def expectile_loss(error: Tensor, expectile: float) -> Tensor:
-    """mean |tau - 1(error < 0)| error^2 (IQL, eq. 5)."""
-    weight = torch.where(error > 0, expectile, 1.0 - expectile)
-    return (weight * error.square()).mean()
 
 
 def drm_parts(config: DrMConfig, interface: Interface, compute: Compute) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class DrQV2(QAgent):
             loss, metrics = loss + self.config.taco.weight * contrast, metrics | parts
         return loss, metrics
 
-    def _update_actor(self, h: Features, seen: Features) -> dict[str, Tensor]:
+    def _update_actor(self, h: Features, seen: Features, batch: Batch) -> dict[str, Tensor]:
         """max_phi min_k Q_k(s, a), a from the policy with clipped noise (eq. 3)."""
         with self.split("forward"), self.compute.autocast():
             out = self.pi(seen)

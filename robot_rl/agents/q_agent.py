@@ -149,7 +149,7 @@ class QAgent(PixelAgent):
         metrics |= {"target_v": target_v.mean()}
         metrics |= self._update_critic(h, seen, next_h, y, batch)
         if self._updates % self.config.actor_every_updates == 0:
-            metrics |= self._update_actor(h.detach(), seen.detach())
+            metrics |= self._update_actor(h.detach(), seen.detach(), batch)
         with self.split("targets"):
             for slow, fast in self._targets():
                 polyak_(slow, fast, self.config.tau)
@@ -169,7 +169,7 @@ class QAgent(PixelAgent):
         """What the state after the transition is worth [B]. Abstract: every family defines it."""
         raise NotImplementedError
 
-    def _update_actor(self, h: Features, seen: Features) -> dict[str, Tensor]:
+    def _update_actor(self, h: Features, seen: Features, batch: Batch) -> dict[str, Tensor]:
         """The policy acts on `seen` and is judged by Q on `h`. Abstract."""
         raise NotImplementedError
 

@@ -24,7 +24,7 @@ from robot_rl.networks.encoders import Features
 from robot_rl.networks.frames import single_frames
 from robot_rl.networks.layers import gaussian_log_prob
 from robot_rl.networks.policy import to_tensors
-from robot_rl.types import Interface, Observation
+from robot_rl.types import Batch, Interface, Observation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class SAC(QAgent):
         value = self.critic_target.q(next_h, action, members).amin(dim=0)
         return value - self.temperature() * log_prob if self.config.entropy_in_target else value
 
-    def _update_actor(self, h: Features, seen: Features) -> dict[str, Tensor]:
+    def _update_actor(self, h: Features, seen: Features, batch: Batch) -> dict[str, Tensor]:
         """max E[Q(s, a) - alpha log pi(a|s)], and alpha towards the target entropy."""
         alpha = self.temperature()
         with self.split("forward"), self.compute.autocast():

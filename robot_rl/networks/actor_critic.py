@@ -79,6 +79,12 @@ class Value(nn.Module):
             return self.net(x).squeeze(1)
 
 
+def expectile_loss(error: Tensor, expectile: float) -> Tensor:
+    """mean |tau - 1(error < 0)| error^2 (IQL, eq. 5)."""
+    weight = torch.where(error > 0, expectile, 1.0 - expectile)
+    return (weight * error.square()).mean()
+
+
 def bounded_log_std(x: Tensor, low: float = _LOG_STD_LOW, high: float = _LOG_STD_HIGH) -> Tensor:
     """Smoothly into [`low`, `high`], so that its gradient never dies at a corner."""
     return low + 0.5 * (high - low) * (torch.tanh(x) + 1.0)

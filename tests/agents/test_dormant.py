@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from robot_rl.agents.dormant import DormantMeter, perturb_, perturbation_factor
-from robot_rl.agents.drm import DrMConfig, expectile_loss
+from robot_rl.agents.drm import DrMConfig
 from robot_rl.agents.mentor import MentorConfig, TopSet
 from robot_rl.agents.schedules import LinearSchedule
 from robot_rl.envs.cameras import CameraSpec
-from robot_rl.networks.actor_critic import Actor
+from robot_rl.networks.actor_critic import Actor, expectile_loss
 from robot_rl.networks.encoders import Encoder
 from robot_rl.networks.layers import hidden_layer, orthogonal_init
 from robot_rl.networks.moe import MoE, MoEConfig

@@ -103,7 +103,7 @@ def test_the_actor_climbs_its_critic_and_a_wrong_sign_is_caught():
 
     before = value()
     for _ in range(30):
-        agent._update_actor(h, h)
+        agent._update_actor(h, h, batch)
     assert value() > before + 0.01
 
 
@@ -112,7 +112,7 @@ def test_the_actor_update_leaves_critic_and_encoder_alone():
     batch = random_batch(INTERFACE).map(torch.from_numpy)
     frozen = [(module, parameters(module)) for module in (agent.critic, agent.encoder)]
     h = agent.encoder(batch.obs).detach()
-    agent._update_actor(h, h)
+    agent._update_actor(h, h, batch)
     for module, before in frozen:
         for key, value in parameters(module).items():
             assert torch.equal(value, before[key]), key

@@ -15,9 +15,11 @@ import torch
 
 from robot_rl.agents.base import AGENTS as AGENTS_ON_OFFER
 from robot_rl.agents.bc import BCConfig
+from robot_rl.agents.cql import CQLConfig
 from robot_rl.agents.drm import DrMConfig
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.agents.hil_serl import HilSerlConfig
+from robot_rl.agents.iql import IQLConfig
 from robot_rl.agents.mentor import MentorConfig
 from robot_rl.agents.modem import MoDemConfig
 from robot_rl.agents.mvmwm import MVMWMConfig
@@ -74,6 +76,8 @@ AGENTS = {
     "rlif": (RLIFConfig, {"ensemble_size": 4}),
     "hil_serl": (HilSerlConfig, {"ensemble_size": 2}),
     "bc": (BCConfig, {}),
+    "iql": (IQLConfig, {}),
+    "cql": (CQLConfig, {"drawn": 3}),
     "tdmpc2": (TDMPC2Config, TDMPC2),
     "modem": (MoDemConfig, {**TDMPC2, "ensemble_size": 4, "actors": 2}),
     **{

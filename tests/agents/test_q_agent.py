@@ -164,7 +164,7 @@ def test_targets_and_the_actors_q_see_what_is_not_strongly_changed():
     wanted = {}
     for name, weak in (("weak", h), ("strong", seen)):
         torch.manual_seed(1)
-        wanted[name] = float(agent._update_actor(weak.detach(), seen.detach())["actor_loss"])
+        wanted[name] = float(agent._update_actor(weak.detach(), seen.detach(), batch)["actor_loss"])
     assert wanted["weak"] != wanted["strong"]
 
 

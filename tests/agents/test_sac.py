@@ -96,7 +96,7 @@ def test_the_critic_learns_a_constant_reward_and_the_actor_climbs_it():
 
     before = value()
     for _ in range(30):
-        agent._update_actor(h, h)
+        agent._update_actor(h, h, batch)
     assert value() > before
 
 
