@@ -20,10 +20,7 @@ class SafetyMeter:
         roots = np.unique(model.body_rootid[model.jnt_bodyid[_actuated(model)]])
         robot = np.isin(model.body_rootid, roots)
         self._robot_geom = robot[model.geom_bodyid]
-        turning = np.isin(
-            model.jnt_type, (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
-        )
-        self._dofs = model.jnt_dofadr[robot[model.jnt_bodyid] & turning]
+        self._dofs = model.jnt_dofadr[robot[model.jnt_bodyid] & np.isin(model.jnt_type, _ONE_AXIS)]
         self._wrench = np.zeros(6)
         self.begin()
 
@@ -32,16 +29,17 @@ class SafetyMeter:
         self._speeds: list[np.ndarray] = []
 
     def measure(self, data: mujoco.MjData, period_s: float) -> dict[str, float]:
-        """After a control step of `period_s`. Empty where nothing is actuated."""
+        """After a control step of `period_s`. Empty where nothing is actuated; the first two steps
+        have no jerk yet."""
         if not len(self._dofs):
             return {}
         self._speeds = [*self._speeds[-2:], data.qvel[self._dofs].copy()]
-        jerk = 0.0
+        speed = float(np.abs(self._speeds[-1]).max())
+        found = {SPEED: speed, FORCE: self._force(data)}
         if len(self._speeds) == 3:
             before, last, now = self._speeds
-            jerk = float(np.abs(now - 2.0 * last + before).max()) / period_s**2
-        speed = float(np.abs(self._speeds[-1]).max())
-        return {SPEED: speed, JERK: jerk, FORCE: self._force(data)}
+            found[JERK] = float(np.abs(now - 2.0 * last + before).max()) / period_s**2
+        return found
 
     def _force(self, data: mujoco.MjData) -> float:
         total, count = 0.0, data.ncon

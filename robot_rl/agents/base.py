@@ -130,8 +130,8 @@ class Foresees(Protocol):
     ) -> dict[str, np.ndarray] | None:
         """Frames uint8 [T, H, W, 3] of each camera, drawn of T observations.
 
-        The first `context` of them are seen; from there on the model knows the actions alone,
-        `applied` [T - 1, A]. None where nothing draws.
+        The first `context` of them are seen, 1 to T - 1; from there on the model knows the actions
+        alone, `applied` [T - 1, A]. None where nothing draws.
         """
         ...
 
@@ -166,10 +166,10 @@ AGENTS = Plugins(
         "calql": "robot_rl.agents.cql:CALQL_ENTRY",
         "tdmpc2": "robot_rl.agents.tdmpc2:TDMPC2_ENTRY",
         "modem": "robot_rl.agents.modem:MODEM",
-        "dreamer": "robot_rl.agents.dreamer:DREAMER",
-        "repo": "robot_rl.agents.dreamer:REPO",
-        "infopower": "robot_rl.agents.dreamer:INFOPOWER",
-        "r2dreamer": "robot_rl.agents.dreamer:R2_DREAMER",
+        "dreamer": "robot_rl.agents.dreamers:DREAMER",
+        "repo": "robot_rl.agents.dreamers:REPO",
+        "infopower": "robot_rl.agents.dreamers:INFOPOWER",
+        "r2dreamer": "robot_rl.agents.dreamers:R2_DREAMER",
         "mvmwm": "robot_rl.agents.mvmwm:MVMWM_ENTRY",
         "bc": "robot_rl.agents.bc:BC_ENTRY",
         "dagger": "robot_rl.agents.bc:DAGGER",

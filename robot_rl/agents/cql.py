@@ -6,25 +6,24 @@ Cal-QL stops pushing where Q falls below what was really earned from there: a po
 offline then does not have to unlearn its pessimism online.
 """
 
-# Shapes: B batch, N critics, K actions drawn for a state, F features
+# Shapes: B batch, N critics, K actions drawn for a state, A action
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from robot_rl.agents.base import AgentEntry
-from robot_rl.agents.pixel_agent import stacked_policy
-from robot_rl.agents.q_agent import q_parts
 from robot_rl.agents.sac import SAC, SACConfig, sample
+from robot_rl.agents.sac import build as build_sac
 from robot_rl.errors import ConfigError
 from robot_rl.measures import Measure, Shown
-from robot_rl.networks.compute import Compute
 from robot_rl.networks.encoders import Features
 from robot_rl.replay.draws import Draws
-from robot_rl.types import Batch, Interface
+from robot_rl.types import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,54 +60,39 @@ class CQL(SAC):
     ) -> tuple[Tensor | float, dict[str, Tensor]]:
         """log sum exp Q of drawn actions, weighed by their density, less Q of what was done."""
         auxiliary, metrics = super()._auxiliary(h, next_h, batch)
-        q = self._q_of_drawn(h, next_h, batch)
-        above = torch.logsumexp(q, dim=1) - math.log(q.shape[1])
-        done = self.critic.q(h, self._critic_action(batch.action))
-        push = (above - done).mean(dim=1).sum()
+        drawn, log_density = self._drawn(h, next_h, batch.action)
+        actions = self._critic_action(torch.cat((drawn, batch.action.unsqueeze(0))))
+        q = self.critic.q_of(h, actions)
+        others = self._calibrated(q[:, :-1], batch) - log_density
+        above = torch.logsumexp(others, dim=1) - math.log(others.shape[1])
+        push = (above - q[:, -1]).mean(dim=1).sum()
         loss = auxiliary + self.config.conservatism * push
         return loss, {**metrics, "push": push.detach() / len(q)}
 
-    def _q_of_drawn(self, h: Features, next_h: Features, batch: Batch) -> Tensor:
-        """Q(s, a) - log density of a [N, 3 K, B]: drawn evenly, by pi(s), and by pi(s')."""
-        count = self.config.drawn
-        size = batch.action.shape
-        even = 2.0 * torch.rand(count, *size, device=batch.action.device) - 1.0
-        density = even.new_full((count, size[0]), -size[1] * math.log(2.0))
-        found = [self._judged(h, even) - density]
+    @torch.no_grad()
+    def _drawn(self, h: Features, next_h: Features, done: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions [3 K, B, A] and the log of their density [3 K, B]: drawn evenly, by pi(s), and
+        by pi(s')."""
+        shape = (self.config.drawn, *done.shape)
+        even = 2.0 * torch.rand(shape, device=done.device) - 1.0
+        actions, densities = [even], [even.new_full(shape[:2], -shape[2] * math.log(2.0))]
         for seen in (h, next_h):
-            with torch.no_grad():
-                out = self.pi(_repeated(seen.detach(), count))
-                action, log_prob = (x.unflatten(0, (count, -1)) for x in sample(out))
-            q = self._judged(h, action)
-            found.append(self._calibrated(q, batch) - log_prob)
-        return torch.cat(found, dim=1)
-
-    def _judged(self, h: Features, action: Tensor) -> Tensor:
-        """Q [N, K, B] of `action` [K, B, A]."""
-        count = len(action)
-        q = self.critic.q(_repeated(h, count), self._critic_action(action.flatten(0, 1)))
-        return q.unflatten(1, (count, -1))
+            action, log_prob = sample(self.pi(seen), torch.randn(shape, device=done.device))
+            actions.append(action)
+            densities.append(log_prob)
+        return torch.cat(actions), torch.cat(densities)
 
     def _calibrated(self, q: Tensor, batch: Batch) -> Tensor:
-        """Not below what was earned from here, where that is known."""
+        """`q` [N, 3 K, B], of the policy's actions not below what was earned from here, where that
+        is known."""
         if not self.config.calibrated:
             return q
         earned = batch.returns_to_go.nan_to_num(nan=-math.inf)
-        return torch.maximum(q, earned)
+        even, own = q.split((self.config.drawn, 2 * self.config.drawn), dim=1)
+        return torch.cat((even, torch.maximum(own, earned)), dim=1)
 
 
-def _repeated(features: Features, count: int) -> Features:
-    """[count * B, .], state after state."""
-    return Features(features.image.repeat(count, 1), features.proprio.repeat(count, 1))
-
-
-def build(config: CQLConfig, interface: Interface, compute: Compute) -> CQL:
-    action_dim = interface.action_size
-    policy = stacked_policy(config.network, interface, gaussian=True)
-    parts = q_parts(config, policy, interface, config.ensemble_size, action_dim)
-    return CQL(config, parts, action_dim, compute)
-
-
+build = partial(build_sac, kind=CQL)
 CQL_ENTRY = AgentEntry(CQLConfig(), build, "offline SAC, pessimistic about what was not tried")
 CALQL_ENTRY = AgentEntry(
     CQLConfig(name="calql", calibrated=True),

@@ -10,32 +10,31 @@ al. 2026) are settings of one agent: `representation` says what a latent must te
 
 import copy
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from robot_rl.agents.base import AgentEntry
-from robot_rl.agents.dreamer_config import DreamerConfig, EmpowermentConfig, KLConfig
+from robot_rl.agents.dreamer_config import DreamerConfig
 from robot_rl.agents.dual import Dual
 from robot_rl.agents.foresight import foresee
 from robot_rl.agents.imagination import lambda_returns, reach_weights
 from robot_rl.agents.pixel_agent import PixelAgent, PolicyActor
-from robot_rl.agents.representation import Barlow, Contrast, Kind, Nothing, Reconstruct
+from robot_rl.agents.representation import Reconstruct
 from robot_rl.augment import random_shift
 from robot_rl.measures import Measure, Shown
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.decoder import Decoder
-from robot_rl.networks.dreaming import BoundedNormal, DreamingConfig, DreamingPolicy
+from robot_rl.networks.dreaming import BoundedNormal, DreamingPolicy
 from robot_rl.networks.latent import normed_mlp
 from robot_rl.networks.layers import full_precision, polyak_
 from robot_rl.networks.policy import Carry, Obs, Previous, acting
 from robot_rl.networks.return_scale import ReturnScale
 from robot_rl.networks.rssm import State
 from robot_rl.networks.values import make_value
-from robot_rl.types import PROPRIO, Interface, Observation, Segment
+from robot_rl.types import PROPRIO, Observation, Segment
 
 
 class DreamActing(PolicyActor):
@@ -320,51 +319,3 @@ class Dreamer(PixelAgent):
 
 def _mean(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask).sum() / mask.sum().clamp(min=1)
-
-
-def build(config: DreamerConfig, interface: Interface, compute: Compute) -> Dreamer:
-    settings = DreamingConfig(network=config.network, rssm=config.rssm, embed_dim=config.embed_dim)
-    policy = DreamingPolicy(settings, interface)
-    policy.encoder.load_pretrained()
-    feature_dim, embed_dim = policy.rssm.feature_dim, policy.embedding.dim
-
-    def decoder() -> Decoder:
-        return Decoder(feature_dim, interface, config.decoder_depth)
-
-    kinds: dict[Kind, Any] = {
-        "reconstruct": lambda: Reconstruct(decoder(), policy.encoder.scale),
-        "contrast": lambda: Contrast(feature_dim, embed_dim),
-        "barlow": lambda: Barlow(feature_dim, embed_dim),
-        "none": Nothing,
-    }
-    probe = decoder() if config.probe else None
-    return Dreamer(config, policy, kinds[config.representation](), probe, compute)
-
-
-DREAMER = AgentEntry(DreamerConfig(), build, "behaviour learned in a model that draws what it sees")
-REPO = AgentEntry(
-    DreamerConfig(
-        name="repo",
-        representation="none",
-        kl=KLConfig(balance=5.0 / 6.0, target=3.0),
-        actor_gradient="pathwise",
-    ),
-    build,
-    "a model that keeps what rewards and dynamics need, and nothing else",
-)
-INFOPOWER = AgentEntry(
-    DreamerConfig(
-        name="infopower",
-        representation="contrast",
-        kl=KLConfig(weight=1.0, balance=0.5, free=0.0),
-        empowerment=EmpowermentConfig(weight=0.1),
-        actor_gradient="pathwise",
-    ),
-    build,
-    "a model that keeps what its own actions move",
-)
-R2_DREAMER = AgentEntry(
-    DreamerConfig(name="r2dreamer", representation="barlow", representation_weight=0.05),
-    build,
-    "Dreamer without a decoder: latents that correlate with what is seen",
-)

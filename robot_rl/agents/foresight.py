@@ -21,8 +21,7 @@ def foresee(
     applied: np.ndarray,
     context: int,
 ) -> dict[str, np.ndarray]:
-    """See `agents.base.Foresees`. One observation at least is seen, and one is not."""
-    context = max(1, min(context, len(applied)))
+    """See `agents.base.Foresees`."""
     actions = torch.from_numpy(np.asarray(applied, np.float32)).to(policy.device)
     with acting(policy), acting(decoder):
         known = _understood(policy, seen[:context], actions)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -119,8 +120,7 @@ class HandoverActor(PlanningActor):
         """With the noise of an actor; no plan is meant then."""
         with acting(self._cloned):
             z, kept = self._cloned.see(obs, previous, carry)
-            first = self._cloned.model.actors(z)
-            action = first.action(torch.randn_like(first.mean))[0]
+            action = self._cloned.model.explore(z)
         return action, {**kept, PLAN: torch.zeros_like(kept[PLAN])}
 
     def state_dict(self) -> dict[str, Any]:
@@ -152,6 +152,10 @@ class MoDem(TDMPC2):
         self._cloned_updates = 0
         self._began = False  # to learn the model
 
+    def prepare(self, proprio: np.ndarray) -> None:
+        super().prepare(proprio)
+        self.cloned.encoder.scale.load_state_dict(self.encoder.scale.state_dict())
+
     def actor(self) -> HandoverActor:
         return HandoverActor(self._policy, self.cloned, self._agency)
 
@@ -166,12 +170,15 @@ class MoDem(TDMPC2):
         return {"agency": self._agency()}
 
     def _agency(self) -> float:
-        return self.config.agency(self.step) if self._cloned_updates else 1.0
+        if not self._cloned_updates:
+            return 1.0
+        return self.config.agency(self.step) if self._began else 0.0
 
     @property
     def _seeds(self) -> bool:
         """Whether what was cloned acts alone, and stays as it is."""
-        return self._cloned_updates > 0 and self.step <= self.config.handover_after
+        seeding = not self._began or self.step <= self.config.handover_after
+        return self._cloned_updates > 0 and seeding
 
     # ---------------------------------------------------------------- learning
 
@@ -185,7 +192,7 @@ class MoDem(TDMPC2):
         return super()._update(batch)
 
     def _clone(self, batch: Segment) -> dict[str, Tensor]:
-        """The mean square error of the first actor's action."""
+        """The mean square error of the first actor's action, where somebody taught."""
         self._cloned_updates += 1
         cloned = self.cloned
         with self.split("encode"), self.compute.autocast():
@@ -194,7 +201,8 @@ class MoDem(TDMPC2):
         with self.split("forward"), full_precision(z):
             action = cloned.model.action(z.flatten(0, 1)).view_as(batch.label)
             error = (action - batch.label).square().mean(dim=-1)
-            loss = (error * batch.mask).sum() / batch.mask.sum().clamp(min=1)
+            known = batch.mask * batch.taught
+            loss = (error * known).sum() / known.sum().clamp(min=1)
         self._descend(loss, self.cloning_opt, clip=self.config.clip_grad_norm)
         return {"cloning_loss": loss.detach()}
 

@@ -44,6 +44,8 @@ class MVMWMConfig(DreamerConfig):
         off = {
             "agent.representation=": "agent=dreamer; this one draws tokens",
             "agent.network.encoder=": "agent=dreamer; this one sees through agent.masked",
+            "agent.probe=": "agent=dreamer; this one draws tokens",
+            "agent.decoder_depth=": "agent=dreamer; this one draws tokens",
         }
         return {**super().idle(), **off}
 
@@ -80,6 +82,12 @@ class MVMWM(Dreamer):
     ) -> None:
         super().__init__(config, policy, representation, None, compute)
         self.masked_opt = compute.adam(policy.encoder.autoencoder, lr=config.masked_lr)
+
+    def compile(self, backend: str = "inductor") -> None:
+        sees = self._policy.encoder
+        self.compute.compile(
+            sees.autoencoder.encoder, sees.autoencoder.decoder, sees.reader, backend=backend
+        )
 
     def _update(self, batch: Segment) -> dict[str, Tensor]:
         return self._learn_to_see(batch) | super()._update(batch)

@@ -164,11 +164,11 @@ def by_sampling(out: ActorOutput, exploration: Mapping[str, float], noise: Tenso
     return sample(out, noise)[0]
 
 
-def build(config: SACConfig, interface: Interface, compute: Compute) -> SAC:
+def build(config: SACConfig, interface: Interface, compute: Compute, kind: type[SAC] = SAC) -> SAC:
     action_dim = interface.action_size
     policy = stacked_policy(config.network, interface, gaussian=True)
     parts = q_parts(config, policy, interface, config.ensemble_size, action_dim)
-    return SAC(config, parts, action_dim, compute)
+    return kind(config, parts, action_dim, compute)
 
 
 SAC_ENTRY = AgentEntry(SACConfig(), build, "soft actor-critic from pixels")

@@ -89,8 +89,7 @@ class PlanningActor(PolicyActor):
         with acting(policy):
             z, carry = policy.see(obs, previous, carry)
             if not policy.config.plan:
-                prior = policy.model.prior(z)
-                return prior.action(torch.randn_like(prior.mean)), carry
+                return policy.model.explore(z), carry
             gaussian, prior = (x.to(z.device) for x in policy.draw(len(z)))
             plan = policy.plan(z, carry[PLAN], gaussian, prior)
         chosen = torch.multinomial(plan.weight, 1).view(-1, 1, 1)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from robot_rl.agents.adaptation import Adaptation, AdaptationConfig
@@ -27,6 +28,16 @@ from robot_rl.training.run import RunDirectory, read_yaml
 from robot_rl.types import Interface
 
 _TOLD_EVERY = 200
+# What both looks must share, so that they show the same moment.
+_SAME = (
+    "friction",
+    "mass",
+    "gain",
+    "damping",
+    "action_delay_s",
+    "action_noise",
+    "camera_delay_s",
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,12 +48,18 @@ def run(arguments: argparse.Namespace) -> int:
     config = train_config(read_yaml(directory.config))
     interface = Interface.load(directory.interface)
     policy = load_agent(directory.root, interface).policy()
-    if not isinstance(policy, DreamingPolicy):
+    if not (isinstance(policy, DreamingPolicy) and policy.kind == DreamingPolicy.kind):
         raise ConfigError(
             f"agent={config.agent.name} has no model that could stay while its encoder changes. "
             "Adapt a run of agent=repo, dreamer, infopower or r2dreamer."
         )
+    if not interface.cameras:
+        raise ConfigError(
+            f"{directory.root} has no camera: nothing that it sees can look different."
+        )
     task = changed_look(config, arguments.overrides)
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(config.threads or torch.get_num_threads())
     adaptation = Adaptation(AdaptationConfig(), policy)
     with contextlib.ExitStack() as closing:
         old, new = (_opened(closing, look, config) for look in (config.task, task))
@@ -61,25 +78,34 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def changed_look(config: TrainConfig, overrides: Sequence[str]) -> TaskConfig:
-    """The run's task as `overrides` change it. Raises `ConfigError` for a robot, and for none."""
+    """The run's task as `overrides` change it.
+
+    Raises `ConfigError` for a robot, for no change, and where more than the look would differ.
+    """
     task, robot = elsewhere(dataclasses.asdict(config.task), overrides)
     if robot.present or not any("variation" in text for text in overrides):
         raise ConfigError(
             "a policy is adapted to simulations that look different: variation=NAME of `robot-rl "
             "list variations`, task.variation.KEY=VALUE."
         )
+    before, after = config.task.variation, task.variation
+    moved = [name for name in _SAME if getattr(before, name) != getattr(after, name)]
+    if moved:
+        raise ConfigError(
+            f"task.variation.{moved[0]} changes how the simulation moves, or when it is seen: its "
+            "pictures cannot be paired with the old ones. Change how it looks alone: colour, "
+            f"texture, light, camera, background. Of {', '.join(moved)} keep the run's."
+        )
     return task
 
 
 def lived_through(config: TrainConfig, run: RunDirectory, interface: Interface) -> Replay:
     """What the run recorded. Raises `RunDirectoryError` where its replay is gone."""
-    import torch
-
     replay = build_replay(config, interface, torch.device("cpu"), 0)
     rows = config.replay.capacity // config.lanes
     for lane in range(config.lanes):
         with contextlib.closing(Journal(run.replay, lane, interface, rows)) as journal:
-            journal.restore(replay)
+            journal.restore(replay, repair=False)
     if not len(replay):
         raise RunDirectoryError(
             f"{run.replay} holds no step: what the policy saw while it learned is needed to adapt "

@@ -129,6 +129,14 @@ class EnsembleCritic(nn.Module):
         """Q [N, B]."""
         return self.value.mean(self(features, action, members))
 
+    def q_of(self, features: Features, actions: Tensor) -> Tensor:
+        """Q [N, K, B] of K actions for each state, `actions` [K, B, A]."""
+        x = self.trunk(features).expand(len(actions), -1, -1)
+        pairs = torch.cat((x, actions), dim=-1)
+        with full_precision(pairs):
+            out = self.net(pairs.flatten(0, 1).float())
+        return self.value.mean(out).unflatten(1, actions.shape[:2])
+
     def draw_members(self, count: int) -> Tensor:
         """`count` members at random, without repetition."""
         return torch.randperm(self.net.members)[:count]

@@ -121,7 +121,7 @@ class MaskedAutoencoder(nn.Module):
         shown = visible(self.config, len(tokens), len(self.keys), self.tokens).to(tokens.device)
         index = shown.unsqueeze(-1).expand(-1, -1, tokens.shape[-1])
         code = self.encoder(tokens.gather(1, index))
-        known = self.hidden.expand_as(tokens).scatter(1, index, self.into(code))
+        known = self.hidden.expand_as(tokens).scatter(1, index, self.into(code).to(tokens.dtype))
         drawn = self.draw(self.decoder(known + self.decoder_places))
         error = (drawn - self.patches(frames)).square().mean(dim=-1)
         missing = torch.ones_like(error).scatter(1, shown, 0.0)
@@ -153,9 +153,6 @@ class TokenEncoder(nn.Module):
         self.reader = blocks(config.reader_depth, config.reader_dim, config.heads)
         self.image_dim, self.proprio_dim = config.reader_dim, interface.proprio_size
         self.scale = ProprioScale(self.proprio_dim)
-
-    def load_pretrained(self) -> None:
-        """Nothing comes from elsewhere."""
 
     def tokens(self, obs: Mapping[str, Tensor]) -> Tensor:
         """[N, V * L, D] of the views for control; nothing is learned through them."""

@@ -89,6 +89,10 @@ class ActorsModel(LatentModel):
         """The first actor's."""
         return self.actors(z).action()[0]
 
+    def explore(self, z: Tensor) -> Tensor:
+        first = self.actors(z)
+        return first.action(torch.randn_like(first.mean))[0]
+
     def own_q(self, critics: EnsembleMLP, z: Tensor, action: Tensor) -> Tensor:
         """Returns [K, N / K, M] that each actor's critics expect of `z` [M, Z] and its `action`
         [K, M, A]."""

@@ -119,6 +119,11 @@ class LatentModel(nn.Module):
         """What the prior would do in `z` [B, Z]."""
         return self.prior(z).action()
 
+    def explore(self, z: Tensor) -> Tensor:
+        """The same, drawn."""
+        prior = self.prior(z)
+        return prior.action(torch.randn_like(prior.mean))
+
     def rollout(self, z: Tensor, actions: Tensor) -> Tensor:
         """Latents after each of `actions` [B, T, A]: [B, T, Z]."""
         latents = []

@@ -55,14 +55,14 @@ class Journal:
         """The running episode does not count: whoever reads passes over it."""
         self._append(encode(DISCARD, None, None, self._interface))
 
-    def restore(self, replay: Replay, lane: int | None = None) -> int:
+    def restore(self, replay: Replay, lane: int | None = None, repair: bool = True) -> int:
         """Fill `lane` of `replay` from disk and return the number of steps ever recorded.
 
-        A torn record at the end is cut off with a warning; one in the middle raises
-        `CorruptFileError`. `lane` is the journal's own where it is not given.
+        A torn record at the end is cut off with a warning, or passed over without `repair`; one in
+        the middle raises `CorruptFileError`. `lane` is the journal's own where it is not given.
         """
         lane = self._lane if lane is None else lane
-        for rows in self.episodes(repair=True):
+        for rows in self.episodes(repair):
             step, obs = rows[0]
             # Where its beginning is gone, what led to the first observation cannot be learned from.
             replay.set_steps(lane, self._steps - (len(rows) - 1))

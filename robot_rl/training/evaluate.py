@@ -86,16 +86,22 @@ def evaluate(
             if stop() and episode:
                 break
             filmed = film and episode < FILMED_EPISODES
-            recorded = result.recorded if film and not episode else Recording()
+            recorded = result.recorded if film and not episode else None
             _run_episode(policy, env, HELD_OUT_SEED + episode, result, filmed, recorded)
     return result
 
 
 def _run_episode(
-    policy: Policy, env: Any, seed: int, result: Evaluation, filmed: bool, recorded: Recording
+    policy: Policy,
+    env: Any,
+    seed: int,
+    result: Evaluation,
+    filmed: bool,
+    recorded: Recording | None,
 ) -> None:
     obs, _ = env.reset(seed=seed)
-    recorded.add(obs)
+    if recorded is not None:
+        recorded.add(obs)
     memory = PolicyMemory(policy, 1, policy.device)
     total, length, success, over = 0.0, 0, False, False
     while not over:
@@ -103,7 +109,8 @@ def _run_episode(
             result.film.append(env.render())
         obs, reward, terminated, truncated, info = env.step(memory.act([obs])[0])
         memory.applied(0, info["applied_action"], info["source"] == "policy")
-        recorded.add(obs, info["applied_action"])
+        if recorded is not None:
+            recorded.add(obs, info["applied_action"])
         result.safety.add(info.get("safety", {}))
         total, length = total + float(reward), length + 1
         success = success or bool(info["success"])

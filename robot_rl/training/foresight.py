@@ -38,17 +38,20 @@ def prediction_film(agent: Agent, recorded: Recording) -> list[np.ndarray]:
     """
     if not isinstance(agent, Foresees) or not recorded.applied:
         return []
-    drawn = agent.foresee(recorded.seen, np.stack(recorded.applied), CONTEXT_STEPS)
+    context = min(CONTEXT_STEPS, len(recorded.applied))
+    drawn = agent.foresee(recorded.seen, np.stack(recorded.applied), context)
     if not drawn:
         return []
     return [
-        np.vstack([_title(t), *(_row(obs[key], frames[t]) for key, frames in drawn.items())])
+        np.vstack(
+            [_title(t, context), *(_row(obs[key], frames[t]) for key, frames in drawn.items())]
+        )
         for t, obs in enumerate(recorded.seen)
     ]
 
 
-def _title(step: int) -> np.ndarray:
-    what, colour = ("sees", _SEES) if step < CONTEXT_STEPS else ("imagines", _IMAGINES)
+def _title(step: int, context: int) -> np.ndarray:
+    what, colour = ("sees", _SEES) if step < context else ("imagines", _IMAGINES)
     return banner(what, step, len(_COLUMNS) * _SIZE, colour)
 
 

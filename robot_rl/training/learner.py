@@ -126,6 +126,8 @@ class Learner:
         judged = self.reached or self._is_judged_at_the_end
         if self.updates > before and not judged and not stop():
             self._evaluate(monitor, stop)
+        if self.updates > before:
+            self.save()  # steps that are recorded from here on come after them, whatever happens
 
     def catch_up(self, stop: Callable[[], bool]) -> None:
         """The updates that the steps so far owe. After it the replay may grow."""

@@ -14,31 +14,33 @@ SHOWN: Shown = {
 
 @dataclass
 class Peaks:
-    """The largest and the mean of each measure, over `steps`."""
+    """The largest and the mean of each measure, over the `steps` that have it."""
 
     largest: dict[str, float] = field(default_factory=dict)
     total: dict[str, float] = field(default_factory=dict)
-    steps: int = 0
+    steps: dict[str, int] = field(default_factory=dict)
 
     def add(self, measured: Mapping[str, float]) -> None:
-        """Of one step; a step of which nothing is known counts nothing."""
-        self.steps += bool(measured)
+        """Of one step."""
         for name, value in measured.items():
-            self.largest[name] = max(self.largest.get(name, value), value)
-            self.total[name] = self.total.get(name, 0.0) + value
+            self._count(name, value, value, 1)
 
     def metrics(self) -> dict[str, float]:
         """`<measure>_max` and `<measure>_mean`."""
         largest = {f"{name}_max": value for name, value in self.largest.items()}
-        return largest | {f"{name}_mean": value / self.steps for name, value in self.total.items()}
+        means = {f"{name}_mean": sum_ / self.steps[name] for name, sum_ in self.total.items()}
+        return largest | means
 
     @classmethod
     def together(cls, episodes: Iterable["Peaks"]) -> "Peaks":
         """Of the steps of all of them."""
         every = cls()
         for peaks in episodes:
-            every.steps += peaks.steps
             for name, value in peaks.largest.items():
-                every.largest[name] = max(every.largest.get(name, value), value)
-                every.total[name] = every.total.get(name, 0.0) + peaks.total[name]
+                every._count(name, value, peaks.total[name], peaks.steps[name])
         return every
+
+    def _count(self, name: str, largest: float, total: float, steps: int) -> None:
+        self.largest[name] = max(self.largest.get(name, largest), largest)
+        self.total[name] = self.total.get(name, 0.0) + total
+        self.steps[name] = self.steps.get(name, 0) + steps

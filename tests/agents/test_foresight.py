@@ -59,12 +59,6 @@ def test_within_the_context_each_observation_counts(dreamer, episode):
     assert [bool((a != b).any()) for a, b in zip(after, before, strict=True)][:2] == [False, True]
 
 
-def test_an_episode_shorter_than_the_context_is_foreseen_from_its_last_step(dreamer, episode):
-    seen, applied = episode
-    drawn = dreamer.foresee(seen[:2], applied[:1], CONTEXT)
-    assert len(drawn["image/cam0"]) == 2
-
-
 def test_the_probe_draws_for_those_who_learn_without_a_decoder(episode):
     assert agent_of("repo").foresee(*episode, CONTEXT) is None
     assert agent_of("repo", probe=True).foresee(*episode, CONTEXT) is not None

@@ -5,6 +5,7 @@ After a deliberate change: `python -m tests.agents.test_golden NAME ...` writes 
 
 import dataclasses
 import json
+import math
 import sys
 from functools import partial
 from pathlib import Path
@@ -89,14 +90,14 @@ AGENTS = {
 }
 
 
-def make(name: str) -> Any:
+def make(name: str, bfloat16: bool = False) -> Any:
     config, settings = AGENTS[name]
     interface = make_interface(cameras=2, size=32 if settings.items() >= DREAMING.items() else 36)
     if name == "hil_serl":
         interface = dataclasses.replace(
             interface, proprio=arm_interface().proprio, actions=arm_interface().actions
         )
-    return make_agent(config, interface, lr=1e-3, **settings)
+    return make_agent(config, interface, lr=1e-3, bfloat16=bfloat16, **settings)
 
 
 def learn(agent: Any, updates: range) -> list[dict[str, float]]:
@@ -137,6 +138,15 @@ def test_an_agent_that_was_saved_learns_on_to_the_bit(name, tmp_path):
     again.load_state_dict(state["agent"])
     set_random_state(state["random"])
     assert learn(again, range(3, 5)) == wanted
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_with_half_as_many_bits_it_learns_too(name):
+    """As on a GPU; what is drawn differs, so that the losses do."""
+    torch.manual_seed(1)
+    rows = learn(make(name, bfloat16=True), range(3))
+    assert [row.keys() for row in rows] == [row.keys() for row in losses(name)[:3]]
+    assert all(math.isfinite(value) for row in rows for value in row.values())
 
 
 @pytest.mark.parametrize("name", AGENTS)

@@ -1,6 +1,7 @@
 """Mechanisms of MoDem-V2."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ from robot_rl.agents.windows import stacks_of
 from robot_rl.errors import ConfigError
 from robot_rl.networks.mppi import PlannerConfig
 from robot_rl.networks.policy import Previous, to_tensors
+from robot_rl.networks.stacked import NetworkConfig
 from robot_rl.networks.tdmpc2 import PLAN
-from tests.agents.test_tdmpc2 import INTERFACE, segment_of
+from robot_rl.types import Segment
+from tests.agents.test_tdmpc2 import INTERFACE
+from tests.agents.test_tdmpc2 import segment_of as untaught
 from tests.agents.tiny import make_agent, optimised, parameters
 from tests.conftest import random_obs
 
@@ -27,6 +31,12 @@ SMALL = {
     "dropout": 0.0,
     "planner": PLANNER,
 }
+
+
+def segment_of(size: int = 8, seed: int = 0) -> Segment:
+    """Steps that somebody taught."""
+    segment = untaught(size, seed)
+    return replace(segment, taught=torch.ones_like(segment.taught))
 
 
 def agent_of(**settings: Any) -> MoDem:
@@ -81,6 +91,25 @@ def test_the_cloning_loss_is_the_error_of_the_steps_that_are_there():
     wanted = (action - segment.label[:, :2]).square().mean()
     found = agent.update(segment)["cloning_loss"]
     torch.testing.assert_close(found, wanted.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_what_nobody_taught_is_not_cloned():
+    agent, segment = agent_of(), segment_of(seed=1)
+    segment.taught[:, 1:] = False
+    segment.label[:, 1:] = 1e3
+    assert float(agent.update(segment)["cloning_loss"]) < 10.0
+    assert float(agent.update(untaught(seed=1))["cloning_loss"]) == 0.0
+
+
+def test_the_cloned_policy_sees_proprio_scaled_as_the_others():
+    agent = agent_of(network=NetworkConfig(hidden_dim=16, frame_stack=2, scale_proprio=True))
+    rows = np.random.default_rng(0).normal(5.0, 2.0, (50, INTERFACE.proprio_size))
+    agent.prepare(rows.astype(np.float32))
+    agent.update(segment_of(seed=1))
+    agent.step = 1
+    agent.update(segment_of(seed=1))
+    for policy in (agent.cloned, agent._policy, agent._policy_ema):
+        np.testing.assert_allclose(policy.encoder.scale.mean, rows.mean(axis=0), rtol=1e-5)
 
 
 def test_what_was_cloned_is_where_every_actor_begins():
@@ -142,9 +171,31 @@ def test_without_cloning_it_plans_from_the_first_step_on():
     ("step", "agency"), [(0, 0.0), (10, 0.0), (35, 0.25), (110, 1.0), (9999, 1.0)]
 )
 def test_agency_rises_in_a_line(step, agency):
-    agent = cloned()
+    agent = learning()
     agent.step = step
     assert agent.exploration()["agency"] == pytest.approx(agency)
+
+
+def test_before_the_model_has_begun_to_learn_what_was_cloned_acts():
+    agent = cloned(handover_after=0, handover_steps=0)
+    agent.step = 3
+    assert agent.exploration() == {"agency": 0.0}
+    assert agent.policy() is agent.cloned
+    agent.update(segment_of())
+    assert agent.exploration() == {"agency": 1.0}
+    assert agent.policy() is agent._policy_ema
+
+
+def test_without_planning_the_first_actor_acts():
+    agent = learning(plan=False, noise_std=0.02)
+    agent.step = 110
+    action, _ = acted(agent, 20)
+    obs = random_obs(INTERFACE, np.random.default_rng(0))
+    batch = to_tensors([obs], torch.device("cpu"))
+    inputs = batch, Previous.nothing(1, INTERFACE.action_size), agent._policy.initial(1)
+    wanted, _ = agent._policy.eval().step(*inputs)
+    assert action.shape == (20, INTERFACE.action_size)
+    assert float((action - wanted).abs().max().detach()) <= 3 * 0.02 + 1e-5
 
 
 def test_without_a_handover_the_planner_takes_every_step_at_once():

@@ -8,10 +8,9 @@ import torch
 
 from robot_rl.agents.cql import CQLConfig
 from robot_rl.agents.iql import IQLConfig, around_the_mean, log_density
-from robot_rl.agents.sac import sample
 from robot_rl.errors import ConfigError
 from robot_rl.networks.actor_critic import ActorOutput
-from robot_rl.networks.encoders import Features
+from robot_rl.networks.layers import gaussian_log_prob
 from robot_rl.replay.draws import Transitions
 from tests.agents.tiny import make_agent, parameters
 from tests.conftest import make_interface, random_batch
@@ -113,48 +112,47 @@ def test_an_expectile_below_the_mean_is_refused():
 # --------------------------------------------------------------------- CQL, Cal-QL
 
 
-def flat(agent, level: float):
-    """Critics that say `level` of everything."""
-    agent.critic.q = lambda features, action, members=None: torch.full((2, len(action)), level)
-    return agent
-
-
-def test_drawn_actions_are_weighed_by_the_density_that_they_were_drawn_with():
-    """Critics that say 0.7 of everything: evenly drawn in the box, and by the policy."""
-    agent = flat(make_agent(CQLConfig, INTERFACE, drawn=3), 0.7)
-    batch = batch_of(2)
+def test_actions_are_drawn_with_the_density_that_they_are_weighed_by():
+    """Evenly in the box, by the policy here, and by the policy in the next state."""
+    agent, batch = make_agent(CQLConfig, INTERFACE, drawn=3), batch_of(2)
     h, next_h = (agent.encoder(x).detach() for x in (batch.obs, batch.next_obs))
     torch.manual_seed(0)
-    q = agent._q_of_drawn(h, next_h, batch)
-    assert q.shape == (2, 3 * 3, 2)
-    even = 0.7 + INTERFACE.action_size * math.log(2.0)
-    torch.testing.assert_close(q[:, :3].detach(), torch.full((2, 3, 2), even))
-    torch.manual_seed(0)
-    torch.rand(3, *batch.action.shape)
+    actions, density = agent._drawn(h, next_h, batch.action)
+    assert actions.shape == (9, 2, INTERFACE.action_size)
+    torch.testing.assert_close(
+        density[:3], torch.full((3, 2), -INTERFACE.action_size * math.log(2.0))
+    )
     for i, seen in enumerate((h, next_h)):
-        twice = Features(seen.image.repeat(3, 1), seen.proprio.repeat(3, 1))
-        log_prob = sample(agent.pi(twice))[1].view(3, 2)
-        found = q[:, 3 * (i + 1) : 3 * (i + 2)]
-        torch.testing.assert_close(found, (0.7 - log_prob).expand(2, -1, -1))
+        out = agent.pi(seen)
+        own = actions[3 * (i + 1) : 3 * (i + 2)]
+        pre_tanh = torch.atanh(own.clamp(-1 + 1e-6, 1 - 1e-6))
+        wanted = gaussian_log_prob(pre_tanh, out.pre_tanh, out.log_std)
+        found = density[3 * (i + 1) : 3 * (i + 2)]
+        torch.testing.assert_close(found, wanted.detach(), rtol=2e-2, atol=2e-2)
 
 
-def test_the_push_is_added_with_its_weight():
-    agent = flat(make_agent(CQLConfig, INTERFACE, conservatism=5.0, drawn=3), 0.0)
-    batch = batch_of(4)
-    h = agent.encoder(batch.obs).detach()
-    loss, metrics = agent._auxiliary(h, h, batch)
-    assert float(loss) == pytest.approx(5.0 * 2 * float(metrics["push"]), rel=1e-5)
+def test_the_push_is_the_mean_of_e_to_the_q_over_the_density_less_what_was_done():
+    agent, batch = warm(make_agent(CQLConfig, INTERFACE, drawn=3, conservatism=5.0)), batch_of(4)
+    h, next_h = (agent.encoder(x).detach() for x in (batch.obs, batch.next_obs))
+    torch.manual_seed(0)
+    actions, density = agent._drawn(h, next_h, batch.action)
+    torch.manual_seed(0)
+    loss, metrics = agent._auxiliary(h, next_h, batch)
+    with torch.no_grad():
+        q = torch.stack([agent.critic.q(h, a) for a in actions], dim=1)
+        weighed = (q.exp() / density.exp()).mean(dim=1).log()
+        wanted = (weighed - agent.critic.q(h, batch.action)).mean(dim=1)
+    torch.testing.assert_close(metrics["push"], wanted.mean(), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(loss.detach(), 5.0 * wanted.sum(), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(("earned", "bound"), [(3.0, 3.0), (-3.0, 0.5), (math.nan, 0.5)])
-def test_cal_ql_does_not_push_below_what_was_earned(earned, bound):
-    agent = make_agent(CQLConfig, INTERFACE, calibrated=True)
-    found = agent._calibrated(torch.full((2, 3, 4), 0.5), batch_of(4, earned=earned))
-    assert (found == bound).all()
-    plain = make_agent(CQLConfig, INTERFACE)._calibrated(
-        torch.full((2, 3, 4), 0.5), batch_of(4, earned=earned)
-    )
-    assert (plain == 0.5).all()
+def test_cal_ql_does_not_push_its_own_actions_below_what_was_earned(earned, bound):
+    q, batch = torch.full((2, 6, 4), 0.5), batch_of(4, earned=earned)
+    found = make_agent(CQLConfig, INTERFACE, drawn=2, calibrated=True)._calibrated(q, batch)
+    assert (found[:, :2] == 0.5).all()
+    assert (found[:, 2:] == bound).all()
+    assert (make_agent(CQLConfig, INTERFACE, drawn=2)._calibrated(q, batch) == 0.5).all()
 
 
 def test_other_actions_come_to_lie_below_those_that_were_done():

@@ -19,6 +19,7 @@ def make_agent(
     seed: int = 0,
     frame_stack: int = 2,
     actor: str = "mlp",
+    bfloat16: bool = False,
     **settings: Any,
 ) -> Any:
     torch.manual_seed(seed)
@@ -32,7 +33,7 @@ def make_agent(
     )
     settings = {"network": network, "shift_pad": 1, **settings}
     return build_agent(
-        config(**settings).for_run(200_000), interface, Compute(torch.device("cpu"), False)
+        config(**settings).for_run(200_000), interface, Compute(torch.device("cpu"), bfloat16)
     )
 
 

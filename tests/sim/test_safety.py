@@ -52,9 +52,10 @@ def test_speed_and_jerk_are_the_largest_of_the_robot_s_joints():
         data.qvel[:2], data.qvel[2:] = speeds, 99.0  # what lies there flies
         found.append(meter.measure(data, 0.5))
     assert [m[SPEED] for m in found] == [1.0, 3.0, 6.0]
-    assert [m[JERK] for m in found] == pytest.approx([0.0, 0.0, (6.0 + 2 * 3.0 + 1.0) / 0.25])
+    assert [JERK in m for m in found] == [False, False, True]
+    assert found[2][JERK] == pytest.approx((6.0 + 2 * 3.0 + 1.0) / 0.25)
     meter.begin()
-    assert meter.measure(data, 0.5)[JERK] == 0.0
+    assert JERK not in meter.measure(data, 0.5)
 
 
 def test_where_nothing_is_actuated_nothing_is_measured():

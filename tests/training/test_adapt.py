@@ -5,6 +5,7 @@ import pytest
 from robot_rl.deploy.artefact import PolicyFolder
 from tests.training.tiny_run import TINY, run_cli
 
+BLIND = ("task.state=true", "~task.cameras.front", "~task.cameras.wrist")
 LITTLE = ("--pairs", "30", "--steps", "10", "--updates", "6", "--episodes", "1")
 
 
@@ -37,7 +38,8 @@ def test_the_adapted_policy_is_a_policy_folder_for_the_new_look(dreamed, tmp_pat
     [
         ((), "variation=NAME"),
         (("robot=sim_arm",), "simulations that look different"),
-        (("task.variation.gain=[0.3,0.5]",), "cannot be paired"),
+        (("task.variation.gain=[0.3,0.5]",), "task.variation.gain changes how"),
+        (("task.variation.camera_delay_s=[0.1,0.1]",), "task.variation.camera_delay_s changes"),
     ],
 )
 def test_what_is_no_changed_look_is_refused(dreamed, tmp_path, look, words):
@@ -54,11 +56,25 @@ def test_numbers_that_adapt_nothing_are_refused(dreamed, tmp_path):
     assert "at least one pair" in run.stderr
 
 
-def test_an_agent_without_a_model_is_refused(tmp_path):
-    run_dir = trained(tmp_path / "run", "agent=drqv2")
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("agent=drqv2",), "agent=drqv2 has no model"),
+        (
+            ("agent=mvmwm", "agent.segment_length=8", "agent.masked_batch=4"),
+            "agent=mvmwm has no model",
+        ),
+        (
+            ("agent=repo", "agent.segment_length=8", *BLIND),
+            "has no camera",
+        ),
+    ],
+)
+def test_what_cannot_be_adapted_is_refused(tmp_path, settings, words):
+    run_dir = trained(tmp_path / "run", *settings)
     run = run_cli("adapt", str(run_dir), "--out", str(tmp_path / "out"), "variation=distracting")
     assert run.returncode == 1
-    assert "agent=drqv2 has no model" in run.stderr
+    assert words in run.stderr
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

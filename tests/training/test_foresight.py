@@ -16,7 +16,7 @@ class AlwaysDark:
     """Expects to see a frame of 40 everywhere."""
 
     def foresee(self, seen: Any, applied: np.ndarray, context: int) -> dict[str, np.ndarray]:
-        assert context == CONTEXT_STEPS
+        assert context == min(CONTEXT_STEPS, len(applied))
         assert len(seen) == len(applied) + 1
         return {"image/front": np.full((len(seen), 16, 16, 3), 40, np.uint8)}
 
@@ -29,8 +29,12 @@ def recording(steps: int) -> Recording:
     return recorded
 
 
+def film_of(steps: int) -> list[np.ndarray]:
+    return prediction_film(AlwaysDark(), recording(steps))
+
+
 def test_true_imagined_and_difference_stand_side_by_side():
-    film = prediction_film(AlwaysDark(), recording(9))
+    film = film_of(9)
     assert len(film) == 10
     assert film[0].shape == (BANNER + SIDE, 3 * SIDE, 3)
     for column, value in enumerate((100, 40, 60)):
@@ -39,9 +43,14 @@ def test_true_imagined_and_difference_stand_side_by_side():
 
 
 def test_the_banner_says_from_where_on_it_imagines():
-    film = prediction_film(AlwaysDark(), recording(9))
+    film = film_of(9)
     colours = [tuple(int(x) for x in frame[1, 200]) for frame in film]
     assert colours == [GREEN] * CONTEXT_STEPS + [ORANGE] * (10 - CONTEXT_STEPS)
+
+
+def test_of_a_short_episode_the_last_frame_at_least_is_imagined():
+    colours = [tuple(int(x) for x in frame[1, 200]) for frame in film_of(3)]
+    assert colours == [GREEN] * 3 + [ORANGE]
 
 
 def test_a_long_episode_is_filmed_at_its_beginning():

@@ -13,6 +13,7 @@ from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.envs.vector import InlineEnvs
 from robot_rl.training.checkpoint import load_newest
 from robot_rl.training.loop import Trainer
+from robot_rl.training.monitor import Monitor
 from robot_rl.training.parts import LoopConfig
 from tests.training.tiny_parts import make_trainer, train
 from tests.training.tiny_run import TINY, metrics, run_cli
@@ -67,6 +68,20 @@ def test_it_goes_on_in_the_middle_as_if_nothing_had_been(tmp_path):
     longer = offline(parts, updates=50, **NO_EVALUATION)
     assert train(longer)
     assert [row["updates"] for row in metrics(parts)][4:] == [50]
+
+
+def test_what_was_learned_offline_is_saved_before_the_first_step(tmp_path):
+    """A kill right after it must not make offline updates of what follows."""
+    loop = LoopConfig(steps=100, offline_updates=7, checkpoint_every_s=1e9, **NO_EVALUATION)
+    trainer = make_trainer(tmp_path, loop, BCConfig(), demo_episodes=5)
+    trainer.load_or_start()
+    learner = trainer.learner
+    monitor = Monitor(tmp_path, "tiny", learner.shown, learner.progress(), live=False)
+    learner.learn_offline(monitor, lambda: False)
+    monitor.close()
+    state = load_newest(tmp_path / "checkpoints")
+    assert state is not None
+    assert state["updates"] == 7
 
 
 def test_it_is_evaluated_along_its_updates(tmp_path):

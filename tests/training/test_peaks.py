@@ -16,10 +16,12 @@ def test_the_largest_and_the_mean():
     assert peaks(1.0, 4.0, 1.0).metrics() == {"joint_speed_max": 4.0, "joint_speed_mean": 2.0}
 
 
-def test_a_step_of_which_nothing_is_known_counts_nothing():
+def test_a_step_without_a_measure_counts_nothing_for_it():
     found = peaks(1.0, 3.0)
+    found.add({"joint_jerk": 8.0})
     found.add({})
     assert found.metrics()["joint_speed_mean"] == 2.0
+    assert found.metrics()["joint_jerk_mean"] == 8.0
     assert Peaks().metrics() == {}
 
 

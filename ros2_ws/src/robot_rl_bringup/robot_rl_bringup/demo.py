@@ -108,6 +108,8 @@ def _evaluate_through_ros(folder: PolicyFolder, episodes: int) -> list[bool]:
                 successes.append(told["success"])
                 mark = "success" if told["success"] else "no success"
                 print(f"  episode {told['episode'] + 1:3d}/{episodes}  {mark}", flush=True)
+            else:
+                print(f"{told['deadline_misses']} of {told['decisions']} decisions came too late")
     if len(successes) != episodes:
         raise HardwareError(f"the graph stopped after {len(successes)} of {episodes} episodes.")
     return successes

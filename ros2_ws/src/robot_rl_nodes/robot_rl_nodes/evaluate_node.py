@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMessage
@@ -26,6 +27,7 @@ _HELD_OUT_SEED = 2**32  # robot_rl.training.evaluate counts from here too
 _START_TIMEOUT_S = 60.0
 _CALL_TIMEOUT_S = 10.0
 _SETTLE_S = 2.0
+_TOLD_S = 1.2  # within which the policy node has told its health once more
 
 
 class EvaluateNode(Node):
@@ -41,6 +43,8 @@ class EvaluateNode(Node):
         self._stopped = threading.Event()
         self.create_subscription(Bool, graph.SIM_SUCCESS, self._see_success, graph.LATCHED)
         self.create_subscription(Bool, graph.ESTOP, self._see_stop, graph.LATCHED)
+        self.create_subscription(DiagnosticArray, graph.DIAGNOSTICS, self._see_health, graph.STATE)
+        self.deadlines = {"decisions": 0, "deadline_misses": 0}  # of the policy node
         triggers = [graph.SIM_RESET, graph.SAFETY_RESET, graph.EPISODE_START, graph.EPISODE_STOP]
         self._triggers: dict[str, Any] = {n: self.create_client(Trigger, n) for n in triggers}
         self._mark = self.create_client(SetBool, graph.EPISODE_SUCCESS)
@@ -104,6 +108,12 @@ class EvaluateNode(Node):
         if message.data:
             self._stopped.set()
 
+    def _see_health(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            told = {pair.key: pair.value for pair in status.values}
+            if self.deadlines.keys() <= told.keys():
+                self.deadlines = {key: int(float(told[key])) for key in self.deadlines}
+
     def _seed_with(self, seed: int) -> None:
         value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
         request = SetParameters.Request(parameters=[ParameterMessage(name="seed", value=value)])
@@ -132,14 +142,17 @@ class EvaluateNode(Node):
 
 
 def evaluate(node: EvaluateNode) -> list[bool]:
-    """The outcome of every episode, each also told in one line of JSON."""
+    """The outcome of every episode, each also told in one line of JSON; then all of them, with
+    the decisions of the policy node and those that came too late."""
     node.prepare()
     successes = []
     for index in range(node.episodes):
         successes.append(node.run_episode(index))
         print(json.dumps({"episode": index, "success": successes[-1]}), flush=True)
     rate = sum(successes) / len(successes)
-    print(json.dumps({"episodes": len(successes), "success_rate": rate}), flush=True)
+    time.sleep(_TOLD_S)
+    told = {"episodes": len(successes), "success_rate": rate, **node.deadlines}
+    print(json.dumps(told), flush=True)
     return successes
 
 
