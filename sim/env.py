@@ -20,8 +20,8 @@ from robot_rl.types import (
     ProprioField,
     Scene,
 )
+from sim.motion import MotionMeter
 from sim.rig import CameraRig
-from sim.safety import SafetyMeter
 from sim.variation.episodes import Variation
 
 
@@ -62,7 +62,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
     action and sum their rewards; `interface` has the rate of the actions, and displaces by what an
     action does in all its steps. `source` is who chooses the next action, the policy unless set.
     What `variation` draws for an episode is in the info of its reset; how the robot moved and what
-    it pressed against, in that of each step (`safety`).
+    it pressed against, in that of each step (`motion`).
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
         varied = self._vary()
         self.simulation.reset(self.np_random)
         self._refresh_rig()
-        self._safety.begin()
+        self._motion.begin()
         self._steps = 0
         optics = None if self._variation is None else self._variation.optics
         obs = self._observe(self._rig.reset(self.np_random, optics))
@@ -116,7 +116,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             "applied_action": applied,
             "source": self.source,
             "stamp_s": float(self.simulation.data.time),
-            "safety": self._safety.measure(
+            "motion": self._motion.measure(
                 self.simulation.data, 1.0 / self.interface.control_rate_hz
             ),
         }
@@ -173,7 +173,7 @@ class SimEnv(gym.Env[Observation, np.ndarray]):
             self._variation = Variation(config, model, actions, rate_hz / self._action_repeat)
         self._rig = self._make_rig(self.simulation)
         self._rig_model = model
-        self._safety = SafetyMeter(model)
+        self._motion = MotionMeter(model)
         if self._variation is not None:
             self._variation.watch(self._rig)
 

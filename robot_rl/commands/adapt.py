@@ -46,17 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not directory.config.exists():
         raise RunDirectoryError(f"{directory.root} holds no run: config.yaml is missing.")
     config = train_config(read_yaml(directory.config))
-    interface = Interface.load(directory.interface)
-    policy = load_agent(directory.root, interface).policy()
-    if not (isinstance(policy, DreamingPolicy) and policy.kind == DreamingPolicy.kind):
-        raise ConfigError(
-            f"agent={config.agent.name} has no model that could stay while its encoder changes. "
-            "Adapt a run of agent=repo, dreamer, infopower or r2dreamer."
-        )
-    if not interface.cameras:
-        raise ConfigError(
-            f"{directory.root} has no camera: nothing that it sees can look different."
-        )
+    policy = adaptable(directory, config)
     task = changed_look(config, arguments.overrides)
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(config.threads or torch.get_num_threads())
@@ -64,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as closing:
         old, new = (_opened(closing, look, config) for look in (config.task, task))
         judged = _opened(closing, task, config, judged=True)
-        source = lived_through(config, directory, interface)
+        source = lived_through(config, directory, policy.interface)
         adapter = Adapter(adaptation, old, new, source, arguments.seed)
         _say("before", evaluate(policy, judged, arguments.episodes, film=False))
         adapter.calibrate(length.pairs)
@@ -75,6 +65,21 @@ def run(arguments: argparse.Namespace) -> int:
     folder.write(adaptation.policy, dataclasses.replace(config, task=task), result.metrics())
     print(f"policy folder  {folder.place}")
     return 0
+
+
+def adaptable(directory: RunDirectory, config: TrainConfig) -> DreamingPolicy:
+    """The run's policy. Raises `ConfigError` where no model could stay, and without a camera."""
+    policy = load_agent(directory.root, Interface.load(directory.interface)).policy()
+    if not (isinstance(policy, DreamingPolicy) and policy.kind == DreamingPolicy.kind):
+        raise ConfigError(
+            f"agent={config.agent.name} has no model that could stay while its encoder changes. "
+            "Adapt a run of agent=repo, dreamer, infopower or r2dreamer."
+        )
+    if not policy.interface.cameras:
+        raise ConfigError(
+            f"{directory.root} has no camera: nothing that it sees can look different."
+        )
+    return policy
 
 
 def changed_look(config: TrainConfig, overrides: Sequence[str]) -> TaskConfig:

@@ -25,7 +25,7 @@ class EnvStep:
     """One step of one environment. `opening` is there where the episode ended with it.
 
     `source` tells by whom `applied_action` was: nobody, where a robot held whatever was asked.
-    `scene` belongs to `obs`; it is None where nobody asked for it. `safety` is what a simulation
+    `scene` belongs to `obs`; it is None where nobody asked for it. `motion` is what a simulation
     measures of the step, by name.
     """
 
@@ -39,7 +39,7 @@ class EnvStep:
     scene: Scene | None = None
     stamp_s: float = math.nan
     source: str = "policy"
-    safety: Mapping[str, float] = field(default_factory=dict)
+    motion: Mapping[str, float] = field(default_factory=dict)
 
 
 class Opening(NamedTuple):
@@ -101,7 +101,7 @@ class EnvLane:
             scene,
             info.get("stamp_s", math.nan),
             info["source"],
-            info.get("safety", {}),
+            info.get("motion", {}),
         )
 
     def _next(self) -> Opening | None:

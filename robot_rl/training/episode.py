@@ -8,7 +8,7 @@ import numpy as np
 
 from robot_rl.envs.vector import EnvStep
 from robot_rl.measures import Measure, named
-from robot_rl.training.peaks import SHOWN as SAFETY_SHOWN
+from robot_rl.training.peaks import SHOWN as MOTION_SHOWN
 from robot_rl.training.peaks import Peaks
 from robot_rl.types import AUTONOMOUS, Rows
 
@@ -21,7 +21,7 @@ SHOWN = {
     "steps/policy": Measure("steps by the policy", "count"),
     "steps/human": Measure("steps by a human", "count"),
     "steps/random": Measure("steps at random", "count"),
-    **named("safety/", SAFETY_SHOWN),
+    **named("motion/", MOTION_SHOWN),
 }
 
 
@@ -38,7 +38,7 @@ class Episode:
     takeovers: int = 0
     autonomous: bool = True  # until the step before
     variation: Mapping[str, float] = field(default_factory=dict)  # what was drawn for it
-    safety: Peaks = field(default_factory=Peaks)
+    motion: Peaks = field(default_factory=Peaks)
 
     def count(self, result: EnvStep) -> None:
         self.episode_return += result.reward
@@ -47,12 +47,12 @@ class Episode:
         self.steps_by[result.source] = self.steps_by.get(result.source, 0) + 1
         self.takeovers += result.source == "human" and self.autonomous
         self.autonomous = result.source in AUTONOMOUS
-        self.safety.add(result.safety)
+        self.motion.add(result.motion)
 
     @classmethod
     def restored(cls, tree: Mapping[str, Any]) -> "Episode":
         """From what `dataclasses.asdict` made of it."""
-        return cls(**{**tree, "safety": Peaks(**tree["safety"])})
+        return cls(**{**tree, "motion": Peaks(**tree["motion"])})
 
     @property
     def rows(self) -> Rows:
@@ -77,5 +77,5 @@ def episode_means(episodes: Sequence[Episode], control_rate_hz: float) -> dict[s
     by_human = sum(e.steps_by.get("human", 0) for e in episodes)
     values["train/intervention_rate"] = by_human / sum(e.length for e in episodes)
     values["train/takeovers_per_episode"] = float(np.mean([e.takeovers for e in episodes]))
-    safety = Peaks.together(e.safety for e in episodes).metrics()
-    return values | {f"safety/{name}": value for name, value in safety.items()}
+    moved = Peaks.together(e.motion for e in episodes).metrics()
+    return values | {f"motion/{name}": value for name, value in moved.items()}

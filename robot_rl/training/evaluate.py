@@ -35,7 +35,7 @@ class Evaluation:
     successes: list[bool] = field(default_factory=list)
     film: list[np.ndarray] = field(default_factory=list)
     recorded: Recording = field(default_factory=Recording)
-    safety: Peaks = field(default_factory=Peaks)
+    motion: Peaks = field(default_factory=Peaks)
     control_rate_hz: float = 1.0
 
     def metrics(self) -> Metrics:
@@ -54,7 +54,7 @@ class Evaluation:
         cycles = [n for n, success in zip(self.lengths, self.successes, strict=False) if success]
         if cycles:
             metrics["cycle_time_s"] = float(np.mean(cycles)) / self.control_rate_hz
-        return metrics | self.safety.metrics()
+        return metrics | self.motion.metrics()
 
     def scalars(self, group: str = "eval") -> Metrics:
         """The metrics as they are logged."""
@@ -111,7 +111,7 @@ def _run_episode(
         memory.applied(0, info["applied_action"], info["source"] == "policy")
         if recorded is not None:
             recorded.add(obs, info["applied_action"])
-        result.safety.add(info.get("safety", {}))
+        result.motion.add(info.get("motion", {}))
         total, length = total + float(reward), length + 1
         success = success or bool(info["success"])
         over = terminated or truncated

@@ -1,4 +1,4 @@
-"""What a simulation measures of every step (`info["safety"]`), over episodes."""
+"""What a simulation measures of every step (`info["motion"]`), over episodes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from sim.motion import FORCE, JERK, SPEED, MotionMeter
 from sim.registry import make_env
-from sim.safety import FORCE, JERK, SPEED, SafetyMeter
 
 WEIGHT = 9.81
 SCENE = """
@@ -41,12 +41,12 @@ def scene(actuator: str, steps: int = 0) -> tuple[Any, Any]:
 def test_forces_are_those_between_the_robot_and_the_rest(actuator):
     """It carries a kilogram and stands on three; the box beside it is nobody's business."""
     model, data = scene(actuator, steps=3000)
-    assert SafetyMeter(model).measure(data, 0.1)[FORCE] == pytest.approx((1 + 3) * WEIGHT, rel=0.02)
+    assert MotionMeter(model).measure(data, 0.1)[FORCE] == pytest.approx((1 + 3) * WEIGHT, rel=0.02)
 
 
 def test_speed_and_jerk_are_the_largest_of_the_robot_s_joints():
     model, data = scene('<motor joint="lift"/>')
-    meter = SafetyMeter(model)
+    meter = MotionMeter(model)
     found = []
     for speeds in ([1.0, 0.0], [-3.0, 0.5], [6.0, 0.5]):
         data.qvel[:2], data.qvel[2:] = speeds, 99.0  # what lies there flies
@@ -60,13 +60,13 @@ def test_speed_and_jerk_are_the_largest_of_the_robot_s_joints():
 
 def test_where_nothing_is_actuated_nothing_is_measured():
     model, data = scene("")
-    assert SafetyMeter(model).measure(data, 0.1) == {}
+    assert MotionMeter(model).measure(data, 0.1) == {}
 
 
 def test_a_grasp_is_felt():
     env = make_env("arm/lift", (), state=True)
     env.reset(seed=0)
-    felt = [env.step(env.expert_action())[4]["safety"] for _ in range(25)]
+    felt = [env.step(env.expert_action())[4]["motion"] for _ in range(25)]
     assert felt[0][FORCE] == 0.0
     assert max(step[FORCE] for step in felt) > 1.0
     assert max(step[SPEED] for step in felt) > 0.05

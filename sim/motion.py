@@ -7,7 +7,7 @@ _ONE_AXIS = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
 SPEED, JERK, FORCE = "joint_speed", "joint_jerk", "contact_force_n"
 
 
-class SafetyMeter:
+class MotionMeter:
     """Of the robot in `model`: every body in a tree that an actuator moves, with its joints.
 
     Speed and jerk are the largest of all joints, in rad/s and rad/s^3 (m/s and m/s^3 where one
