@@ -1,5 +1,6 @@
 """Whole runs as processes: start, resume, kill, interrupt."""
 
+import contextlib
 import signal
 import time
 from pathlib import Path
@@ -119,13 +120,14 @@ def test_the_same_signal_twice_at_once_is_one(tmp_path):
 
 
 def test_a_second_signal_exits_at_once(tmp_path):
-    # Updates owed on resume take long: the first signal alone would have to wait for a batch.
-    run = start(tmp_path, "steps=100000", "agent.batch_size=2048")
+    # Updates take seconds: the first signal alone would have to wait for a batch.
+    run = start(tmp_path, "steps=100000", "agent.batch_size=16384")
     wait_for_steps(tmp_path, 20)
     time.sleep(0.5)
     run.send_signal(signal.SIGINT)
     time.sleep(0.3)
-    run.send_signal(signal.SIGINT)
+    with contextlib.suppress(ProcessLookupError):  # the first one came between two batches
+        run.send_signal(signal.SIGINT)
     began = time.monotonic()
     assert run.done().returncode in (0, 128 + signal.SIGINT)
     assert time.monotonic() - began < 5
