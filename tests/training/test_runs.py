@@ -120,8 +120,8 @@ def test_the_same_signal_twice_at_once_is_one(tmp_path):
 
 
 def test_a_second_signal_exits_at_once(tmp_path):
-    # Updates take seconds: the first signal alone would have to wait for a batch.
-    run = start(tmp_path, "steps=100000", "agent.batch_size=16384")
+    # Updates take long: the first signal alone would have to wait for a batch.
+    run = start(tmp_path, "steps=100000", "agent.batch_size=2048")
     wait_for_steps(tmp_path, 20)
     time.sleep(0.5)
     run.send_signal(signal.SIGINT)
