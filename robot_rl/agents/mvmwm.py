@@ -21,7 +21,6 @@ from robot_rl.augment import random_shift
 from robot_rl.measures import Measure, Shown
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.dreaming import DreamingPolicy
-from robot_rl.networks.layers import full_precision
 from robot_rl.networks.masked import MaskedConfig, TokenEncoder
 from robot_rl.networks.masked_dreaming import MaskedDreamingConfig, MaskedDreamingPolicy
 from robot_rl.networks.values import symlog
@@ -116,8 +115,7 @@ class MVMWM(Dreamer):
         with self.compute.autocast():
             tokens = encoder.tokens(frames)
             embeds = self._policy.embedding(encoder.read(tokens, frames))
-        with full_precision(embeds):
-            return {**obs, _TOKENS: tokens.float()}, embeds
+        return {**obs, _TOKENS: tokens.float()}, embeds
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {**super().optimizers(), "masked": self.masked_opt}

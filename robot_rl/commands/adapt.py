@@ -18,6 +18,7 @@ from robot_rl.build.envs import build_env, build_evaluation_env
 from robot_rl.build.run import build_replay
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.envs.registry import TaskConfig
+from robot_rl.envs.variation import BEYOND_LOOKS
 from robot_rl.errors import ConfigError, RunDirectoryError
 from robot_rl.networks.dreaming import DreamingPolicy
 from robot_rl.replay import Replay
@@ -28,16 +29,6 @@ from robot_rl.training.run import RunDirectory, read_yaml
 from robot_rl.types import Interface
 
 _TOLD_EVERY = 200
-# What both looks must share, so that they show the same moment.
-_SAME = (
-    "friction",
-    "mass",
-    "gain",
-    "damping",
-    "action_delay_s",
-    "action_noise",
-    "camera_delay_s",
-)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -94,7 +85,7 @@ def changed_look(config: TrainConfig, overrides: Sequence[str]) -> TaskConfig:
             "list variations`, task.variation.KEY=VALUE."
         )
     before, after = config.task.variation, task.variation
-    moved = [name for name in _SAME if getattr(before, name) != getattr(after, name)]
+    moved = [name for name in BEYOND_LOOKS if getattr(before, name) != getattr(after, name)]
     if moved:
         raise ConfigError(
             f"task.variation.{moved[0]} changes how the simulation moves, or when it is seen: its "

@@ -21,6 +21,16 @@ _NOT_BELOW_0 = (
     "camera_delay_s",
     "camera_noise",
 )
+# What changes how a simulation moves, or when it is seen, and not how it looks.
+BEYOND_LOOKS = (
+    "friction",
+    "mass",
+    "gain",
+    "damping",
+    "action_delay_s",
+    "action_noise",
+    "camera_delay_s",
+)
 
 Covers = Literal["nothing", "sky", "ground", "room"]
 

@@ -86,8 +86,7 @@ class MaskedAutoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.keys = tuple(camera.key for camera in interface.cameras)
-        self.grid = _grid(config, interface)
-        self.tokens = self.grid[0] * self.grid[1]
+        self.tokens = _tokens_of_a_view(config, interface)
         dim, places = config.dim, len(self.keys) * self.tokens
         self.stem = _stem(config.patch, dim)
         self.places = nn.Parameter(0.02 * torch.randn(places, dim))
@@ -170,7 +169,7 @@ class TokenEncoder(nn.Module):
         return self.read(self.tokens(obs), obs)
 
 
-def _grid(config: MaskedConfig, interface: Interface) -> tuple[int, int]:
+def _tokens_of_a_view(config: MaskedConfig, interface: Interface) -> int:
     sizes = {(camera.height, camera.width) for camera in interface.cameras}
     if len(sizes) != 1:
         raise ConfigError(
@@ -181,7 +180,7 @@ def _grid(config: MaskedConfig, interface: Interface) -> tuple[int, int]:
         raise ConfigError(
             f"agent.masked.patch={config.patch} does not divide frames of {height}x{width} pixels."
         )
-    return height // config.patch, width // config.patch
+    return (height // config.patch) * (width // config.patch)
 
 
 def _stem(patch: int, dim: int) -> nn.Sequential:

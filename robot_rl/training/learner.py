@@ -126,7 +126,7 @@ class Learner:
         judged = self.reached or self._is_judged_at_the_end
         if self.updates > before and not judged and not stop():
             self._evaluate(monitor, stop)
-        if self.updates > before:
+        if self.updates > before and self.step < self.config.steps:
             self.save()  # steps that are recorded from here on come after them, whatever happens
 
     def catch_up(self, stop: Callable[[], bool]) -> None:
