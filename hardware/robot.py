@@ -125,7 +125,7 @@ def _judge(robot: RobotConfig, own: OwnScene | None) -> Callable[[], bool | None
     if own is None:
         raise ConfigError(
             f"the driver '{robot.arm.driver}' does not judge success. Set robot.success=person, "
-            "or reward_model with a task.reward_model."
+            "or reward_model with reward=NAME."
         )
     return own.success
 
@@ -133,12 +133,12 @@ def _judge(robot: RobotConfig, own: OwnScene | None) -> Callable[[], bool | None
 def _require_offered(task: TaskConfig, robot: RobotConfig) -> None:
     if task.state:
         raise ConfigError("a robot does not tell where its objects are: task.state=false.")
-    if task.reward != "sparse" and not task.reward_model:
+    if task.reward != "sparse" and not task.reward_model.present:
         raise ConfigError(f"a robot pays success alone, not task.reward={task.reward}: sparse.")
-    if (robot.success == "reward_model") != bool(task.reward_model):
+    if (robot.success == "reward_model") != task.reward_model.present:
         raise ConfigError(
-            f"robot.success={robot.success} and task.reward_model='{task.reward_model}' do not go "
-            "together: success is judged by reward_model exactly where there is one."
+            f"robot.success={robot.success} and reward={task.reward_model.name or 'none'} do not "
+            "go together: success is judged by reward_model exactly where there is one."
         )
 
 

@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     _plot(commands)
     _bench(commands)
     _episodes(commands)
+    _rewards(commands)
     _variation(commands)
     _launch(commands)
     listing = _add(commands, "list", "list what can be named: tasks, agents, robots, settings ...")
@@ -244,6 +245,39 @@ def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     judge = _add(actions, "evaluate", "a policy's actions beside those that were applied")
     judge.add_argument("episodes", metavar="FOLDER")
     judge.add_argument("--policy", required=True)
+
+
+def _rewards(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    rewards = _add(commands, "rewards", "make, judge and apply rewards that are seen")
+    actions = rewards.add_subparsers(dest="action", required=True, metavar="ACTION")
+    episodes = _add(actions, "episodes", "episodes of every outcome, to judge a reward by")
+    episodes.add_argument("--out", required=True, metavar="FOLDER")
+    episodes.add_argument("--each", type=int, default=20, help="how many of each outcome")
+    judge = _add(actions, "eval", "how good rewards are on episodes whose success is known")
+    judge.add_argument("folder", help="of `rewards episodes`, or any folder of episodes")
+    judge.add_argument("--unlike", metavar="FOLDER", help="the same in another look")
+    judge.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="'reward=NAME ...'",
+        help="another reward beside it; may be repeated",
+    )
+    judge.add_argument("--csv", type=_ending(".csv"), metavar="FILE.csv")
+    judge.add_argument("--picture", type=_ending(".png"), metavar="FILE.png")
+    label = _add(actions, "label", "score stored episodes: demo_labels= then pays by it")
+    label.add_argument("folder")
+    label.add_argument("--name", default="", help="of the labels; default: the reward's")
+    train = _add(actions, "train", "learn what a reward model needs")
+    train.add_argument("what", choices=("sim_clip", "progress", "preferences", "rapl"))
+    train.add_argument("--out", required=True, metavar="FOLDER")
+    train.add_argument("--episodes", nargs="+", default=[], metavar="FOLDER", help="but sim_clip")
+    train.add_argument("--encoder", default="effnet_lite0_map", help="of progress and rapl")
+    train.add_argument("--camera", default="", help="default: the first")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--threads", type=int, default=0, help="of torch; 0 takes all cores")
+    for action in (episodes, judge, label, train):
+        action.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
 
 
 def _variation(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -55,6 +55,10 @@ class HardwareError(RobotRLError):
     """A camera or an arm that does not answer as it should."""
 
 
+class RewardUnavailableError(RobotRLError):
+    """A reward model that cannot be reached now; the same question may be answered later."""
+
+
 class MissingPackageError(RobotRLError):
     """An optional package is needed for what was asked."""
 

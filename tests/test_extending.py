@@ -75,7 +75,7 @@ def test_the_page_is_a_package_whose_commands_run(site, tmp_path):
     for line in (
         r"desk/slide +bring a ball on a rail",
         r"weighted +reward-weighted regression",
-        r"near_place +Pays 1 and ends",
+        r"near_place +Success is a tool",
         r"desk +the primitive arm on a block",
         r"desk +A slide of 40 cm",
         r"desk +`height` x `width`",

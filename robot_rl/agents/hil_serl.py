@@ -4,7 +4,7 @@ arXiv:2410.21845).
 RLPD for the arm, and for the gripper a critic over three commands (a double DQN, section 3.3) with
 a penalty for each command that tells it otherwise, so that it does not chatter. The image encoder
 is pretrained and frozen (`agent.network.encoder=efficientnet`) or learned; the reward is a
-classifier's (`task.reward_model=classifier`), poses are relative to the episode's start
+classifier's (`reward=classifier`), poses are relative to the episode's start
 (`task.relative_frame`).
 """
 

@@ -17,6 +17,7 @@ from robot_rl.envs.registry import DEFAULT_ARM, TaskConfig
 from robot_rl.envs.robot import RobotConfig
 from robot_rl.errors import ConfigError, RobotRLError, UnknownNameError
 from robot_rl.launching.jobs import LauncherConfig
+from robot_rl.rewards.registry import REWARDS
 
 
 def compose(overrides: Sequence[str]) -> TrainConfig:
@@ -97,16 +98,19 @@ def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
 
 # Settings whose names are not Hydra's to know: a task's, a driver's, of cameras and axes by name.
 _FREE = re.compile(
-    r"(task\.(options|reward_settings|cameras\.\w+)"
+    r"(task\.(options|reward_model\.settings|cameras\.\w+)"
     r"|robot\.(arm\.settings|cameras\.\w+(\.settings)?|safety\.axes\.\w+|home))\."
 )
 
 
 def _expand_task(override: str) -> list[str]:
-    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file."""
+    """`task=dmc/walker_walk` -> the suite's defaults and the name, where it has no own file; a
+    reward's name alone, where that has none."""
     key, _, value = override.partition("=")
     if _FREE.match(key):
         return [f"++{override}"]
+    if key == "reward" and value not in options("reward") and value in REWARDS.names():
+        return [f"task.reward_model.name={value}"]  # one that needs no file of its own
     if key != "task" or value in options("task") or "," in value:
         return [override]
     from sim.registry import SUITES, require_task
@@ -119,10 +123,12 @@ def _expand_task(override: str) -> list[str]:
     return ["task=other", f"task.name={value}", f"+task.cameras.{film}={{}}"]
 
 
-_GROUPS = ("task", "variation", "agent", "size", "robot", "experiment")
+_GROUPS = ("task", "variation", "reward", "agent", "size", "robot", "experiment")
 
 
 def _on_offer(group: str) -> list[str]:
+    if group == "reward":
+        return sorted({*options(group), *REWARDS.names()})
     return AGENTS.names() if group == "agent" else options(group)
 
 
@@ -151,7 +157,7 @@ def elsewhere(task: Mapping[str, Any], overrides: Sequence[str]) -> tuple[TaskCo
         raise ConfigError(
             f"{', '.join(others)} cannot be set here: a policy is evaluated on the task that it "
             "was made for. Choose where, and what pays: robot=NAME, robot.KEY=, "
-            "task.reward_model=, variation=."
+            "reward=NAME, variation=."
         )
     chosen = {text.lstrip("+").partition("=")[0].partition(".")[0] for text in overrides}
     varied = any("variation" in text.partition("=")[0] for text in overrides)
@@ -166,7 +172,7 @@ def elsewhere(task: Mapping[str, Any], overrides: Sequence[str]) -> tuple[TaskCo
     return config.task, config.robot
 
 
-_ELSEWHERE = re.compile(r"robot[=.]|task\.reward_|variation=|task\.variation\.")
+_ELSEWHERE = re.compile(r"robot[=.]|reward=|task\.reward_model\.|variation=|task\.variation\.")
 
 
 # ----------------------------------------------------------------------------- resume

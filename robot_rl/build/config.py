@@ -85,6 +85,8 @@ class TrainConfig(LoopConfig):
     # Folders of episodes that learning starts with, and how many of them (0: all).
     demos: tuple[str, ...] = ()
     demo_episodes: int = 0
+    # What pays in them: the labels of that name beside them (`robot-rl rewards label`).
+    demo_labels: str = ""
     human: HumanConfig = field(default_factory=HumanConfig)
     agent: AgentConfig = field(default_factory=DrQV2Config)
 

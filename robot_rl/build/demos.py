@@ -1,12 +1,15 @@
 """Demonstrations that learning starts with."""
 
+import dataclasses
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 from robot_rl.build.config import TrainConfig
 from robot_rl.episodes.folder import EpisodesFolder, StoredEpisode
 from robot_rl.errors import ConfigError
 from robot_rl.replay import Replay
+from robot_rl.rewards.labels import LabelFile
 from robot_rl.types import Interface
 
 
@@ -44,7 +47,7 @@ class Demonstrations:
 
     def load(self, replay: Replay) -> int:
         """Put them into the last lane; the number of their steps."""
-        every = itertools.chain.from_iterable(folder.episodes() for folder in self._folders)
+        every = itertools.chain.from_iterable(self._paid(folder) for folder in self._folders)
         finished = (episode for episode in every if episode.finished)
         lane = self._config.lanes
         for episode in itertools.islice(finished, len(self._lengths)):
@@ -54,11 +57,27 @@ class Demonstrations:
                 replay.add(lane, step, next_obs)
         return self.rows - len(self._lengths)
 
+    def _paid(self, folder: EpisodesFolder) -> Iterator[StoredEpisode]:
+        """Its episodes, paid as the labels say where some were named."""
+        name = self._config.demo_labels
+        if not name:
+            yield from folder.episodes()
+            return
+        labels = LabelFile(folder.root, name)
+        for episode in folder.episodes():
+            paid = labels.paid(episode) if episode.finished else []
+            steps = [
+                dataclasses.replace(step, reward=float(reward))
+                for step, reward in zip(episode.steps, paid, strict=False)
+            ]
+            yield dataclasses.replace(episode, steps=steps) if steps else episode
+
 
 def _require_reward(episode: StoredEpisode, config: TrainConfig) -> None:
     """Raise `ConfigError` for a dense reward where the run pays a sparse one."""
     dense = next((s.reward for s in episode.steps if s.reward not in (0.0, 1.0)), None)
-    if config.task.reward == "sparse" and dense is not None:
+    labelled = config.demo_labels or config.task.reward_model.present
+    if config.task.reward == "sparse" and dense is not None and not labelled:
         raise ConfigError(
             f"demonstration {episode.name} was paid {dense:.3f} for a step, and task.reward=sparse "
             "pays 0 or 1. Record it with task.reward=sparse, or learn with task.reward=dense."

@@ -8,18 +8,19 @@ from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.envs.robot import RobotConfig
 from robot_rl.envs.shared import SharedEnv, share
 from robot_rl.envs.wrappers import RelativeFrame
-from robot_rl.rewards.registry import paid
 
 
 def build_env(task: TaskConfig, render: RenderConfig, robot: RobotConfig | None = None) -> Any:
     """A Gymnasium environment for `task`, paid by its reward model where it has one."""
-    if not task.reward_model:
+    if not task.reward_model.present:
         return open_env(task, render, robot)
+    from robot_rl.rewards.paid_env import paid
+
     # What the simulator knows must not end an episode that the reward model shall judge.
     plain = dataclasses.replace(task, reward="dense", relative_frame=False)
     env = open_env(plain, render, robot)
     try:
-        env = paid(env, task.reward_model, task.reward_settings)
+        env = paid(env, task.reward_model, task.reward)
     except Exception:
         env.close()
         raise

@@ -24,12 +24,19 @@ from robot_rl.replay.device import DeviceFrames, frames_fit
 from robot_rl.replay.draws import Segments
 from robot_rl.replay.journal import Journal
 from robot_rl.replay.storage import HostFrames
-from robot_rl.rewards.registry import paid
+from robot_rl.rewards.cache import CachedReward, ContentCache
+from robot_rl.rewards.model import camera_key
+from robot_rl.rewards.paid_env import paid
+from robot_rl.rewards.registry import make_reward
+from robot_rl.rewards.sentences import goal_of
+from robot_rl.rewards.teachers import make_teacher
 from robot_rl.training.collector import Envs
 from robot_rl.training.hooks import Hook
+from robot_rl.training.labels import LabelEpisodes
 from robot_rl.training.loop import Trainer
 from robot_rl.training.parts import Parts
 from robot_rl.training.run import RunDirectory
+from robot_rl.training.teaching import LearnFromChoices
 from robot_rl.types import Interface
 
 log = logging.getLogger(__name__)
@@ -47,6 +54,33 @@ def build_trainer(config: TrainConfig, run: RunDirectory, hooks: Sequence[Hook] 
         trainer = _trainer(config, run, demos, eval_env, robot, hooks)
         undo.pop_all()
     return trainer
+
+
+def _labelling(config: TrainConfig, run: RunDirectory, interface: Interface) -> list[Hook]:
+    """What pays episodes once they are over: all of them, or the demonstrations beside a model
+    that pays in every step. Success ends what a verdict ends, in demonstrations as well.
+    """
+    reward = config.task.reward_model
+    if reward.teaching.teacher:
+        return [_taught(config, interface)]
+    every = reward.when == "episode"
+    demos = bool(config.demos) and not (config.demo_labels or reward.ends_after)
+    if not reward.present or not (every or demos):
+        return []
+    cache = ContentCache(run.root / "labels.sqlite")
+    model = CachedReward(make_reward(reward, interface), cache)
+    goal = goal_of(interface.task, reward.goal, model.reads)
+    return [LabelEpisodes(model, goal, reward, None if every else {config.lanes})]
+
+
+def _taught(config: TrainConfig, interface: Interface) -> Hook:
+    """Somebody chooses while the policy learns."""
+    reward = config.task.reward_model
+    camera = camera_key(interface, str(reward.settings.get("camera", "")))
+    size = next(c.height for c in interface.cameras if c.key == camera)
+    teacher = make_teacher(reward.teaching, config.seed)
+    goal = goal_of(interface.task, reward.goal, teacher.slow)
+    return LearnFromChoices(teacher, goal, reward, camera, size, config.seed)
 
 
 def close_env(env: Any | None) -> None:
@@ -68,9 +102,9 @@ def _trainer(
     interface = demos.interface() if eval_env is None else eval_env.interface
     run.check_interface(interface)
     demos.require_fit(interface)
-    if config.task.reward_model and eval_env is not None:
+    if config.task.reward_model.present and eval_env is not None:
         # Told here, and not by a process that cannot start.
-        paid(eval_env, config.task.reward_model, config.task.reward_settings)
+        paid(eval_env, config.task.reward_model, config.task.reward)
     if eval_env is not None:
         _require_windows(config, eval_env.unwrapped.max_episode_steps)
     compute = Compute.choose(config.device, config.precision)
@@ -99,7 +133,7 @@ def _trainer(
         pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
         prefetch=compute.device.type == "cuda",
         on_robot=config.robot.present,
-        hooks=list(hooks),
+        hooks=[*hooks, *_labelling(config, run, interface)],
     )
     return Trainer(config, parts, config.seed)
 

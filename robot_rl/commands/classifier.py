@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if report.precision < _WANTED_PRECISION:
         print("too many false alarms for a reward: record more of what is mistaken for success")
-    print(f"use it: task.reward_model=classifier task.reward_settings.folder={arguments.out}")
+    print(f"use it: reward=classifier task.reward_model.settings.folder={arguments.out}")
     return 0
 
 

@@ -12,6 +12,7 @@ from robot_rl.build.config import TrainConfig
 from robot_rl.build.envs import build_env
 from robot_rl.build.people import build_device, by_person
 from robot_rl.clocks import Pace
+from robot_rl.envs.reward import RewardConfig
 from robot_rl.episodes.folder import EpisodesFolder, create
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.gate import Gate
@@ -85,7 +86,7 @@ def _endless(config: TrainConfig) -> TrainConfig:
     reward = config.task.reward if config.robot.present else "dense"
     return dataclasses.replace(
         config,
-        task=dataclasses.replace(config.task, reward=reward, reward_model=""),
+        task=dataclasses.replace(config.task, reward=reward, reward_model=RewardConfig()),
         robot=dataclasses.replace(config.robot, success="person"),
     )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from robot_rl.envs.cameras import CameraSpec
+from robot_rl.envs.reward import RewardConfig
 from robot_rl.envs.robot import RobotConfig
 from robot_rl.envs.variation import VariationConfig
 from robot_rl.envs.wrappers import RelativeFrame
@@ -37,9 +38,8 @@ class TaskConfig:
     # No cameras: proprio tells where the task's objects are. For quick studies of what is not
     # about seeing.
     state: bool = False
-    # What pays and ends the episode in the task's place: `robot-rl list rewards`.
-    reward_model: str = ""
-    reward_settings: dict[str, Any] = field(default_factory=dict)
+    # What pays in the task's place; reward=NAME of `robot-rl list rewards`.
+    reward_model: RewardConfig = field(default_factory=RewardConfig)
     relative_frame: bool = False  # tcp_pos counts from the start of the episode
     # In what the episodes of a simulation differ; variation=NAME of `robot-rl list variations`.
     variation: VariationConfig = field(default_factory=VariationConfig)

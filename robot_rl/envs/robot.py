@@ -71,7 +71,7 @@ class RobotConfig:
     proprio: tuple[ProprioField, ...] = ()
     control_rate_hz: float = 0.0
     episode_s: float = 0.0
-    # person: the operator's keys; reward_model: `task.reward_model`; driver: the arm's own.
+    # person: the operator's keys; reward_model: the one of reward=; driver: the arm's own.
     success: Literal["person", "reward_model", "driver"] = "person"
     home: dict[str, float] = field(default_factory=dict)
 

@@ -26,7 +26,8 @@ class EnvStep:
 
     `source` tells by whom `applied_action` was: nobody, where a robot held whatever was asked.
     `scene` belongs to `obs`; it is None where nobody asked for it. `motion` is what a simulation
-    measures of the step, by name.
+    measures of the step, by name; `own_reward` what the task itself paid, where something else
+    pays.
     """
 
     obs: Observation
@@ -40,6 +41,7 @@ class EnvStep:
     stamp_s: float = math.nan
     source: str = "policy"
     motion: Mapping[str, float] = field(default_factory=dict)
+    own_reward: float = math.nan
 
 
 class Opening(NamedTuple):
@@ -102,6 +104,7 @@ class EnvLane:
             info.get("stamp_s", math.nan),
             info["source"],
             info.get("motion", {}),
+            info.get("own_reward", math.nan),
         )
 
     def _next(self) -> Opening | None:

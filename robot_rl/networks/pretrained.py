@@ -48,12 +48,16 @@ class _Block:
     residual: bool
 
 
+# The features that ImageNet's classes are read from.
+_HEAD = _Block((_Conv("_conv_head", "_bn1", (1280, _STAGES[-1][1], 1, 1), 1, 1, True),), False)
+
+
 class EfficientNetFront(nn.Module):
     """uint8 [B, 3, H, W] -> map [B, 40, H / 8, W / 8]. All buffers: nothing here learns."""
 
-    def __init__(self, stages: int = _FRONT_STAGES) -> None:
+    def __init__(self, stages: int = _FRONT_STAGES, head: bool = False) -> None:
         super().__init__()
-        self._blocks = _architecture(stages)
+        self._blocks = _architecture(stages) + [_HEAD] * head
         for i, conv in enumerate(self._convs()):
             self.register_buffer(f"weight{i}", torch.zeros(conv.shape))
             self.register_buffer(f"bias{i}", torch.zeros(conv.shape[0]))
@@ -86,6 +90,13 @@ class EfficientNetFront(nn.Module):
 
     def _convs(self) -> list[_Conv]:
         return [conv for block in self._blocks for conv in block.convs]
+
+
+class EfficientNetLite(EfficientNetFront):
+    """uint8 [B, 3, H, W] -> map [B, 1280, H / 32, W / 32]: all of it, up to the classes."""
+
+    def __init__(self) -> None:
+        super().__init__(len(_STAGES), head=True)
 
 
 class PretrainedStack(nn.Module):

@@ -1,14 +1,12 @@
-"""A success classifier over the cameras' frames, and its folder: no pickle in it."""
+"""A success classifier over the cameras' frames, its folder, and the reward that it is."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robot_rl.errors import CorruptFileError, InterfaceMismatchError
@@ -16,9 +14,11 @@ from robot_rl.networks.encoders import Encoder
 from robot_rl.networks.frames import single_frames
 from robot_rl.networks.policy import to_tensors
 from robot_rl.networks.stacked import NetworkConfig, make_encoder
+from robot_rl.rewards import stored
+from robot_rl.rewards.model import Clip, RewardModel, Scores
 from robot_rl.types import Interface, Observation
 
-_WEIGHTS, _CARD = "classifier.safetensors", "classifier.json"
+KIND, _MADE_BY = "success classifier", "robot-rl classifier"
 _HIDDEN, _DROPOUT = 256, 0.1
 
 
@@ -88,30 +88,56 @@ def make_classifier(interface: Interface, encoder: str) -> SuccessClassifier:
 def save(
     classifier: SuccessClassifier, encoder: str, folder: Path, report: Mapping[str, Any]
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {k: v.detach().cpu().contiguous() for k, v in classifier.state_dict().items()}
-    save_file(weights, folder / _WEIGHTS)
     card = {
         "encoder": encoder,
         "threshold": classifier.threshold,
         "report": dict(report),
         "interface": dataclasses.asdict(classifier.interface),
     }
-    (folder / _CARD).write_text(json.dumps(card, indent=2) + "\n")
+    stored.save(folder, KIND, card, classifier)
 
 
 def load(folder: Path) -> SuccessClassifier:
     """Raises `CorruptFileError` where the folder holds no classifier or a damaged one."""
+    return _loaded(folder)[0]
+
+
+def _loaded(folder: Path) -> tuple[SuccessClassifier, str]:
+    card, weights, identity = stored.load(folder, KIND, _MADE_BY)
     try:
-        card = json.loads((folder / _CARD).read_text())
         interface = Interface.from_dict(card["interface"])
-        encoder = Encoder(interface, 1, card["encoder"])
-        classifier = SuccessClassifier(encoder, interface)
-        classifier.load_state_dict(load_file(folder / _WEIGHTS))
+        classifier = SuccessClassifier(Encoder(interface, 1, card["encoder"]), interface)
+        classifier.load_state_dict(weights)
         classifier.threshold = float(card["threshold"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise CorruptFileError(
-            f"{folder} holds no usable success classifier ({error}). Train one with "
-            "`robot-rl classifier`."
-        ) from error
-    return classifier.eval()
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise CorruptFileError(f"{folder} holds no usable {KIND} ({error}).") from error
+    return classifier.eval(), identity
+
+
+class ClassifierReward(RewardModel):
+    """A success classifier of `robot-rl classifier`, in `folder`.
+
+    Its own threshold, chosen on held-out episodes, is a success of one half.
+    """
+
+    def __init__(self, interface: Interface, folder: str) -> None:
+        self._classifier, self._identity = _loaded(Path(folder))
+        self._classifier.require_fit(interface, folder)
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    def score(self, clip: Clip, task: str) -> Scores:
+        keys = [camera.key for camera in self._classifier.interface.cameras]
+        length = len(clip[keys[0]])
+        obs = [{key: clip[key][t] for key in keys} for t in range(length)]
+        probability = self._classifier.probability(obs).numpy()
+        return Scores.of_progress(centred(probability, self._classifier.threshold))
+
+
+def centred(probability: np.ndarray, threshold: float) -> np.ndarray:
+    """A monotone map of [0, 1] onto itself that takes `threshold` to one half."""
+    below = 0.5 * probability / max(threshold, 1e-9)
+    above = 0.5 + 0.5 * (probability - threshold) / max(1.0 - threshold, 1e-9)
+    return np.where(probability < threshold, below, above)

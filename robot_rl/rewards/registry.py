@@ -1,27 +1,40 @@
-"""What pays in a task's place, by name. Imports no torch."""
+"""Reward models by name. Imports no torch."""
 
-from collections.abc import Mapping
 from typing import Any
 
+from robot_rl.envs.reward import RewardConfig
 from robot_rl.errors import ConfigError
 from robot_rl.plugins import Plugins
+from robot_rl.types import Interface
 
-# An entry point names a class, or a function, that is called with the environment and the settings
-# in `task.reward_settings`, and returns a `robot_rl.envs.wrappers.TaskWrapper` of it that pays.
-# `info["success"]` is its verdict, and `terminated` the end that follows from that.
+# An entry point names a class or a function that is called with the interface of the observations
+# to judge and with the settings in `task.reward_model.settings`; it returns a `RewardModel`.
 REWARDS = Plugins(
     "reward",
     "robot_rl.rewards",
-    {"classifier": "robot_rl.rewards.classifier_env:ClassifierReward"},
+    {
+        "classifier": "robot_rl.rewards.classifier:ClassifierReward",
+        "demonstrated": "robot_rl.rewards.demonstrated:Demonstrated",
+        "goal_picture": "robot_rl.rewards.goal_picture:GoalPicture",
+        "gvl": "robot_rl.rewards.server_scores:Gvl",
+        "perceptual_steps": "robot_rl.rewards.perceptual_steps:PerceptualSteps",
+        "preferences": "robot_rl.rewards.preferences:PreferenceReward",
+        "progress": "robot_rl.rewards.progress:Progress",
+        "random": "robot_rl.rewards.baselines:RandomScores",
+        "rating": "robot_rl.rewards.server_scores:Rating",
+        "subgoals": "robot_rl.rewards.subgoals:Subgoals",
+        "topreward": "robot_rl.rewards.server_scores:TopReward",
+        "vlm_rm": "robot_rl.rewards.vlm_rm:VlmRm",
+    },
 )
 
 
-def paid(env: Any, name: str, settings: Mapping[str, Any]) -> Any:
-    """`env` as the reward model `name` pays. Raises `ConfigError` for other settings."""
-    pays = REWARDS.load(name)
+def make_reward(config: RewardConfig, interface: Interface) -> Any:
+    """The `RewardModel` that `config` names. Raises `ConfigError` for other settings."""
+    make = REWARDS.load(config.name)
     try:
-        return pays(env, **settings)
+        return make(interface, **config.settings)
     except TypeError as error:
         raise ConfigError(
-            f"the reward model '{name}' does not take these task.reward_settings ({error})."
+            f"the reward '{config.name}' does not take these task.reward_model.settings ({error})."
         ) from error

@@ -39,6 +39,7 @@ class Episode:
     autonomous: bool = True  # until the step before
     variation: Mapping[str, float] = field(default_factory=dict)  # what was drawn for it
     motion: Peaks = field(default_factory=Peaks)
+    own_rewards: list[float] = field(default_factory=list)  # of each step, where not they are paid
 
     def count(self, result: EnvStep) -> None:
         self.episode_return += result.reward
@@ -48,6 +49,7 @@ class Episode:
         self.takeovers += result.source == "human" and self.autonomous
         self.autonomous = result.source in AUTONOMOUS
         self.motion.add(result.motion)
+        self.own_rewards.append(result.own_reward)
 
     @classmethod
     def restored(cls, tree: Mapping[str, Any]) -> "Episode":

@@ -1,5 +1,8 @@
 """Cubes on the table: how they are built, stood, held and picked up."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 import mujoco
 import numpy as np
 
@@ -7,11 +10,30 @@ from sim.arm import Arm
 from sim.tasks.base import drawn, toward, yaw_quat
 
 HALF_M = 0.02
+APART_M = 0.085  # an open gripper has room between two cubes
+RED, BLUE = (0.88, 0.16, 0.12, 1.0), (0.15, 0.35, 0.85, 1.0)
+DECOY = "decoy"
 _MAX_YAW_RAD = 0.2
 _LOW, _HIGH = np.array([0.30, -0.12]), np.array([0.44, 0.12])
 _HOVER_M = 0.06
 _OVER_M = 0.012
 _CLOSED_M = 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class CubeOptions:
+    """`decoy`: a cube of another colour stands `apart` from the one that counts. Where they are
+    `swapped` each stands where the other does in an episode `apart` of the same seed."""
+
+    decoy: Literal["none", "apart", "swapped"] = "none"
+
+    @property
+    def present(self) -> bool:
+        return self.decoy != "none"
+
+    def order(self, cube: np.ndarray, decoy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the cube and the decoy stand, of two places that were drawn."""
+        return (decoy, cube) if self.decoy == "swapped" else (cube, decoy)
 
 
 def add(spec: mujoco.MjSpec, rgba: tuple[float, ...], name: str = "cube") -> None:

@@ -15,6 +15,7 @@ _START_LOW, _START_HIGH = np.array([0.32, -0.08, 0.10]), np.array([0.42, 0.08, 0
 class Lift(ArmTask):
     """Success is the height of the cube alone."""
 
+    Options = cubes.CubeOptions
     name = "lift"
     summary = "grasp a cube and lift it 8 cm above the table"
     gripper = True
@@ -24,12 +25,21 @@ class Lift(ArmTask):
     state_fields = (ProprioField(name="tcp_to_cube", unit="m", size=3),)
 
     def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
-        cubes.add(spec, (0.88, 0.16, 0.12, 1))
+        cubes.add(spec, cubes.RED)
+        if self.options.present:
+            cubes.add(spec, cubes.BLUE, cubes.DECOY)
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
         arm.reset(drawn(arm, rng, _START_LOW, _START_HIGH), arm.kind.gripper_max_m)
         yaw = cubes.draw_yaw_rad(rng)
-        cubes.place(arm, cubes.draw_xy(arm, rng), yaw)
+        cube = cubes.draw_xy(arm, rng)
+        if self.options.present:
+            decoy = cubes.draw_xy(arm, rng)
+            while np.linalg.norm(decoy - cube) < cubes.APART_M:
+                decoy = cubes.draw_xy(arm, rng)
+            cube, decoy = self.options.order(cube, decoy)
+            cubes.place(arm, decoy, yaw, cubes.DECOY)
+        cubes.place(arm, cube, yaw)
         mujoco.mj_forward(arm.model, arm.data)
 
     def state(self, arm: Arm) -> np.ndarray:

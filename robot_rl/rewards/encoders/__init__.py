@@ -1,0 +1,1 @@
+"""What turns frames, and sentences, into vectors that a reward model compares."""

@@ -1,0 +1,70 @@
+"""The episodes that a replay holds, as reward models see them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot_rl.replay.buffer import Replay
+from robot_rl.rewards.model import Clip
+from robot_rl.types import PROPRIO, Rows
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """`rows` [T] and `own` [T] of the steps between the T + 1 observations of `clip`.
+
+    `own` is what they are paid now; `version` [T] of that (0: as it was recorded).
+    """
+
+    rows: Rows
+    clip: Clip
+    own: np.ndarray
+    version: np.ndarray
+
+
+def replayed(replay: Replay, rows: Rows) -> Replayed | None:
+    """The episode whose steps are `rows`; None where its beginning is gone."""
+    segment = replay.segments_at(rows[:1], len(rows.step))
+    if not len(segment.reward):
+        return None
+    clip = {
+        key: np.asarray(x[0].transpose(0, 2, 3, 1) if key != PROPRIO else x[0])
+        for key, x in segment.obs.items()
+    }
+    place, _ = replay.storage.find(rows.lane, rows.step)
+    return Replayed(rows, clip, segment.reward[0], replay.storage.version[place])
+
+
+def episodes_of(replay: Replay, running: bool = False) -> Iterator[Rows]:
+    """The steps of each episode whose beginning is there; of running ones, too, where asked."""
+    rows = replay.rows()
+    place, _ = replay.storage.find(rows.lane, rows.step)
+    begins = replay.storage.episode_step[place] == 0
+    starts = np.flatnonzero(begins)
+    for start, end in zip(starts, [*starts[1:], len(place)], strict=True):
+        mine = rows[start:end]
+        same = mine.lane == mine.lane[0]  # a lane's oldest episode may have lost its beginning
+        if running or _over(replay, mine[same]):
+            yield mine[same]
+
+
+def _over(replay: Replay, rows: Rows) -> bool:
+    """Whether another episode of the lane, or none, comes after its last observation."""
+    lane = int(rows.lane[-1])
+    last, _ = replay.storage.find(rows.lane[-1:], rows.step[-1:])
+    if replay.storage.terminated[last[0]]:
+        return True
+    return bool(replay.storage.steps[lane] > rows.step[-1] + 1) or lane == replay.storage.demo_lane
+
+
+def frames_before(replay: Replay, rows: Rows, camera: str) -> np.ndarray:
+    """uint8 [N, H, W, 3]: what the steps `rows` [N] were taken in. All of them must be there."""
+    place, found = replay.storage.find(rows.lane, rows.step)
+    assert found.all(), "steps that are gone show nothing"
+    return np.asarray(replay.storage.frames[camera].take(place)).transpose(0, 2, 3, 1)
+
+
+def kept(replay: Replay, rows: Rows) -> np.ndarray:
+    """bool [N]: which of the steps are there."""
+    return replay.storage.find(rows.lane, rows.step)[1]
