@@ -1,5 +1,6 @@
 """Tiny real objects that the tests share."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +120,26 @@ def cpu() -> Compute:
 @pytest.fixture
 def repository() -> Path:
     return Path(__file__).parent.parent
+
+
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    chromium = next(filter(None, found), None)
+    assert chromium, "install Debian's chromium: make test does"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()

@@ -50,12 +50,12 @@ def episodes_of(replay: Replay, running: bool = False) -> Iterator[Rows]:
 
 
 def _over(replay: Replay, rows: Rows) -> bool:
-    """Whether another episode of the lane, or none, comes after its last observation."""
-    lane = int(rows.lane[-1])
-    last, _ = replay.storage.find(rows.lane[-1:], rows.step[-1:])
-    if replay.storage.terminated[last[0]]:
+    """Whether it terminated, another episode of the lane has begun since, or none ever will."""
+    lane, storage = int(rows.lane[-1]), replay.storage
+    if lane == storage.demo_lane or storage.steps[lane] > rows.step[-1] + 1:
         return True
-    return bool(replay.storage.steps[lane] > rows.step[-1] + 1) or lane == replay.storage.demo_lane
+    last, _ = storage.find(rows.lane[-1:], rows.step[-1:])
+    return bool(storage.terminated[last[0]] or storage.episode_step[storage.newest(lane)] == 0)
 
 
 def frames_before(replay: Replay, rows: Rows, camera: str) -> np.ndarray:

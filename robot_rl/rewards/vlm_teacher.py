@@ -49,5 +49,5 @@ class VlmTeacher(Teacher):
 def parse(text: str) -> int | None:
     """0, 1 or -1, alone on the last line that has anything on it; None where there is no such."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    match = re.fullmatch(r"\W*(-1|0|1)\W*", lines[-1]) if lines else None
+    match = re.fullmatch(r"[^\w-]*(-1|0|1)\W*", lines[-1]) if lines else None
     return None if match is None else int(match[1])

@@ -191,7 +191,7 @@ class LearnFromChoices(Hook):
             log.warning("%s Asked again later.", error)
             return
         self._version += 1
-        for rows in episodes_of(replay):
+        for rows in episodes_of(replay, running=True):
             self._pay(replay, rows)
 
     def _known(self, replay: Replay) -> Choices:

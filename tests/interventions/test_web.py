@@ -1,34 +1,12 @@
 """The operator's page in a real browser."""
 
-import shutil
 import time
 
-import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from robot_rl.interventions.operator import OperatorState, Wish
 from robot_rl.interventions.web import TeleopPage
 from tests.interventions.served import STATE, until
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-sync",
-    "--disable-component-update",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    chromium = next(filter(None, found), None)
-    assert chromium, "install Debian's chromium: make test does"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def test_the_page_shows_picture_state_and_numbers(browser, served):
