@@ -15,7 +15,7 @@ from rich.table import Table
 from robot_rl.build.compose import compose
 from robot_rl.envs.reward import RewardConfig
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.judging import Verdict, judge
+from robot_rl.rewards.judging import Verdict, judge, scored
 from robot_rl.rewards.outcomes import SHOWN
 from robot_rl.rewards.registry import make_reward
 from robot_rl.rewards.sentences import goal_of
@@ -32,7 +32,6 @@ _COLUMNS = {
     "epic": ("EPIC", 2),
     "ms_per_frame": ("ms a\nframe", 1),
 }
-_CONSTANT = 1e-6
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,10 +89,8 @@ def _judged(
     model = make_reward(config, interface)
     task = goal_of(interface.task, config.goal, model.reads)
     verdict = judge(model, task, episodes, unlike)
-    if verdict.spread < _CONSTANT:
+    if verdict.constant:
         print(f"warning: {_label(config)} says the same of every picture; nothing is learned by it")
-    from robot_rl.rewards.judging import scored
-
     said = [(j.succeeded, j.scores.progress) for j in scored(model, task, episodes)]
     return verdict, said
 

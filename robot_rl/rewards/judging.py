@@ -14,6 +14,7 @@ from robot_rl.rewards.told import until_done
 
 # The threshold under judgement finds this share of the successes that it was chosen on.
 _RECALL = 0.9
+_CONSTANT = 1e-6  # a deviation of scores that say nothing
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Verdict:
     which it ever says success, at the threshold that finds nine of ten successes; chosen on every
     other episode, counted on the rest. `epic`: sqrt((1 - Pearson) / 2) of what is paid and what the
     simulator paid (after Gleave et al. 2021); NaN where either is constant. `auc_unlike` and
-    `false_positives_unlike`: the same in another look. `spread` is how much the model's scores
-    differ at all.
+    `false_positives_unlike`: the same in another look. `constant` is a model that
+    says the same of every picture.
     """
 
     order_success: float
@@ -51,7 +52,7 @@ class Verdict:
     false_positives_unlike: float
     ms_per_frame: float
     threshold: float
-    spread: float
+    constant: bool
 
 
 def judge(
@@ -81,7 +82,7 @@ def judge(
         false_positives_unlike=false_positives(others, threshold) if both else float("nan"),
         ms_per_frame=1e3 * took_s / sum(len(e.obs) for _, e in episodes),
         threshold=threshold,
-        spread=float(np.std(np.concatenate([j.scores.per_step for j in judged]))),
+        constant=bool(np.ptp(np.concatenate([j.scores.per_step for j in judged])) < _CONSTANT),
     )
 
 
@@ -121,9 +122,9 @@ def false_positives(judged: Sequence[Judged], threshold: float) -> float:
 
 def epic(judged: Sequence[Judged]) -> float:
     """Distance in [0, 1] of two rewards, whatever their scale and offset."""
-    said = np.concatenate([j.scores.per_step[1:] for j in judged])
-    paid = np.concatenate([j.paid for j in judged])
-    if said.std() < 1e-9 or paid.std() < 1e-9:
+    said = np.concatenate([j.scores.per_step[1:] for j in judged]).astype(np.float64)
+    paid = np.concatenate([j.paid for j in judged]).astype(np.float64)
+    if said.std() < _CONSTANT or paid.std() < _CONSTANT:
         return float("nan")
     return float(np.sqrt(max(0.0, 1.0 - np.corrcoef(said, paid)[0, 1]) / 2.0))
 
