@@ -66,11 +66,8 @@ def test_a_perfect_model_and_a_blind_one():
             return Scores.of_progress(np.full(len(clip["image/cam0"]), 0.3))
 
     blind = judge(Blind(), "", episodes)
-    assert (blind.auc, blind.order_success, blind.spread) == (
-        0.5,
-        0.0,
-        pytest.approx(0.0, abs=1e-6),
-    )
+    assert (blind.auc, blind.order_success, blind.constant) == (0.5, 0.0, True)
+    assert not verdict.constant
     assert blind.false_positives == 1.0
     assert np.isnan(blind.auc_unlike)
 

@@ -160,13 +160,17 @@ def test_the_loss_is_zero_where_every_picture_knows_its_sentence():
     model = Perfect(32)
     model.log_scale.data.fill_(math.log(50.0))
     apart = torch.tensor(
-        [[1, 0, math.nan, math.nan], [0, 1, math.nan, math.nan]]
-        + [[math.nan, math.nan, 1, 0], [math.nan, math.nan, 0, 1.0]]
+        [
+            [1, 0, math.nan, math.nan],
+            [0, 1, math.nan, math.nan],
+            [math.nan, math.nan, 1, 0],
+            [math.nan, math.nan, 0, 1.0],
+        ]
     )
-    assert float(info_nce(model, torch.empty(0), torch.empty(0), apart)) < 1e-6
+    assert info_nce(model, torch.empty(0), torch.empty(0), apart).item() < 1e-6
     # Alike: each could be either of two, whatever the other task's sentences are.
     model.log_scale.data.fill_(-100.0)
-    alike = float(info_nce(model, torch.empty(0), torch.empty(0), apart))
+    alike = info_nce(model, torch.empty(0), torch.empty(0), apart).item()
     assert alike == pytest.approx(math.log(2.0), abs=1e-4)
 
 
@@ -176,7 +180,7 @@ def task(**settings) -> TaskConfig:
 
 def test_it_learns_what_the_simulator_says(tmp_path):
     config = SimClipConfig(episodes=32, updates=120, batch_size=32, shift_pad=1, softness=0.05)
-    model, report = train_sim_clip([(task(), task())], RenderConfig(), config)
+    _, report = train_sim_clip([(task(), task())], RenderConfig(), config)
     assert report.accuracy > 0.35  # of five stages
     assert report.tau > 0.5
     assert report.pictures > 300

@@ -78,7 +78,7 @@ def test_a_group_chooses_a_reward_and_its_file_refines_it():
     assert config.settings == {"folder": "x"}
     assert compose(["reward=random"]).task.reward_model.name == "random"  # it has no file
     assert not compose([]).task.reward_model.present
-    with pytest.raises(UnknownNameError, match="unknown reward 'vlmrm'. Choose one of: vlm_rm"):
+    with pytest.raises(UnknownNameError, match=r"unknown reward 'vlmrm'\. Choose one of: vlm_rm"):
         compose(["reward=vlmrm"])
 
 

@@ -134,9 +134,13 @@ def test_a_model_that_breaks_stops_the_run(tmp_path):
     hook = LabelEpisodes(Broken(), "", REWARD)
     trainer = run(tmp_path, 2 * STEPS, hook)
     trainer.load_or_start()
-    with pytest.raises(ConfigError, match="broken"):
+
+    def until_it_is_told() -> None:
         train(trainer)
         hook.finish(trainer.parts.replay, 10.0)
+
+    with pytest.raises(ConfigError, match="broken"):
+        until_it_is_told()
 
 
 # ------------------------------------------------------------------- from choices
