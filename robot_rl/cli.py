@@ -268,6 +268,13 @@ def _rewards(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     label = _add(actions, "label", "score stored episodes: demo_labels= then pays by it")
     label.add_argument("folder")
     label.add_argument("--name", default="", help="of the labels; default: the reward's")
+    label.add_argument(
+        "--parquet", type=_ending(".parquet"), metavar="FILE.parquet", help="for lerobot, too"
+    )
+    table = _add(actions, "import", "labels from lerobot's table of progress")
+    table.add_argument("folder")
+    table.add_argument("--parquet", required=True, metavar="FILE.parquet")
+    table.add_argument("--name", required=True, help="of the labels")
     train = _add(actions, "train", "learn what a reward model needs")
     train.add_argument("what", choices=("sim_clip", "progress", "preferences", "rapl"))
     train.add_argument("--out", required=True, metavar="FOLDER")

@@ -172,6 +172,7 @@ AGENTS = Plugins(
         "r2dreamer": "robot_rl.agents.dreamers:R2_DREAMER",
         "mvmwm": "robot_rl.agents.mvmwm:MVMWM_ENTRY",
         "bc": "robot_rl.agents.bc:BC_ENTRY",
+        "ra_bc": "robot_rl.agents.bc:RA_BC",
         "dagger": "robot_rl.agents.bc:DAGGER",
         "hg_dagger": "robot_rl.agents.bc:HG_DAGGER",
         "iwr": "robot_rl.agents.bc:IWR",

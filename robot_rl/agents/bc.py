@@ -6,6 +6,9 @@ batch from those interventions and half from demonstrations and what the policy 
 clones what was applied in both. DAgger (Ross et al. 2011) learns at every state for which it was
 told what the human would have done (`Batch.label`). Each is a `mix` of what is drawn.
 
+Reward-aligned cloning (RA-BC, of SARM, Chen et al. 2025, arXiv:2509.25358) weighs each step by the
+progress that labels say the next `nstep` steps brought: poor episodes teach by their good parts.
+
 With `memory=gru` the policy is recurrent and learns from windows of episodes (BC-RNN, Mandlekar et
 al. 2021, arXiv:2108.03298).
 """
@@ -25,9 +28,11 @@ from robot_rl.agents.pixel_agent import (
     stacked_policy,
 )
 from robot_rl.augment import random_shift
+from robot_rl.errors import ConfigError
 from robot_rl.measures import Measure, Shown
 from robot_rl.networks.compute import Compute
 from robot_rl.networks.policy import Previous
+from robot_rl.networks.progress_weight import ProgressWeight
 from robot_rl.networks.recurrent import RecurrentConfig, RecurrentPolicy
 from robot_rl.networks.stacked import StackedPolicy
 from robot_rl.replay.draws import Draws
@@ -51,6 +56,17 @@ class BCConfig(PixelConfig):
     memory: Literal["none", "gru"] = "none"
     memory_dim: int = 128
     segment_length: int = 10  # steps of a window, with memory
+    # `progress`: a step counts by the rewards of its `nstep` steps, which are progress where labels
+    # pay it; from `kappa` on it counts whole.
+    weighting: Literal["none", "progress"] = "none"
+    kappa: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.weighting == "progress" and self.memory != "none":
+            raise ConfigError(
+                "agent.weighting=progress weighs single steps, and agent.memory=gru learns from "
+                "windows: choose one of them."
+            )
 
     @property
     def needs(self) -> Literal["nobody", "human", "teacher"]:
@@ -78,6 +94,7 @@ class BC(PixelAgent):
         super().__init__(config, policy, compute)
         self.pi = policy.actor
         self.opt = compute.adam(self.encoder, self.pi, lr=config.lr)
+        self.weight = ProgressWeight(config.kappa).to(compute.device)
 
     def actor(self) -> Actor:
         return PixelActor(self._policy, greedy, self.exploration)
@@ -86,11 +103,23 @@ class BC(PixelAgent):
         obs, _ = self._augmented(batch)
         with self.split("forward"), self.compute.autocast():
             out = self.pi(self.encoder(obs))
-            error = (out.mu - self.config.wanted(batch)).square().mean()
+            errors = (out.mu - self.config.wanted(batch)).square().mean(dim=-1)
+            error = self._weighted(errors, batch.reward)
             loss = error + self._actor_regulariser(out)
         self._descend(loss, self.opt)
         self._follow_policy()
         return {"bc_loss": error.detach()}
+
+    def _weighted(self, errors: Tensor, progress: Tensor) -> Tensor:
+        """The mean of `errors` [B], each counted by the progress that its step brought."""
+        if self.config.weighting == "none":
+            return errors.mean()
+        self.weight.follow(progress)
+        weight = self.weight(progress)
+        return (weight * errors).sum() / weight.sum().clamp(min=1e-6)
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        return {**super().modules(), "weight": self.weight}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"policy": self.opt}
@@ -152,6 +181,11 @@ def build(config: BCConfig, interface: Interface, compute: Compute) -> BC | Recu
 
 
 BC_ENTRY = AgentEntry(BCConfig(), build, "behaviour cloning, with or without a memory")
+RA_BC = AgentEntry(
+    BCConfig(name="ra_bc", weighting="progress", nstep=10, gamma=1.0),
+    build,
+    "cloning in which a step counts by the progress that labels say it brought",
+)
 HG_DAGGER = AgentEntry(
     BCConfig(name="hg_dagger"), build, "cloning that goes on with what the human takes over for"
 )

@@ -9,6 +9,7 @@ from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.errors import ConfigError
 from robot_rl.rewards.labels import LabelFile, LabelledBy
 from robot_rl.rewards.model import clip_of
+from robot_rl.rewards.progress_table import write
 from robot_rl.rewards.registry import make_reward
 from robot_rl.rewards.sentences import goal_of
 
@@ -29,6 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
             if episode.steps and labels.of(episode) is None:
                 labels.add(episode, model.score(clip_of(episode.obs), goal))
                 new += 1
+    if arguments.parquet:
+        scored = [episode for episode in folder.episodes() if episode.steps]
+        write(labels, scored, Path(arguments.parquet))
     print(f"{new} episodes labelled, {len(labels) - new} were already: {labels.path}")
     print(f"learn from them: demos=[{folder.root}] demo_labels={arguments.name or config.name}")
     return 0

@@ -35,7 +35,7 @@ _STATISTICS = ("min", "max", "mean", "std", "count")
 
 def export(episodes: Iterable[StoredEpisode], interface: Interface, out: Path) -> int:
     """Write the folder `out`, which must be empty or absent; the number of episodes."""
-    arrow, parquet = _pyarrow()
+    arrow, parquet = arrow_and_parquet()
     if out.exists() and any(out.iterdir()):
         raise RunDirectoryError(f"{out} is not empty; give a new folder with --out.")
     for folder in ("data/chunk-000", "meta/episodes/chunk-000"):
@@ -255,7 +255,8 @@ def _write_json(path: Path, tree: dict[str, Any]) -> None:
     path.write_text(json.dumps(tree, indent=2) + "\n")
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def arrow_and_parquet() -> tuple[Any, Any]:
+    """The modules. Raises `MissingPackageError` without them."""
     try:
         import pyarrow
         import pyarrow.parquet
