@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import FrameEncoder, Remembered, unit
+from robot_rl.rewards.encoders.base import FrameEncoder, unit
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.goal_picture import demonstrated
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
@@ -42,7 +42,7 @@ class Demonstrated(RewardModel):
         self.sees = "observation" if way == "nearest" else "episode"  # type: ignore[misc]
         self._way, self._key = way, camera_key(interface, camera)
         self._encoder: FrameEncoder = make_encoder(encoder)
-        self._encode = Remembered(self._encoder.encode)
+        self._encode = self._encoder.remembered
         shown = [self._encode(frames) for frames in demonstrated(demos, self._key)]
         self._mean = np.concatenate(shown).mean(0)
         self._demos = [self._centred(episode) for episode in shown]

@@ -8,7 +8,7 @@ import numpy as np
 
 from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import FrameEncoder, Remembered
+from robot_rl.rewards.encoders.base import FrameEncoder
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
 from robot_rl.rewards.told import until_done
@@ -32,7 +32,7 @@ class GoalPicture(RewardModel):
     ) -> None:
         self._key = camera_key(interface, camera)
         self._encoder: FrameEncoder = make_encoder(encoder)
-        self._encode = Remembered(self._encoder.encode)
+        self._encode = self._encoder.remembered
         last, first = goal_frames(goal, self._key)
         self._goals = self._encode(last)
         self._far = float(self._away(self._encode(first)).mean()) if len(first) else None

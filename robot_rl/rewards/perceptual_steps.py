@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import FrameEncoder, Remembered
+from robot_rl.rewards.encoders.base import FrameEncoder
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.goal_picture import demonstrated
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
@@ -39,7 +39,7 @@ class PerceptualSteps(RewardModel):
             raise ConfigError(f"task.reward_model.settings.steps is {steps}; at least 2.")
         self._key = camera_key(interface, camera)
         self._encoder: FrameEncoder = make_encoder(encoder)
-        self._encode = Remembered(self._encoder.encode)
+        self._encode = self._encoder.remembered
         shown = [self._encode(frames) for frames in demonstrated(demos, self._key)]
         parts = [_cut(episode, steps) for episode in shown]
         everything = np.concatenate(shown)

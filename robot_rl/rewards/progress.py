@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from robot_rl.errors import ConfigError
 from robot_rl.rewards import stored
-from robot_rl.rewards.encoders.base import FrameEncoder, Remembered
+from robot_rl.rewards.encoders.base import FrameEncoder
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.encoders.sentences import SentenceEncoder
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
@@ -77,7 +77,7 @@ class Progress(RewardModel):
         config = ProgressConfig(**card["config"])
         self._frames = config.frames
         self._encoder: FrameEncoder = make_encoder(config.encoder)
-        self._encode = Remembered(self._encoder.encode)
+        self._encode = self._encoder.remembered
         self._net = ProgressNet(int(card["features"]), config)
         self._net.load_state_dict(weights)
         self._net.eval()
@@ -120,7 +120,7 @@ def train_progress(
     if not any(shown.values()):
         raise ConfigError("no success was shown to learn progress from.")
     torch.manual_seed(config.seed)
-    encode = make_encoder(config.encoder).encode
+    encode = make_encoder(config.encoder).remembered
     sentences = torch.from_numpy(SentenceEncoder()(list(shown)))
     videos = [
         (place, torch.from_numpy(encode(frames)))

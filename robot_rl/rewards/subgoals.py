@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import FrameEncoder, Remembered
+from robot_rl.rewards.encoders.base import FrameEncoder
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.goal_picture import demonstrated, distances
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
@@ -34,7 +34,7 @@ class Subgoals(RewardModel):
     ) -> None:
         self._key = camera_key(interface, camera)
         self._encoder: FrameEncoder = make_encoder(encoder)
-        self._encode = Remembered(self._encoder.encode)
+        self._encode = self._encoder.remembered
         shown = typical([self._encode(frames) for frames in demonstrated(demos, self._key)])
         places = [0, *decompose(shown, least_steps)]
         self._subgoals = shown[places]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import ImageTextEncoder, Remembered, unit
+from robot_rl.rewards.encoders.base import ImageTextEncoder, unit
 from robot_rl.rewards.encoders.registry import make_image_text_encoder
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
 from robot_rl.rewards.sentences import baseline_of, near_misses
@@ -43,7 +43,7 @@ class VlmRm(RewardModel):
         near = near_misses(interface.task) if negatives is None else negatives
         self._others = (baseline_of(interface.task, baseline), *near)
         self._encoder: ImageTextEncoder = make_image_text_encoder(encoder)
-        self._encode = Remembered(self._encoder.encode)
+        self._encode = self._encoder.remembered
         self._temperature = getattr(self._encoder, "temperature", _TEMPERATURE)
         self._sentences: dict[str, np.ndarray] = {}
 

@@ -27,7 +27,7 @@ def test_a_frame_is_encoded_once_while_there_is_room():
         calls.append(len(frames))
         return frames.reshape(len(frames), -1)[:, :1].astype(np.float32)
 
-    remembered = Remembered(encode, memory_bytes=8)  # two vectors of one float
+    remembered = Remembered(encode, memory_bytes=4)  # two vectors of one half
     assert remembered(np.concatenate((FRAMES[:2], FRAMES[:1]))).shape == (3, 1)
     remembered(FRAMES[:2])
     assert calls == [2]

@@ -4,16 +4,17 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import cv2
 import numpy as np
 
-_MEMORY_BYTES = 256 * 2**20
+_MEMORY_BYTES = 512 * 2**20
 _BATCH = 64
 
 
 class FrameEncoder(ABC):
-    """Frames -> vectors."""
+    """Frames -> vectors; what it has seen it remembers, for everybody who uses it."""
 
     @property
     @abstractmethod
@@ -23,6 +24,10 @@ class FrameEncoder(ABC):
     @abstractmethod
     def encode(self, frames: np.ndarray) -> np.ndarray:
         """uint8 [T, H, W, 3] -> float32 [T, D]."""
+
+    @cached_property
+    def remembered(self) -> "Remembered":
+        return Remembered(self.encode)
 
 
 class ImageTextEncoder(FrameEncoder):
@@ -36,8 +41,8 @@ class ImageTextEncoder(FrameEncoder):
 class Remembered:
     """`encode` that is called once for each different frame, by a hash of its bytes.
 
-    A score of an episode so far then costs one new frame a step. The oldest go first where memory
-    ends.
+    A score of an episode so far then costs one new frame a step. Kept at half precision; the oldest
+    go first where memory ends.
     """
 
     def __init__(
@@ -56,13 +61,14 @@ class Remembered:
         for start in range(0, len(places), _BATCH):
             chunk = places[start : start + _BATCH]
             for i, vector in zip(chunk, self._encode(frames[chunk]), strict=True):
-                found[keys[i]] = vector
+                found[keys[i]] = vector.astype(np.float16)  # as it will be found again
                 self._keep(keys[i], vector)
         return np.stack([found[key] for key in keys]).astype(np.float32, copy=False)
 
     def _keep(self, key: bytes, vector: np.ndarray) -> None:
-        self._known[key] = vector
-        self._bytes += vector.nbytes
+        kept = vector.astype(np.float16)
+        self._known[key] = kept
+        self._bytes += kept.nbytes
         while self._bytes > self._memory_bytes and len(self._known) > 1:
             _, oldest = self._known.popitem(last=False)
             self._bytes -= oldest.nbytes

@@ -72,7 +72,7 @@ class RaplEncoder(FrameEncoder):
 
     @torch.inference_mode()
     def encode(self, frames: np.ndarray) -> np.ndarray:
-        return self._align(torch.from_numpy(self._base.encode(frames))).numpy()
+        return self._align(torch.from_numpy(self._base.remembered(frames))).numpy()
 
 
 def train(
@@ -86,7 +86,7 @@ def train(
     if not triplets:
         raise ConfigError("nobody compared three episodes, and nothing can be aligned.")
     torch.manual_seed(config.seed)
-    encode = make_encoder(config.encoder).encode
+    encode = make_encoder(config.encoder).remembered
     places = [np.linspace(0, len(e) - 1, config.moments).round().astype(int) for e in episodes]
     features = torch.stack(
         [torch.from_numpy(encode(e[p])) for e, p in zip(episodes, places, strict=True)]

@@ -1,5 +1,6 @@
 """Encoders by name: `pixels`, `effnet_lite0`, `sim_clip:FOLDER`, `hf:NAME` ... Imports no torch."""
 
+from functools import lru_cache
 from typing import Any
 
 from robot_rl.errors import ConfigError
@@ -23,8 +24,9 @@ ENCODERS = Plugins(
 )
 
 
+@lru_cache(maxsize=4)
 def make_encoder(spec: str) -> Any:
-    """The `FrameEncoder` that `spec`, NAME or NAME:OF_WHAT, stands for."""
+    """The `FrameEncoder` that `spec`, NAME or NAME:OF_WHAT, stands for; one for all who ask."""
     name, _, of_what = spec.partition(":")
     return ENCODERS.load(name)(of_what)
 
