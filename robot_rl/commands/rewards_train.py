@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from robot_rl.build.compose import compose, expand_sweep
+from robot_rl.commands.eval import policy_folder
 from robot_rl.envs.registry import RenderConfig, TaskConfig
 from robot_rl.envs.variation import VariationConfig
 from robot_rl.episodes.folder import StoredEpisode
@@ -52,7 +53,8 @@ def _sim_clip(arguments: argparse.Namespace, out: Path) -> str:
     print(f"learning what is said of {names}", flush=True)
     config = SimClipConfig(seed=arguments.seed)
     config = dataclasses.replace(config, updates=len(tasks) * config.updates)
-    model, report = train_sim_clip(tasks, render, config)
+    policies = [policy_folder(Path(path)).load() for path in arguments.policies]
+    model, report = train_sim_clip(tasks, render, config, policies)
     sim_clip.save(model, out, {**dataclasses.asdict(report), "tasks": names})
     print(
         f"{report.pictures:,} pictures in {report.render_s:.0f} s, learned in "

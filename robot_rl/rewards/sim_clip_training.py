@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from robot_rl.augment import random_shift
 from robot_rl.envs.registry import RenderConfig, TaskConfig
 from robot_rl.errors import ConfigError
+from robot_rl.networks.policy import Policy, PolicyMemory
 from robot_rl.rewards.encoders.sentences import SentenceEncoder
 from robot_rl.rewards.encoders.sim_clip import SimClip
 from robot_rl.rewards.model import camera_key
@@ -75,11 +76,19 @@ class Captioned:
 
 
 def train_sim_clip(
-    tasks: Sequence[tuple[TaskConfig, TaskConfig]], render: RenderConfig, config: SimClipConfig
+    tasks: Sequence[tuple[TaskConfig, TaskConfig]],
+    render: RenderConfig,
+    config: SimClipConfig,
+    policies: Sequence[Policy] = (),
 ) -> tuple[SimClip, Report]:
-    """`tasks` are seen in two looks each. Raises `ConfigError` for a task without captions."""
+    """`tasks` are seen in two looks each, every other episode played by one of `policies` where
+    there are any: those that fooled the model before.
+
+    Raises `ConfigError` for a task without captions, and `InterfaceMismatchError` for a policy that
+    does not fit it.
+    """
     began_s = time.monotonic()
-    learned, held_out = look(tasks, render, config)
+    learned, held_out = look(tasks, render, config, policies)
     rendered_s = time.monotonic()
     torch.manual_seed(config.seed)
     model = SimClip(learned.frames.shape[-1])
@@ -100,7 +109,10 @@ def train_sim_clip(
 
 
 def look(
-    tasks: Sequence[tuple[TaskConfig, TaskConfig]], render: RenderConfig, config: SimClipConfig
+    tasks: Sequence[tuple[TaskConfig, TaskConfig]],
+    render: RenderConfig,
+    config: SimClipConfig,
+    policies: Sequence[Policy] = (),
 ) -> tuple[Captioned, Captioned]:
     """To learn from, and to be judged by."""
     about: dict[str, int] = {}
@@ -108,7 +120,8 @@ def look(
     parts: tuple[list[Any], list[Any]] = ([], [])
     for number, (task, looks) in enumerate((t, x) for t, pair in enumerate(tasks) for x in pair):
         seed = config.seed + 1000 * number
-        for i, (frames, told) in enumerate(_episodes(looks, render, config.episodes // 2, seed)):
+        played = _episodes(looks, render, config.episodes // 2, seed, policies)
+        for i, (frames, told) in enumerate(played):
             rows = []
             for facts in told:
                 row: dict[int, float] = {}
@@ -122,18 +135,27 @@ def look(
 
 
 def _episodes(
-    task: TaskConfig, render: RenderConfig, count: int, seed: int
+    task: TaskConfig,
+    render: RenderConfig,
+    count: int,
+    seed: int,
+    policies: Sequence[Policy],
 ) -> Iterator[tuple[np.ndarray, list[Any]]]:
     """Frames [T, H, W, 3] and the facts of each, of so many episodes."""
     with contextlib.closing(OutcomePlayer(task, render, seed)) as player:
         key, told = camera_key(player.env.interface, ""), []
         player.env = _Told(player.env, told)
         rng = np.random.default_rng(seed)
+        for policy in policies:
+            policy.interface.require_equal(player.env.interface, "the task to be put into words")
         wrong = "wrong_object" in player.outcomes
         others = player.episodes("wrong_object") if wrong else iter(())
         for number in range(count):
             told.clear()
-            if wrong and number % _WRONG == 0:
+            if policies and number % 2:
+                policy = policies[number // 2 % len(policies)]
+                obs = _acted(player.env, policy, int(rng.integers(2**31)), rng)
+            elif wrong and number % _WRONG == 0:
                 obs = next(others).obs
             else:
                 obs = _wandered(player.env, int(rng.integers(2**31)), rng)
@@ -154,6 +176,19 @@ def _wandered(env: Any, seed: int, rng: np.random.Generator) -> list[Observation
         elif rests and step == shown:
             action = np.where(env.interface.hold_action() == 0.0, 0.0, action)
         obs.append(env.step(np.clip(action, -1.0, 1.0).astype(np.float32))[0])
+    return obs
+
+
+def _acted(env: Any, policy: Policy, seed: int, rng: np.random.Generator) -> list[Observation]:
+    """The policy, a little off as it was while it learned."""
+    memory, deviation = PolicyMemory(policy, 1), rng.choice(_DEVIATIONS[:2])
+    obs = [env.reset(seed=seed)[0]]
+    for _ in range(env.unwrapped.max_episode_steps):
+        wish = memory.act(obs[-1:])[0]
+        action = np.clip(wish + rng.normal(0.0, deviation, len(wish)), -1.0, 1.0)
+        seen, _, _, _, info = env.step(action.astype(np.float32))
+        memory.applied(0, info["applied_action"], True)
+        obs.append(seen)
     return obs
 
 
