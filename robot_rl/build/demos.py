@@ -73,10 +73,17 @@ class Demonstrations:
             yield dataclasses.replace(episode, steps=steps) if steps else episode
 
 
+def pays_demonstrations(config: TrainConfig) -> bool:
+    """Whether the reward model pays in them, too: not where labels do, nor where success ends an
+    episode, as it does in them."""
+    reward = config.task.reward_model
+    return reward.present and bool(config.demos) and not (config.demo_labels or reward.ends_after)
+
+
 def _require_reward(episode: StoredEpisode, config: TrainConfig) -> None:
     """Raise `ConfigError` for a dense reward where the run pays a sparse one."""
     dense = next((s.reward for s in episode.steps if s.reward not in (0.0, 1.0)), None)
-    labelled = config.demo_labels or config.task.reward_model.present
+    labelled = config.demo_labels or pays_demonstrations(config)
     if config.task.reward == "sparse" and dense is not None and not labelled:
         raise ConfigError(
             f"demonstration {episode.name} was paid {dense:.3f} for a step, and task.reward=sparse "

@@ -11,7 +11,7 @@ import torch
 
 from robot_rl.build.agents import build_agent
 from robot_rl.build.config import TrainConfig
-from robot_rl.build.demos import Demonstrations
+from robot_rl.build.demos import Demonstrations, pays_demonstrations
 from robot_rl.build.envs import build_env, build_evaluation_env, build_shared_robot
 from robot_rl.build.people import build_gates, by_person
 from robot_rl.clocks import Pace
@@ -62,23 +62,24 @@ def _labelling(config: TrainConfig, run: RunDirectory, interface: Interface) -> 
     """
     reward = config.task.reward_model
     if reward.teaching.teacher:
-        return [_taught(config, interface)]
-    every = reward.when == "episode"
-    demos = bool(config.demos) and not (config.demo_labels or reward.ends_after)
-    if not reward.present or not (every or demos):
+        return [_taught(config, run, interface)]
+    lanes = set(range(config.lanes)) if reward.when == "episode" else set()
+    if pays_demonstrations(config):
+        lanes.add(config.lanes)
+    if not reward.present or not lanes:
         return []
     cache = ContentCache(run.root / "labels.sqlite")
     model = CachedReward(make_reward(reward, interface), cache)
     goal = goal_of(interface.task, reward.goal, model.reads)
-    return [LabelEpisodes(model, goal, reward, None if every else {config.lanes})]
+    return [LabelEpisodes(model, goal, reward, lanes)]
 
 
-def _taught(config: TrainConfig, interface: Interface) -> Hook:
+def _taught(config: TrainConfig, run: RunDirectory, interface: Interface) -> Hook:
     """Somebody chooses while the policy learns."""
     reward = config.task.reward_model
     camera = camera_key(interface, str(reward.settings.get("camera", "")))
     size = next(c.height for c in interface.cameras if c.key == camera)
-    teacher = make_teacher(reward.teaching, config.seed)
+    teacher = make_teacher(reward.teaching, config.seed, run.root / "labels.sqlite")
     goal = goal_of(interface.task, reward.goal, teacher.slow)
     return LearnFromChoices(teacher, goal, reward, camera, size, config.seed)
 

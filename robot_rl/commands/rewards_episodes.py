@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import itertools
 from pathlib import Path
 
 from robot_rl.build.compose import compose
@@ -25,19 +26,18 @@ def run(arguments: argparse.Namespace) -> int:
         for outcome in player.outcomes:
             kept = _fill(player, outcome, out / outcome, arguments.each)
             print(f"{kept:4d}  {outcome}", flush=True)
-        kept = _fill(player, SUCCESS, out / SHOWN, arguments.each)
+        kept = _fill(player, SUCCESS, out / SHOWN, arguments.each, part=1)
         print(f"{kept:4d}  {SHOWN}: successes to show, not to judge by")
     return 0
 
 
-def _fill(player: OutcomePlayer, outcome: str, folder: Path, wanted: int) -> int:
+def _fill(player: OutcomePlayer, outcome: str, folder: Path, wanted: int, part: int = 0) -> int:
     """Episodes in `folder`, after those that it holds already."""
     journal = create(folder, player.env.interface)
     kept = sum(1 for _ in EpisodesFolder(folder).episodes()) if journal.steps else 0
     with contextlib.closing(journal):
-        for episode in player.episodes(outcome):
-            if kept >= wanted:
-                return kept
+        new = player.episodes(outcome, kept, part)
+        for episode in itertools.islice(new, max(0, wanted - kept)):
             write_episode(journal, episode)
             kept += 1
     return kept

@@ -15,7 +15,7 @@ from rich.table import Table
 from robot_rl.build.compose import compose
 from robot_rl.envs.reward import RewardConfig
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.judging import Verdict, judge, scored
+from robot_rl.rewards.judging import Verdict, judge
 from robot_rl.rewards.outcomes import SHOWN
 from robot_rl.rewards.registry import make_reward
 from robot_rl.rewards.sentences import goal_of
@@ -70,7 +70,13 @@ def _named(arguments: argparse.Namespace, folder: Path) -> dict[str, RewardConfi
     if (folder / SHOWN).is_dir():
         pixels = {"encoder": "pixels", "goal": str(folder / SHOWN)}
         floor.append(RewardConfig(name="goal_picture", settings=pixels))
-    return {_label(config): config for config in (*asked, *floor)}
+    named: dict[str, RewardConfig] = {}
+    for config in (*asked, *floor):
+        label, again = _label(config), 2
+        while label in named:
+            label, again = f"{_label(config)} {again}", again + 1
+        named[label] = config
+    return named
 
 
 def _composed(overrides: Sequence[str]) -> RewardConfig:
@@ -88,11 +94,10 @@ def _judged(
 ) -> tuple[Verdict, Any]:
     model = make_reward(config, interface)
     task = goal_of(interface.task, config.goal, model.reads)
-    verdict = judge(model, task, episodes, unlike)
+    verdict, judged = judge(model, task, episodes, unlike)
     if verdict.constant:
         print(f"warning: {_label(config)} says the same of every picture; nothing is learned by it")
-    said = [(j.succeeded, j.scores.progress) for j in scored(model, task, episodes)]
-    return verdict, said
+    return verdict, [(j.succeeded, j.scores.progress) for j in judged]
 
 
 def _print(verdicts: dict[str, Verdict]) -> None:

@@ -81,11 +81,12 @@ def _looks(overrides: Sequence[str]) -> tuple[list[tuple[TaskConfig, TaskConfig]
 
 def _progress(arguments: argparse.Namespace, out: Path) -> str:
     """Folders of successes, of as many tasks as there are."""
-    config = progress.ProgressConfig(encoder=arguments.encoder)
+    config = progress.ProgressConfig(encoder=arguments.encoder, seed=arguments.seed)
+    given = compose(arguments.overrides).task.reward_model.goal
     shown: dict[str, list[np.ndarray]] = {}
     for folder in map(Path, arguments.episodes):
         interface = told(folder)[0]
-        sentence = goal_of(interface.task, "")
+        sentence = goal_of(interface.task, given)
         shown.setdefault(sentence, []).extend(
             demonstrated(str(folder), camera_key(interface, arguments.camera))
         )
@@ -101,12 +102,19 @@ def _progress(arguments: argparse.Namespace, out: Path) -> str:
 
 def _preferences(arguments: argparse.Namespace, out: Path) -> str:
     """Pairs of clips from the episodes, and who chooses is `task.reward_model.teaching`."""
-    reward = compose(["reward=preferences", *arguments.overrides]).task.reward_model
+    truth = "task.reward_model.teaching.teacher=truth"
+    reward = compose(["reward=preferences", truth, *arguments.overrides]).task.reward_model
     interface, episodes = _all(arguments)
     key, teaching = camera_key(interface, arguments.camera), reward.teaching
     rng = np.random.default_rng(arguments.seed)
-    asked = [_question(episodes, key, teaching.clip_steps, rng) for _ in range(teaching.queries)]
-    teacher = make_teacher(teaching, arguments.seed)
+    long = [e for e in episodes if len(e.steps) >= teaching.clip_steps]
+    if not long:
+        raise ConfigError(
+            f"no episode has {teaching.clip_steps} steps, as many as a clip: set "
+            "task.reward_model.teaching.clip_steps lower."
+        )
+    asked = [_question(long, key, teaching.clip_steps, rng) for _ in range(teaching.queries)]
+    teacher = make_teacher(teaching, arguments.seed, out.with_suffix(".answers.sqlite"))
     with contextlib.closing(teacher):
         chosen = teacher.choose(asked, goal_of(interface.task, reward.goal, teacher.slow))
     size = next(c.height for c in interface.cameras if c.key == key)
@@ -128,8 +136,8 @@ def _question(
     clips, truths = [], []
     for _ in range(2):
         episode = episodes[int(rng.integers(len(episodes)))]
-        start = int(rng.integers(max(1, len(episode.steps) - steps)))
-        seen = range(start + 1, min(start + 1 + steps, len(episode.obs)))
+        start = int(rng.integers(len(episode.steps) - steps + 1))
+        seen = range(start + 1, start + 1 + steps)
         clips.append(np.stack([episode.obs[t][key] for t in seen]))
         truths.append(sum(episode.steps[t - 1].reward for t in seen))
     return Question(clips[0], clips[1], (truths[0], truths[1]))
@@ -138,7 +146,8 @@ def _question(
 def _rapl(arguments: argparse.Namespace, out: Path) -> str:
     """What the simulator says of triplets aligns the encoder."""
     config = rapl.RaplConfig(encoder=arguments.encoder, seed=arguments.seed)
-    interface, found = told(Path(arguments.episodes[0]))
+    parts = [told(Path(folder)) for folder in arguments.episodes]
+    interface, found = parts[0][0], [one for _, part in parts for one in part]
     key = camera_key(interface, arguments.camera)
     returns = [episode.episode_return for _, episode in found]
     triplets = rapl.triplets_by_truth(

@@ -67,6 +67,8 @@ class RewardConfig:
     teaching: TeachingConfig = field(default_factory=TeachingConfig)
 
     def __post_init__(self) -> None:
+        if self.teaching.teacher:
+            self._require_taught()
         for name in ("threshold", "own_share", "shaping_gamma"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
@@ -84,6 +86,19 @@ class RewardConfig:
             raise ConfigError(
                 "task.reward_model.ends_after ends an episode while it runs, where success is at "
                 "least so probable as threshold says: set when=step and a threshold."
+            )
+
+    def _require_taught(self) -> None:
+        """Raise `ConfigError` for what does not go with somebody who chooses."""
+        if self.name != "preferences" or "folder" in self.settings:
+            raise ConfigError(
+                "task.reward_model.teaching.teacher teaches reward=preferences anew, without "
+                "settings.folder. Leave one of them out."
+            )
+        if self.own_share or self.ends_after:
+            raise ConfigError(
+                "with task.reward_model.teaching.teacher what was learned last pays everything: "
+                "own_share=0 and ends_after=0."
             )
 
     @property

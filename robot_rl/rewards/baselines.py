@@ -16,7 +16,7 @@ class RandomScores(RewardModel):
 
     @property
     def identity(self) -> str:
-        return f"random/{self._seed}"
+        return f"random/{self._key}/{self._seed}"
 
     def score(self, clip: Clip, task: str) -> Scores:
         said = [self._drawn(frame, task) for frame in frames_of(clip, self._key)]

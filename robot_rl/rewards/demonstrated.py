@@ -18,13 +18,13 @@ Way = Literal["nearest", "transport"]
 
 
 class Demonstrated(RewardModel):
-    """Pays -cost of each picture to `demos`, a folder of successes: their cosine distance.
+    """Compares each picture with `demos`, a folder of successes, by C, the cosine distance.
 
-    `way` nearest: to the nearest picture of any demonstration, plus how late that one comes, so
-    that waiting where one begins pays less than getting on. `transport`: r_t = -sum_t' C[t, t']
-    mu*[t, t'] with the entropic plan mu* to the demonstration that is cheapest as a whole; it
-    needs the whole episode. Progress is the mean place in the demonstrations that a picture is
-    carried to.
+    `way` nearest pays progress: how late the nearest picture of any demonstration comes, times
+    1 - C, so that waiting where one begins pays less than getting on. `transport` pays
+    r_t = -T sum_t' C[t, t'] mu*[t, t'], with the entropic plan mu* to the demonstration that is
+    cheapest as a whole; it needs the whole episode, and progress is the mean place that a picture
+    is carried to.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Demonstrated(RewardModel):
         self._all = np.concatenate(self._demos)
         self._place = np.concatenate([np.linspace(0.0, 1.0, len(d)) for d in self._demos])
         marked = hashlib.blake2b(self._all.tobytes(), digest_size=8).hexdigest()
-        self._identity = f"demonstrated/{way}/{self._encoder.identity}/{marked}"
+        self._identity = f"demonstrated/{way}/{self._key}/{self._encoder.identity}/{marked}"
 
     @property
     def identity(self) -> str:

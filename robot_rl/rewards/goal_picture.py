@@ -11,7 +11,7 @@ from robot_rl.errors import ConfigError
 from robot_rl.rewards.encoders.base import FrameEncoder
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
-from robot_rl.rewards.told import until_done
+from robot_rl.rewards.told import ended_well, until_done
 from robot_rl.types import Interface
 
 _SMALL = 1e-6
@@ -37,7 +37,7 @@ class GoalPicture(RewardModel):
         self._goals = self._encode(last)
         self._far = float(self._away(self._encode(first)).mean()) if len(first) else None
         marked = hashlib.blake2b(self._goals.tobytes(), digest_size=8).hexdigest()
-        self._identity = f"goal_picture/{self._encoder.identity}/{marked}"
+        self._identity = f"goal_picture/{self._key}/{self._encoder.identity}/{marked}"
 
     @property
     def identity(self) -> str:
@@ -79,9 +79,10 @@ def goal_frames(goal: str, camera: str) -> tuple[np.ndarray, np.ndarray]:
 def demonstrated(folder: str, camera: str) -> list[np.ndarray]:
     """Frames uint8 [T, H, W, 3] of each episode in `folder`, up to where it was done.
 
-    Raises `ConfigError` without any.
+    Where some are known to have succeeded, of these alone. Raises `ConfigError` without any.
     """
-    episodes = [e for e in EpisodesFolder(Path(folder)).episodes() if len(e.obs) > 1]
+    found = [e for e in EpisodesFolder(Path(folder)).episodes() if len(e.obs) > 1]
+    episodes = [e for e in found if ended_well(e)] or found
     if not episodes:
         raise ConfigError(f"{folder} holds no episode to learn from. Record some: robot-rl collect")
     if camera not in episodes[0].obs[0]:

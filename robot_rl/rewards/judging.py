@@ -36,11 +36,10 @@ class Verdict:
     success where there is one.
 
     `auc`: that a success ends with more progress than a failure. `false_positives`: failures in
-    which it ever says success, at the threshold that finds nine of ten successes; chosen on every
-    other episode, counted on the rest. `epic`: sqrt((1 - Pearson) / 2) of what is paid and what the
-    simulator paid (after Gleave et al. 2021); NaN where either is constant. `auc_unlike` and
-    `false_positives_unlike`: the same in another look. `constant` is a model that
-    says the same of every picture.
+    which it ever says success, at the threshold that finds nine of ten successes. `epic`:
+    sqrt((1 - Pearson) / 2) of what is paid and what the simulator paid (after Gleave et al. 2021);
+    NaN where either is constant. `auc_unlike` and `false_positives_unlike`: the same in another
+    look. `constant` is a model that says the same of every picture.
     """
 
     order_success: float
@@ -60,8 +59,10 @@ def judge(
     task: str,
     episodes: Sequence[tuple[bool, StoredEpisode]],
     unlike: Sequence[tuple[bool, StoredEpisode]] = (),
-) -> Verdict:
-    """`episodes` are told with their success. Raises `ConfigError` without successes, or failures.
+) -> tuple[Verdict, list[Judged]]:
+    """`episodes` are told with their success; and what was said of each.
+
+    Raises `ConfigError` without successes, or failures.
 
     `unlike` are others that look different; the threshold is the one of `episodes`.
     """
@@ -69,14 +70,14 @@ def judge(
     began_s = time.perf_counter()
     judged = scored(model, task, episodes)
     took_s = time.perf_counter() - began_s
-    threshold = threshold_of(judged[::2])
+    threshold = threshold_of(judged)
     others = scored(model, task, unlike)
     both = len({j.succeeded for j in others}) == 2
-    return Verdict(
+    verdict = Verdict(
         order_success=_order([j for j in judged if j.succeeded]),
         order_failure=_order([j for j in judged if not j.succeeded]),
         auc=auc(judged),
-        false_positives=false_positives(judged[1::2], threshold),
+        false_positives=false_positives(judged, threshold),
         epic=epic(judged),
         auc_unlike=auc(others) if both else float("nan"),
         false_positives_unlike=false_positives(others, threshold) if both else float("nan"),
@@ -84,6 +85,7 @@ def judge(
         threshold=threshold,
         constant=bool(np.ptp(np.concatenate([j.scores.per_step for j in judged])) < _CONSTANT),
     )
+    return verdict, judged
 
 
 def scored(

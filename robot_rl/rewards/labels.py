@@ -53,7 +53,8 @@ class LabelFile:
                 f"episode {episode.name} has no label in {self.path}. Label it: robot-rl rewards "
                 f"label {self.path.parent} reward=NAME"
             )
-        own = np.array([step.reward for step in episode.steps], np.float32)
+        paid = np.array([step.reward for step in episode.steps], np.float32)
+        own = self.by.reward.own_share * paid
         return payments(scores, own, self.by.reward)
 
     def begin(self, by: LabelledBy) -> None:

@@ -58,6 +58,10 @@ class RewardModel(ABC):
     def score(self, clip: Clip, task: str) -> Scores:
         """`clip` begins where its episode does; `task` is a sentence that says what shall be."""
 
+    def score_last(self, clip: Clip, task: str) -> Scores:
+        """Of the last observation alone, which may be cheaper."""
+        return self.score(clip, task).last()
+
 
 def clip_of(obs: Sequence[Observation]) -> Clip:
     return {key: np.stack([o[key] for o in obs]) for key in obs[0]}

@@ -22,7 +22,7 @@ OUTCOMES = (SUCCESS, "near_miss", "wrong_place", "wrong_object", "nothing")
 SHOWN = "shown"
 _EXPLORES = 0.15  # deviation of what the expert's actions are off by
 _IDLE = 0.1  # and of those of an arm that does nothing
-_CUT = 0.55, 0.95  # where a near miss ends, of the way to success
+_CUT = 0.75, 0.97  # where a near miss ends, of the way to success
 _TRIES = 40
 
 
@@ -34,8 +34,9 @@ class OutcomePlayer:
     """
 
     def __init__(self, task: TaskConfig, render: RenderConfig, seed: int) -> None:
+        self._seed = seed
         self._rng = np.random.default_rng(seed)
-        self._seeds = iter(self._rng.permutation(2**20) + 2**34)
+        self._seeds = iter(range(0))
         self._closing = contextlib.ExitStack()
         options = {**task.options, "decoy": "apart"} if _has_decoys(task) else task.options
         dense = dataclasses.replace(task, reward="dense", options=options)
@@ -55,9 +56,13 @@ class OutcomePlayer:
         """Those that the task can have: another object only where there is one."""
         return tuple(o for o in OUTCOMES if o != "wrong_object" or self._swapped is not None)
 
-    def episodes(self, outcome: str) -> Iterator[StoredEpisode]:
-        """Without end. Raises `ConfigError` where the task hardly ever comes to it."""
-        for number in range(2**30):
+    def episodes(self, outcome: str, first: int = 0, part: int = 0) -> Iterator[StoredEpisode]:
+        """Without end, from number `first` on, the same for the same seed; another `part` has other
+        scenes. Raises `ConfigError` where the task hardly ever comes to it."""
+        for number in range(first, 2**30):
+            drawn = [self._seed, OUTCOMES.index(outcome), part, number]
+            self._rng = np.random.default_rng(drawn)
+            self._seeds = iter(self._rng.integers(2**34, 2**40, 2 * _TRIES).tolist())
             for _ in range(_TRIES):
                 seed = int(next(self._seeds))
                 actions = self._actions(outcome, seed)

@@ -55,7 +55,7 @@ class PaidEnv(TaskWrapper):
         ends = success and self._config.ends_after > 0
         if self._config.ends_after and not success:  # pays once, by what is then sure
             now = dataclasses.replace(now, success=np.zeros_like(now.success))
-        own = np.array([_own(self._own, reward, info)])
+        own = self._config.own_share * np.array([_own(self._own, reward, info)])
         paid = payments(self._before.and_then(now), own, self._config)
         self._before = now
         info = {
@@ -67,7 +67,7 @@ class PaidEnv(TaskWrapper):
         return obs, float(paid[0]), terminated or ends, truncated and not ends, info
 
     def _scored(self) -> Scores:
-        return self._model.score(clip_of(self._seen), self._task).last()
+        return self._model.score_last(clip_of(self._seen), self._task)
 
     def _verdict(self, success: float) -> bool:
         sure = success >= (self._config.threshold or 0.5)

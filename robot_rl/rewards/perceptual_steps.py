@@ -43,12 +43,13 @@ class PerceptualSteps(RewardModel):
         shown = [self._encode(frames) for frames in demonstrated(demos, self._key)]
         parts = [_cut(episode, steps) for episode in shown]
         everything = np.concatenate(shown)
+        each = [np.concatenate([part[i] for part in parts]) for i in range(steps)]
         self._steps = [
-            _Step.fit(np.concatenate([part[i] for part in parts]), everything)
+            _Step.fit(each[i], np.concatenate(each[:i] + each[i + 1 :]))
             for i in range(1, steps)  # what an episode begins with pays nothing
         ]
         marked = hashlib.blake2b(everything.tobytes(), digest_size=8).hexdigest()
-        self._identity = f"perceptual_steps/{self._encoder.identity}/{steps}/{marked}"
+        self._identity = f"perceptual_steps/{self._key}/{self._encoder.identity}/{steps}/{marked}"
 
     @property
     def identity(self) -> str:
@@ -70,11 +71,11 @@ class _Step:
         self._low, self._high = -1.0, 0.0
 
     @classmethod
-    def fit(cls, inside: np.ndarray, everything: np.ndarray) -> "_Step":
-        chosen = select(inside, everything)
+    def fit(cls, inside: np.ndarray, outside: np.ndarray) -> "_Step":
+        chosen = select(inside, outside)
         mean, deviation = inside[:, chosen].mean(0), inside[:, chosen].std(0) + _FLOOR
         step = cls(chosen, mean, deviation)
-        said = step._quadratic(everything)
+        said = step._quadratic(outside)
         step._low, step._high = float(said.min()), float(np.median(step._quadratic(inside)))
         return step
 
@@ -89,10 +90,10 @@ class _Step:
         return -np.log1p((off**2).mean(1))
 
 
-def select(inside: np.ndarray, everything: np.ndarray) -> np.ndarray:
+def select(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """The features that tell a step best: alpha |mu+ - mu-| - (sigma+ + sigma-) (equation 1)."""
-    gap = np.abs(inside.mean(0) - everything.mean(0))
-    score = _ALPHA * gap - (inside.std(0) + everything.std(0))
+    gap = np.abs(inside.mean(0) - outside.mean(0))
+    score = _ALPHA * gap - (inside.std(0) + outside.std(0))
     return np.argsort(-score)[:_CHOSEN]
 
 

@@ -26,7 +26,7 @@ class PersonTeacher(Teacher):
     slow = True
 
     def __init__(self, port: int = 8091, host: str = "127.0.0.1") -> None:
-        self._answers: queue.Queue[str] = queue.Queue()
+        self._answers: queue.Queue[tuple[int, str]] = queue.Queue()
         self._now: dict[str, Any] = {}
         self._asked = 0
         self._closed = False
@@ -35,7 +35,7 @@ class PersonTeacher(Teacher):
             ("POST", "/answer"): self._answer,
         }
         html = ("robot_rl.rewards", "choose.html")
-        remedy = "teaching.port=PORT, or --port PORT"
+        remedy = "task.reward_model.teaching.port=PORT"
         self._server = PageServer(html, routes, _LARGEST_BYTES, remedy, host, port)
         self._server.start()
         log.info("choose between two clips at  %s", self._server.url)
@@ -45,26 +45,27 @@ class PersonTeacher(Teacher):
         return self._server.url
 
     def choose(self, questions: Sequence[Question], task: str) -> list[Choice]:
-        return [self._chosen(q, task, len(questions) - i) for i, q in enumerate(questions)]
+        return [self._chosen(question, task) for question in questions]
 
     def close(self) -> None:
         """Nobody is asked any more."""
         self._closed = True
-        self._answers.put("neither")
+        self._answers.put((self._asked, "neither"))
         self._server.close()
 
-    def _chosen(self, question: Question, task: str, left: int) -> Choice:
+    def _chosen(self, question: Question, task: str) -> Choice:
         if self._closed:
             return None
         self._asked += 1
         self._now = {
             "number": self._asked,
-            "left_to_ask": left,
             "task": task,
             "clips": [[_jpeg(f) for f in clip] for clip in (question.first, question.second)],
         }
-        said = self._answers.get()
-        self._now = {"number": 0, "left_to_ask": left - 1, "task": task, "clips": []}
+        number, said = self._answers.get()
+        while number != self._asked:  # of a question before
+            number, said = self._answers.get()
+        self._now = {"number": 0, "task": task, "clips": []}
         return _CHOICES[said]
 
     async def _question(self, request: Any) -> Any:
@@ -85,7 +86,7 @@ class PersonTeacher(Teacher):
             raise self._server.web.HTTPBadRequest(text=f"choose one of {', '.join(_CHOICES)}")
         taken = bool(number) and number == self._now.get("number") and self._answers.empty()
         if taken:
-            self._answers.put(choice)
+            self._answers.put((number, choice))
         return self._server.web.json_response({"taken": taken})
 
 

@@ -74,7 +74,7 @@ class PreferenceReward(RewardModel):
 
     @property
     def identity(self) -> str:
-        return self._identity
+        return f"{self._identity}/{self._key}"
 
     def score(self, clip: Clip, task: str) -> Scores:
         worth = worth_of(self._net, frames_of(clip, self._key), self._config)

@@ -20,7 +20,7 @@ from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames
 from robot_rl.types import Interface
 
 KIND = "progress model"
-MADE_BY = "robot-rl rewards train progress --demos FOLDER --out FOLDER"
+MADE_BY = "robot-rl rewards train progress --episodes FOLDER --out FOLDER"
 _DONE = 0.9  # progress from which on the task counts as done: success is one half there
 
 
@@ -86,12 +86,18 @@ class Progress(RewardModel):
 
     @property
     def identity(self) -> str:
-        return f"{self._identity}/{self._encoder.identity}"
+        return f"{self._identity}/{self._key}/{self._encoder.identity}"
+
+    def score(self, clip: Clip, task: str) -> Scores:
+        return self._scored(clip, task, range(len(frames_of(clip, self._key))))
+
+    def score_last(self, clip: Clip, task: str) -> Scores:
+        return self._scored(clip, task, [len(frames_of(clip, self._key)) - 1])
 
     @torch.inference_mode()
-    def score(self, clip: Clip, task: str) -> Scores:
+    def _scored(self, clip: Clip, task: str, times: Sequence[int]) -> Scores:
         features = torch.from_numpy(self._encode(frames_of(clip, self._key)))
-        seen = torch.stack([features[past(t, self._frames)] for t in range(len(features))])
+        seen = torch.stack([features[past(t, self._frames)] for t in times])
         progress = self._net(seen, self._sentence(task).expand(len(seen), -1))[:, -1].numpy()
         success = np.clip(0.5 + (progress - _DONE) / (2.0 * (1.0 - _DONE)), 0.0, 1.0)
         return Scores(progress, progress, success.astype(np.float32))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +29,25 @@ def replayed(replay: Replay, rows: Rows) -> Replayed | None:
     segment = replay.segments_at(rows[:1], len(rows.step))
     if not len(segment.reward):
         return None
-    clip = {
-        key: np.asarray(x[0].transpose(0, 2, 3, 1) if key != PROPRIO else x[0])
-        for key, x in segment.obs.items()
-    }
+    clip = {key: _shown(key, x)[0] for key, x in segment.obs.items()}
     place, _ = replay.storage.find(rows.lane, rows.step)
     return Replayed(rows, clip, segment.reward[0], replay.storage.version[place])
+
+
+def shown_after(replay: Replay, rows: Rows, steps: int, camera: str) -> np.ndarray:
+    """uint8 [N, steps, H, W, 3]: what the `steps` steps from each of `rows` [N] on led to.
+
+    They lie inside one episode, and all of them must be there.
+    """
+    segment = replay.segments_at(rows, steps)
+    assert bool(segment.mask.all()), "steps that are gone show nothing"
+    return _shown(camera, segment.obs[camera])[:, 1:]
+
+
+def _shown(key: str, x: Any) -> np.ndarray:
+    """Frames [..., 3, H, W] as [..., H, W, 3]; on the host, wherever the replay keeps them."""
+    host = x if isinstance(x, np.ndarray) else x.cpu().numpy()
+    return host if key == PROPRIO else np.moveaxis(host, -3, -1)
 
 
 def episodes_of(replay: Replay, running: bool = False) -> Iterator[Rows]:
@@ -56,13 +70,6 @@ def _over(replay: Replay, rows: Rows) -> bool:
         return True
     last, _ = storage.find(rows.lane[-1:], rows.step[-1:])
     return bool(storage.terminated[last[0]] or storage.episode_step[storage.newest(lane)] == 0)
-
-
-def frames_before(replay: Replay, rows: Rows, camera: str) -> np.ndarray:
-    """uint8 [N, H, W, 3]: what the steps `rows` [N] were taken in. All of them must be there."""
-    place, found = replay.storage.find(rows.lane, rows.step)
-    assert found.all(), "steps that are gone show nothing"
-    return np.asarray(replay.storage.frames[camera].take(place)).transpose(0, 2, 3, 1)
 
 
 def kept(replay: Replay, rows: Rows) -> np.ndarray:

@@ -6,19 +6,20 @@ import math
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
-from robot_rl.errors import RewardUnavailableError
+from robot_rl.errors import ConfigError, RewardUnavailableError
 from robot_rl.rewards.cache import ContentCache, content_key
 
 # What a message holds: sentences, and pictures uint8 [H, W, 3].
 Part = str | np.ndarray
 
+_PASSING = 408, 429  # refusals that pass
 _LARGEST = 448  # pixels: a llama.cpp on a CPU takes minutes for more
 
 
@@ -52,7 +53,14 @@ class ChatServer:
 
     @property
     def identity(self) -> str:
-        return f"{self._model or 'first'}@{self.url}"
+        """Raises `RewardUnavailableError` where the server has to be asked for it and is down."""
+        return f"{self._resolved()}@{self.url}"
+
+    def _resolved(self) -> str:
+        """The model's name: the first one that the server has, where none was given."""
+        if not self._model:
+            self._model = str(self._tried(lambda: self._sent("/models", None)["data"][0]["id"]))
+        return self._model
 
     def ask(self, parts: Sequence[Part], tokens: int = 256, likeliest: int = 0) -> Answer:
         """`likeliest` log-probabilities of the first token are asked for.
@@ -70,25 +78,23 @@ class ChatServer:
         }
         if likeliest:
             body |= {"logprobs": True, "top_logprobs": likeliest}
-        answer = self._answered(body)
+        body = {"model": self._resolved(), **body}
+        answer = self._tried(lambda: _read(self._sent("/chat/completions", body)["choices"][0]))
         if self._cache is not None:
             self._cache.put(key, json.dumps(vars(answer)).encode())
         return answer
 
-    def _answered(self, body: dict[str, Any]) -> Answer:
+    def _tried(self, ask: Callable[[], Any]) -> Any:
         trouble = ""
         for attempt in range(self._tries):
             if attempt:
                 time.sleep(self._pause_s * 2 ** (attempt - 1))
             try:
-                if not self._model:
-                    self._model = self._sent("/models", None)["data"][0]["id"]
-                said = self._sent("/chat/completions", {"model": self._model, **body})
-                return _read(said["choices"][0])
+                return ask()
             except urllib.error.HTTPError as error:
                 trouble = f"HTTP {error.code} {error.reason}"
-                if 400 <= error.code < 500 and error.code != 429:
-                    break  # asking again changes nothing
+                if 400 <= error.code < 500 and error.code not in _PASSING:
+                    raise self._refused(error) from error
             except OSError as error:  # refused, cut off, or silent for too long
                 trouble = str(getattr(error, "reason", error)) or type(error).__name__
             except (ValueError, KeyError, IndexError, TypeError, EOFError) as error:
@@ -100,6 +106,15 @@ class ChatServer:
         raise RewardUnavailableError(
             f"the model server at {self.url} gave {trouble}. Start it (vllm serve MODEL, or "
             "llama-server -m MODEL --mmproj FILE), or give its address: the url setting."
+        )
+
+    def _refused(self, error: urllib.error.HTTPError) -> ConfigError:
+        """Asking again would change nothing."""
+        said = error.read(300).decode(errors="replace").strip()
+        return ConfigError(
+            f"the model server at {self.url} refuses what it is asked (HTTP {error.code} "
+            f"{error.reason}): {said or 'without a word'}. Give it a model that it has and that "
+            "sees pictures, or fewer of them: the settings model, moments."
         )
 
     def _sent(self, path: str, body: Mapping[str, Any] | None) -> Any:

@@ -37,7 +37,7 @@ class _Asked(RewardModel):
 
     @property
     def identity(self) -> str:
-        return f"{type(self).__name__}/{self._server.identity}/{self._moments}"
+        return f"{type(self).__name__}/{self._key}/{self._server.identity}/{self._moments}"
 
     def score(self, clip: Clip, task: str) -> Scores:
         frames = frames_of(clip, self._key)

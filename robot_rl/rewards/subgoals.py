@@ -40,7 +40,7 @@ class Subgoals(RewardModel):
         self._subgoals = shown[places]
         self._way = np.maximum(np.linalg.norm(np.diff(self._subgoals, axis=0), axis=1), 1e-6)
         marked = hashlib.blake2b(self._subgoals.tobytes(), digest_size=8).hexdigest()
-        self._identity = f"subgoals/{self._encoder.identity}/{marked}"
+        self._identity = f"subgoals/{self._key}/{self._encoder.identity}/{marked}"
 
     @property
     def identity(self) -> str:

@@ -4,6 +4,7 @@ person."""
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -25,9 +26,11 @@ class Question:
 
 
 class Teacher(ABC):
-    """Answers questions about a task. `slow` ones are asked beside the robot that goes on."""
+    """Answers questions about a task: `slow` ones beside the robot that goes on; some read
+    `Question.truths`."""
 
     slow = False
+    reads_truth = False
 
     @abstractmethod
     def choose(self, questions: Sequence[Question], task: str) -> list[Choice]:
@@ -44,6 +47,8 @@ class TruthfulTeacher(Teacher):
     Raises `ConfigError` where the simulator's truth is not known.
     """
 
+    reads_truth = True
+
     def __init__(self, error_rate: float, equal_below: float, seed: int) -> None:
         self._error_rate, self._equal_below = error_rate, equal_below
         self._rng = np.random.default_rng(seed)
@@ -55,7 +60,7 @@ class TruthfulTeacher(Teacher):
         if np.isnan(first) or np.isnan(second):
             raise ConfigError(
                 "the truthful teacher reads what a simulation paid, and these clips were paid by "
-                "nobody. Ask teaching.teacher=vlm or person."
+                "nobody. Ask task.reward_model.teaching.teacher=vlm or person."
             )
         if abs(first - second) < self._equal_below:
             return 0.5
@@ -63,17 +68,22 @@ class TruthfulTeacher(Teacher):
         return 1.0 - right if self._rng.random() < self._error_rate else right
 
 
-def make_teacher(config: TeachingConfig, seed: int) -> Teacher:
-    """The one that `config` names. Raises `ConfigError` without a name."""
+def make_teacher(config: TeachingConfig, seed: int, answers: Path) -> Teacher:
+    """The one that `config` names; what a model answers is kept in the file `answers`.
+
+    Raises `ConfigError` without a name.
+    """
     if config.teacher == "truth":
         return TruthfulTeacher(config.error_rate, config.equal_below, seed)
     if config.teacher == "vlm":
+        from robot_rl.rewards.cache import ContentCache
         from robot_rl.rewards.server import ChatServer
         from robot_rl.rewards.vlm_teacher import VlmTeacher
 
-        return VlmTeacher(ChatServer(config.url, config.model))
+        cache = ContentCache(answers)
+        return VlmTeacher(ChatServer(config.url, config.model, cache=cache))
     if config.teacher == "person":
         from robot_rl.rewards.person import PersonTeacher
 
         return PersonTeacher(config.port)
-    raise ConfigError("nobody teaches: teaching.teacher=truth, vlm or person.")
+    raise ConfigError("nobody teaches: task.reward_model.teaching.teacher=truth, vlm or person.")

@@ -22,7 +22,7 @@ def told(folder: Path) -> tuple[Interface, Told]:
     outcomes = [o for o in OUTCOMES if (folder / o / INTERFACE_FILE).exists()]
     if not outcomes:
         source = EpisodesFolder(folder)
-        found = [(_ended_well(e), e) for e in source.episodes() if e.steps]
+        found = [(ended_well(e), e) for e in source.episodes() if e.steps]
         return source.interface(), found
     parts = [(o, EpisodesFolder(folder / o)) for o in outcomes]
     found = [(o == SUCCESS, e) for o, source in parts for e in source.episodes()]
@@ -32,12 +32,16 @@ def told(folder: Path) -> tuple[Interface, Told]:
 def until_done(episode: StoredEpisode) -> int:
     """So many observations lead up to what was paid best for the first time.
 
-    What comes after it gets no further: an episode of a dense reward goes on where it is done.
+    What comes after it gets no further: an episode of a dense reward goes on where it is done. All
+    of them do where nothing was paid.
     """
     paid = np.array([step.reward for step in episode.steps])
+    if np.ptp(paid) < _ALIKE:
+        return len(episode.obs)
     return int((paid >= paid.max() - _ALIKE).argmax()) + 2
 
 
-def _ended_well(episode: StoredEpisode) -> bool:
+def ended_well(episode: StoredEpisode) -> bool:
+    """Whether its last step was paid and ended it, as success does where the reward is sparse."""
     last = episode.steps[-1]
     return last.terminated and last.reward > 0

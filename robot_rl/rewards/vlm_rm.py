@@ -49,7 +49,7 @@ class VlmRm(RewardModel):
 
     @property
     def identity(self) -> str:
-        return f"vlm_rm/{self._encoder.identity}/{self._alpha}/{'|'.join(self._others)}"
+        return f"vlm_rm/{self._key}/{self._encoder.identity}/{self._alpha}/{'|'.join(self._others)}"
 
     def score(self, clip: Clip, task: str) -> Scores:
         said = self._said(task)

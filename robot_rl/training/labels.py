@@ -5,6 +5,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from robot_rl.envs.reward import RewardConfig
 from robot_rl.errors import RewardUnavailableError
 from robot_rl.measures import Measure, Shown
 from robot_rl.replay import Replay
-from robot_rl.rewards.model import RewardModel
+from robot_rl.rewards.model import RewardModel, Scores
 from robot_rl.rewards.payment import payments
 from robot_rl.rewards.replayed import Replayed, episodes_of, replayed
 from robot_rl.training.episode import Episode
@@ -24,6 +25,7 @@ from robot_rl.types import Rows
 log = logging.getLogger(__name__)
 
 _VERSION = 1
+_AT_ONCE = 4  # episodes in memory beside the replay
 _WAIT_S = 5.0  # before a server that did not answer is asked again
 
 
@@ -41,10 +43,12 @@ class LabelEpisodes(Hook):
         self, model: RewardModel, task: str, config: RewardConfig, lanes: set[int] | None = None
     ) -> None:
         self._model, self._task, self._config, self._lanes = model, task, config, lanes
+        self._pending: deque[Rows] = deque()  # by handles: clips are large
         self._todo: queue.Queue[Replayed] = queue.Queue()
         self._done: queue.Queue[tuple[Rows, np.ndarray]] = queue.Queue()
         self._failed: list[Exception] = []
         self._waiting, self._began = 0, False
+        self._demo_lane: int | None = None
 
     def end_episode(self, episode: Episode, replay: Replay) -> None:
         self._begin(replay, but=episode.rows)
@@ -70,7 +74,7 @@ class LabelEpisodes(Hook):
         """Once: what is there unlabelled, and the thread."""
         if self._began:
             return
-        self._began = True
+        self._began, self._demo_lane = True, replay.storage.demo_lane
         for rows in self._unlabelled(replay):
             if but is None or (rows.lane[0], rows.step[0]) != (but.lane[0], but.step[0]):
                 self._ask(replay, rows)
@@ -85,10 +89,18 @@ class LabelEpisodes(Hook):
     def _ask(self, replay: Replay, rows: Rows) -> None:
         if self._lanes is not None and int(rows.lane[0]) not in self._lanes:
             return
-        asked = replayed(replay, rows)
-        if asked is not None:
-            self._waiting += 1
-            self._todo.put(asked)
+        self._pending.append(rows)
+        self._waiting += 1
+        self._hand_over(replay)
+
+    def _hand_over(self, replay: Replay) -> None:
+        """A few clips at a time to the thread."""
+        while self._pending and self._todo.qsize() < _AT_ONCE:
+            asked = replayed(replay, self._pending.popleft())
+            if asked is None:
+                self._waiting -= 1  # gone meanwhile
+            else:
+                self._todo.put(asked)
 
     def _pay(self, replay: Replay) -> None:
         """Rewrite what has been scored. Raises what the thread died of."""
@@ -96,6 +108,7 @@ class LabelEpisodes(Hook):
             rows, paid = self._done.get()
             replay.set_reward(rows, paid, _VERSION)
             self._waiting -= 1
+        self._hand_over(replay)
         if self._failed:
             raise self._failed[0]
 
@@ -116,4 +129,11 @@ class LabelEpisodes(Hook):
                     self._failed.append(error)
                     return
             told = False
-            self._done.put((asked.rows, payments(scores, asked.own, self._config)))
+            self._done.put((asked.rows, self._payments(asked, scores)))
+
+    def _payments(self, asked: Replayed, scores: Scores) -> np.ndarray:
+        """What was recorded is the task's share already, but in demonstrations."""
+        share = self._config.own_share
+        shown = int(asked.rows.lane[0]) == self._demo_lane
+        own = asked.own * (share if shown else float(share > 0.0))
+        return payments(scores, own, self._config)

@@ -56,7 +56,8 @@ def test_ranks_are_scipys():
 def test_a_perfect_model_and_a_blind_one():
     episodes = [(True, climb(left=x)) for x in range(4, 14)]
     episodes += [(False, climb(h, left=x)) for x in (6, 9) for h in (0.1, 0.4, 0.6, 0.8)]
-    verdict = judge(Heights(), "", episodes, episodes[::3])
+    verdict, judged_ones = judge(Heights(), "", episodes, episodes[::3])
+    assert len(judged_ones) == len(episodes)
     assert (verdict.auc, verdict.auc_unlike, verdict.false_positives) == (1.0, 1.0, 0.0)
     assert verdict.order_success == pytest.approx(1.0)
     assert verdict.epic == pytest.approx(0.0, abs=0.02)
@@ -65,7 +66,7 @@ def test_a_perfect_model_and_a_blind_one():
         def score(self, clip, task) -> Scores:
             return Scores.of_progress(np.full(len(clip["image/cam0"]), 0.3))
 
-    blind = judge(Blind(), "", episodes)
+    blind, _ = judge(Blind(), "", episodes)
     assert (blind.auc, blind.order_success, blind.constant) == (0.5, 0.0, True)
     assert not verdict.constant
     assert blind.false_positives == 1.0

@@ -100,7 +100,7 @@ def test_settings_that_a_model_does_not_take_are_told():
 def test_what_does_not_fit_is_told_before_anything_runs(tmp_path, capsys):
     run_dir = f"run_dir={tmp_path}/run"
     for overrides, words in (
-        (["reward=preferences", "task.reward_model.teaching.teacher="], "somebody who is asked"),
+        (["reward=preferences"], "somebody who is asked"),
         (["reward=gvl", "task.reward_model.when=step"], "when=episode"),
         (["reward=vlm_rm"], "does not take these"),
         (["reward=random", "task=dmc/walker_walk", "task.reward_model.ends_after=1"], "threshold"),

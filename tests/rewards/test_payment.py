@@ -19,7 +19,8 @@ OWN = np.array([10.0, 20.0], np.float32)
 
 
 def paid(**settings: float | bool) -> list[float]:
-    return payments(SCORES, OWN, RewardConfig(name="x", **settings)).tolist()
+    own = OWN if "own_share" in settings else np.zeros_like(OWN)
+    return payments(SCORES, own, RewardConfig(name="x", **settings)).tolist()
 
 
 def test_a_step_is_paid_by_what_it_led_to():
@@ -41,8 +42,25 @@ def test_the_sum_of_a_potential_is_its_ends_alone():
     assert sum(paid(shaping=True, shaping_gamma=1.0)) == pytest.approx(0.8)
 
 
-def test_the_mean_with_the_tasks_own_reward():
-    assert paid(own_share=0.25) == pytest.approx([0.75 * 2 + 2.5, 0.75 * 4 + 5.0])
+def test_the_tasks_share_comes_as_it_is_paid():
+    assert paid(own_share=0.25) == pytest.approx([0.75 * 2 + 10.0, 0.75 * 4 + 20.0])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"name": "vlm_rm"},
+        {"name": ""},
+        {"settings": {"folder": "x"}},
+        {"own_share": 0.5},
+        {"ends_after": 1, "threshold": 0.5},
+    ],
+)
+def test_who_chooses_teaches_a_reward_of_its_own(settings):
+    teaching = TeachingConfig(teacher="truth")
+    RewardConfig(name="preferences", teaching=teaching)
+    with pytest.raises(ConfigError, match=r"teaching\.teacher"):
+        RewardConfig(**{"name": "preferences", "teaching": teaching, **settings})
 
 
 def test_settings_that_contradict_each_other_are_refused():

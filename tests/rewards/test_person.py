@@ -50,7 +50,7 @@ def test_a_browser_that_knows_the_truth(browser, teacher):
     page = browser.new_page()
     page.goto(teacher.url)
     for number, press in enumerate(("left", "right", "ArrowDown", "ArrowUp")):
-        page.get_by_text(f"{4 - number} left to answer").wait_for()
+        page.get_by_text(f"question {number + 1}", exact=True).wait_for()
         if press.startswith("Arrow"):
             page.keyboard.press(press)
         else:
@@ -97,5 +97,5 @@ def test_who_waits_is_let_go_when_the_run_ends(teacher):
 
 def test_a_port_that_is_taken(teacher):
     port = int(teacher.url.partition("/?")[0].rpartition(":")[2])
-    with pytest.raises(HardwareError, match=r"teaching\.port=PORT"):
+    with pytest.raises(HardwareError, match=r"task\.reward_model\.teaching\.port=PORT"):
         PersonTeacher(port=port)

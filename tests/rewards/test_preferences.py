@@ -1,5 +1,7 @@
 """Rewards from choices: Bradley and Terry's loss by hand, learning, teachers, folders."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -69,7 +71,7 @@ def test_a_truthful_teacher_errs_as_often_as_it_was_told():
     with pytest.raises(ConfigError, match="paid by nobody"):
         TruthfulTeacher(0.0, 0.0, 0).choose([Question(*[clip()[CAMERA]] * 2)], "")
     with pytest.raises(ConfigError, match="nobody teaches"):
-        make_teacher(TeachingConfig(), 0)
+        make_teacher(TeachingConfig(), 0, Path("unused"))
 
 
 def test_choices_that_say_nothing_are_left_out_and_equal_ones_teach_nothing():

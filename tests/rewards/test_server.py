@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from robot_rl.errors import RewardUnavailableError
+from robot_rl.errors import ConfigError, RewardUnavailableError
 from robot_rl.rewards.cache import ContentCache
 from robot_rl.rewards.ranks import rank_correlation
 from robot_rl.rewards.server import Answer, ChatServer, probability_of
@@ -44,7 +44,6 @@ def test_an_answer_that_fails_is_asked_for_again(server, trouble):
     [
         ("slow", "timed out", 3),
         ("500", "HTTP 500", 3),
-        ("404", "HTTP 404", 1),  # asking again changes nothing
         ("cut", "IncompleteRead|cut off", 3),
         ("json", "cannot be read", 3),
         ("empty", "IndexError", 3),
@@ -56,6 +55,14 @@ def test_what_goes_on_failing_is_told_with_what_to_do(server, trouble, words, tr
         client(server).ask(["hello"])
     assert "or give its address" in str(told.value)
     assert len(server.asked) == tries
+
+
+def test_a_refusal_is_told_at_once_with_its_reason(server):
+    server.trouble = ["404"]
+    with pytest.raises(ConfigError, match=r"refuses what it is asked \(HTTP 404") as told:
+        client(server).ask(["hello"])
+    assert "Give it a model that it has" in str(told.value)
+    assert len(server.asked) == 1  # asking again changes nothing
 
 
 def test_nobody_there():

@@ -2,22 +2,28 @@
 
 import logging
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from robot_rl.agents.sac import SACConfig
 from robot_rl.envs.reward import RewardConfig, TeachingConfig
 from robot_rl.errors import ConfigError, RewardUnavailableError
+from robot_rl.replay import Replay
+from robot_rl.replay.device import DeviceFrames
+from robot_rl.replay.draws import Transitions
+from robot_rl.replay.storage import HostFrames
 from robot_rl.rewards.model import Clip, RewardModel, Scores
-from robot_rl.rewards.replayed import episodes_of, replayed
+from robot_rl.rewards.replayed import episodes_of, replayed, shown_after
 from robot_rl.rewards.teachers import Choice, Question, Teacher, TruthfulTeacher
 from robot_rl.training.labels import LabelEpisodes
 from robot_rl.training.loop import Trainer
 from robot_rl.training.parts import LoopConfig
 from robot_rl.training.teaching import LearnFromChoices
-from tests.training.tiny_parts import STEPS, make_trainer, train
+from tests.training.tiny_parts import INTERFACE, STEPS, demonstrate, make_trainer, train
 
 CAMERA = "image/cam0"
 REWARD = RewardConfig(name="mean", when="episode")
@@ -126,6 +132,34 @@ def test_demonstrations_alone(tmp_path):
     assert sorted(versions.tolist()) == [0] * 2 * STEPS + [1] * 2 * STEPS
 
 
+def test_the_tasks_share_is_paid_once(tmp_path):
+    """What is recorded is its share already; demonstrations are recorded whole."""
+    config = RewardConfig(name="mean", when="episode", own_share=0.5)
+    hook = LabelEpisodes(Mean(), "", config)
+    trainer = run(tmp_path, 2 * STEPS, hook, demo_episodes=1)
+    trainer.load_or_start()
+    assert train(trainer)
+    assert hook.finish(trainer.parts.replay, 10.0)
+    for rows in episodes_of(trainer.parts.replay):
+        seen = replayed(trainer.parts.replay, rows)
+        share = np.array([1.0, 2.0, 3.0]) * (0.5 if rows.lane[0] == 1 else 1.0)
+        np.testing.assert_allclose(seen.own, share + 0.5 * brightness(seen.clip)[1:], atol=1e-6)
+
+
+def test_frames_that_a_device_keeps_are_shown_alike():
+    shown = []
+    for store in (HostFrames, partial(DeviceFrames, device=torch.device("cpu"))):
+        replay = Replay(50, Transitions(nstep=1), INTERFACE, 1, 0, store, demo_rows=STEPS + 1)
+        demonstrate(replay, 1)
+        (rows,) = episodes_of(replay)
+        shown.append((replayed(replay, rows).clip, shown_after(replay, rows[:1], 2, CAMERA)))
+    (host, after), (device, after_device) = shown
+    for key in host:
+        np.testing.assert_array_equal(host[key], device[key])
+    np.testing.assert_array_equal(after, after_device)
+    np.testing.assert_array_equal(after[0], host[CAMERA][1:3])
+
+
 def test_a_model_that_breaks_stops_the_run(tmp_path):
     class Broken(Mean):
         def score(self, clip: Clip, task: str) -> Scores:
@@ -199,7 +233,7 @@ def test_a_slow_teacher_is_asked_beside_the_run_and_again_when_he_was_out(tmp_pa
 
 
 def test_truths_are_those_of_what_is_shown(tmp_path):
-    """A clip of one picture is worth what the step that led to it was paid."""
+    """A clip is worth what the steps that led to its pictures were paid, in its own episode."""
     asked: list[Question] = []
 
     class Listening(TruthfulTeacher):
@@ -207,27 +241,65 @@ def test_truths_are_those_of_what_is_shown(tmp_path):
             asked.extend(questions)
             return super().choose(questions, task)
 
-    hook = taught(Listening(0.0, 1e-3, 0), queries=20)
-    trainer = run(tmp_path, 2 * STEPS, hook)
-    own = {1: 10.0, 2: 20.0, 3: 30.0}
+    hook = taught(Listening(0.0, 1e-3, 0), queries=30, clip_steps=2)
+    trainer = run(tmp_path, 3 * STEPS, hook)
     trainer.load_or_start()
-    learner = trainer.learner
-    ended = learner.end_episode
-
-    def with_truth(episode) -> None:
-        episode.own_rewards = [own[t] for t in (1, 2, 3)]
-        ended(episode)
-
-    learner.end_episode = with_truth  # type: ignore[method-assign]
+    with_truths(trainer)
     assert train(trainer)
     worth = {}
-    for rows in episodes_of(trainer.parts.replay):
+    for rows in episodes_of(trainer.parts.replay, running=True):
         clip = replayed(trainer.parts.replay, rows).clip[CAMERA]
-        for t, value in enumerate((10.0, 10.0, 20.0)):  # a first one is worth its own step
-            worth[clip[t].tobytes()] = value
+        worth[clip[1:3].tobytes()] = 10.0 + 20.0
+        worth[clip[2:4].tobytes()] = 20.0 + 30.0
+    assert len(worth) == 6
+    seen = [frames.tobytes() for q in asked for frames in (q.first, q.second)]
+    assert set(seen) == set(worth)  # the last picture of an episode and of the newest one, too
     for question in asked:
         for frames, truth in zip((question.first, question.second), question.truths, strict=True):
-            assert worth[frames[0].tobytes()] == truth
+            assert worth[frames.tobytes()] == truth
+
+
+def with_truths(trainer: Trainer) -> None:
+    """As an environment tells them that a reward model pays in."""
+    ended = trainer.learner.end_episode
+
+    def told(episode) -> None:
+        episode.own_rewards = [10.0 * t for t in range(1, episode.length + 1)]
+        ended(episode)
+
+    trainer.learner.end_episode = told  # type: ignore[method-assign]
+
+
+def test_a_run_that_was_killed_goes_on_asking(tmp_path):
+    """Two steps into an episode: nobody knows what those were worth, and they are not asked
+    about."""
+    first = run(tmp_path, 2 * STEPS + 2, taught(TruthfulTeacher(0.0, 1e-3, 0)))
+    first.load_or_start()
+    with_truths(first)
+    assert train(first)
+    hook = taught(TruthfulTeacher(0.0, 1e-3, 0))
+    second = run(tmp_path, 6 * STEPS, hook)
+    assert second.load_or_start()
+    with_truths(second)
+    assert train(second)
+    assert hook.metrics()["choices"] > 12.0
+
+
+def test_after_a_lost_checkpoint_nothing_older_stays_in_the_replay(tmp_path):
+    """Rewards on disk are of a later version than what the hook remembers."""
+    teacher = Brighter(absent=False)
+    teacher.slow = False
+    first = run(tmp_path, 4 * STEPS, taught(teacher))
+    first.load_or_start()
+    assert train(first)
+    assert first.parts.replay.storage.version.max() >= 3
+    replay = first.parts.replay
+    fresh = taught(teacher)
+    fresh.before_draw(replay, 0)
+    fresh._ask(replay)
+    for rows in episodes_of(replay, running=True):
+        seen = replayed(replay, rows)
+        np.testing.assert_allclose(seen.own, fresh._payments(seen), atol=1e-5)
 
 
 def test_its_state_comes_back(tmp_path):

@@ -63,7 +63,7 @@ def make_trainer(
     built = make_agent(type(agent), INTERFACE)
     rows = demo_episodes * (STEPS + 1)
     replay = Replay(CAPACITY, built.config.draws, INTERFACE, 1, seed=0, demo_rows=rows)
-    _demonstrate(replay, demo_episodes)
+    demonstrate(replay, demo_episodes)
     settings = {
         "run": run,
         "interface": INTERFACE,
@@ -94,7 +94,7 @@ def _reached(learner: Learner, updates: int | None) -> bool:
     return updates is not None and learner.updates >= updates
 
 
-def _demonstrate(replay: Replay, episodes: int) -> None:
+def demonstrate(replay: Replay, episodes: int) -> None:
     rng = np.random.default_rng(3)
     for _ in range(episodes):
         replay.begin(1, random_obs(INTERFACE, rng))

@@ -45,9 +45,9 @@ class OpenClip(ImageTextEncoder):
 
     @torch.inference_mode()
     def encode_text(self, sentences: Sequence[str]) -> np.ndarray:
-        tokens = self._tokenizer(list(sentences))
+        tokens, empty = self._tokenizer(list(sentences)), self._tokenizer([""])[0]
         for sentence, row in zip(sentences, tokens, strict=True):
-            if int(row[-1]) != 0:  # no room was left: its end may be missing
+            if int(row[-1]) != int(empty[-1]):  # no room was left: its end may be missing
                 raise too_long(sentence, len(row), self.identity)
         return unit(self._model.encode_text(tokens).float().numpy())
 
