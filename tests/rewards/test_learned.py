@@ -1,5 +1,6 @@
 """What is trained for rewards: progress, the aligned encoder, sim_clip, and the commands."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,8 +9,9 @@ import torch
 
 from robot_rl.cli import main
 from robot_rl.envs.cameras import CameraSpec
-from robot_rl.envs.registry import RenderConfig, TaskConfig
-from robot_rl.errors import ConfigError, CorruptFileError
+from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
+from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
+from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
 from robot_rl.rewards.encoders import rapl
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.encoders.sim_clip import SimClip
@@ -193,6 +195,24 @@ def test_it_learns_what_the_simulator_says(tmp_path):
     assert abs(fresh[1]) < report.tau
     with pytest.raises(ConfigError, match="too few to learn from"):
         SimClipConfig(episodes=4)
+
+
+def test_it_sees_the_episodes_of_those_who_fooled_it():
+    """Every other episode is the policy's, from beginning to end, with the simulator's words."""
+    env = open_env(task(), RenderConfig())
+    network = NetworkConfig(frame_stack=1, hidden_dim=16)
+    fooling = StackedPolicy(StackedConfig(network=network), env.interface)
+    steps = env.unwrapped.max_episode_steps
+    env.close()
+    config = SimClipConfig(episodes=16)
+    alone, _ = look([(task(), task())], RenderConfig(), config)
+    beside, _ = look([(task(), task())], RenderConfig(), config, [fooling])
+    assert len(beside.frames) > len(alone.frames)
+    assert len(beside.frames) >= 8 * (steps + 1)
+    assert not torch.isnan(beside.level).any()
+    other = dataclasses.replace(task(), image_size=36)
+    with pytest.raises(InterfaceMismatchError, match="the task to be put into words"):
+        look([(other, other)], RenderConfig(), config, [fooling])
 
 
 def test_the_commands_train_from_folders(tmp_path, capsys):
