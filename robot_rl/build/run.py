@@ -78,10 +78,10 @@ def _taught(config: TrainConfig, run: RunDirectory, interface: Interface) -> Hoo
     """Somebody chooses while the policy learns."""
     reward = config.task.reward_model
     camera = camera_key(interface, str(reward.settings.get("camera", "")))
-    size = next(c.height for c in interface.cameras if c.key == camera)
+    height = next(c.height for c in interface.cameras if c.key == camera)
     teacher = make_teacher(reward.teaching, config.seed, run.root / "labels.sqlite")
     goal = goal_of(interface.task, reward.goal, teacher.slow)
-    return LearnFromChoices(teacher, goal, reward, camera, size, config.seed)
+    return LearnFromChoices(teacher, goal, reward, camera, height, config.seed)
 
 
 def close_env(env: Any | None) -> None:

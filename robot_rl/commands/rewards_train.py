@@ -117,8 +117,8 @@ def _preferences(arguments: argparse.Namespace, out: Path) -> str:
     teacher = make_teacher(teaching, arguments.seed, out.with_suffix(".answers.sqlite"))
     with contextlib.closing(teacher):
         chosen = teacher.choose(asked, goal_of(interface.task, reward.goal, teacher.slow))
-    size = next(c.height for c in interface.cameras if c.key == key)
-    config = preferences.PreferenceConfig(size=size, updates=teaching.updates)
+    height = next(c.height for c in interface.cameras if c.key == key)
+    config = preferences.PreferenceConfig.of(height, teaching.updates)
     torch.manual_seed(arguments.seed)
     net, choices = preferences.PreferenceNet(config), preferences.Choices(config)
     said = choices.add(asked, chosen)

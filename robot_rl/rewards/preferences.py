@@ -24,6 +24,7 @@ KIND = "preference reward"
 MADE_BY = "robot-rl rewards train preferences --episodes FOLDER --out FOLDER"
 # As published, kernels of 5 and 3, on smaller pictures; below 48 pixels one convolution less.
 _CONVS = ((16, 5, 2), (32, 3, 2), (64, 3, 2), (64, 3, 1))
+_LEAST = 24
 _SMALL, _CONVS_SMALL = 48, ((16, 5, 2), (32, 3, 2), (64, 3, 1))
 _HIDDEN = 128
 # With so many of the choices explained more updates would only drive tanh to its ends.
@@ -32,7 +33,7 @@ _ENOUGH, _LOOKS_EVERY = 0.97, 10
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceConfig:
-    """Three members, as published; Adam at 3e-4."""
+    """Three members, as published; Adam at 3e-4. Pictures are looked at in `size`, at least 24."""
 
     members: int = 3
     size: int = 64
@@ -40,6 +41,11 @@ class PreferenceConfig:
     batch_size: int = 32
     lr: float = 3e-4
     shift_pad: int = 2
+
+    @classmethod
+    def of(cls, height: int, updates: int) -> "PreferenceConfig":
+        """For pictures of this height."""
+        return cls(size=max(height, _LEAST), updates=updates)
 
 
 class PreferenceNet(nn.Module):

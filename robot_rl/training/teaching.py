@@ -44,12 +44,12 @@ class LearnFromChoices(Hook):
         task: str,
         reward: RewardConfig,
         camera: str,
-        size: int,
+        height: int,
         seed: int,
     ) -> None:
         self._teacher, self._task, self._reward = teacher, task, reward
         self._camera, self._teaching = camera, reward.teaching
-        self._config = PreferenceConfig(size=size, updates=reward.teaching.updates)
+        self._config = PreferenceConfig.of(height, reward.teaching.updates)
         self._net = PreferenceNet(self._config)
         self._rng = np.random.default_rng(seed)
         self._truth: dict[tuple[int, int], float] = {}  # what each step was worth to the simulator
