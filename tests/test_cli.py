@@ -70,7 +70,7 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
         (["steps=1.5"], ["steps needs a whole number, got 1.5"]),
         (["video=3"], ["video needs true or false, got 3"]),
         (["task.reward=dens"], ["unknown value for task.reward 'dens'", "dense"]),
-        (["task=arm/push", "task.options.random_yaw=true"], ["arm/push has no options"]),
+        (["task=arm/door", "task.options.random_yaw=true"], ["arm/door has no options"]),
         (
             ["task=arm/peg_insert", "task.options.random_jaw=1"],
             ["Choose one of: task.options.random_yaw"],
