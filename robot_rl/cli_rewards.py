@@ -44,7 +44,7 @@ def add_rewards(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="RUN",
         help="of sim_clip: whose episodes it shall see, too: those that fooled it",
     )
-    train.add_argument("--encoder", default="effnet_lite0_map", help="of progress and rapl")
+    train.add_argument("--encoder", default="effnet_lite0_map:64", help="of progress and rapl")
     train.add_argument("--camera", default="", help="default: the first")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--threads", type=int, default=0, help="of torch; 0 takes all cores")

@@ -28,14 +28,14 @@ _DONE = 0.9  # progress from which on the task counts as done: success is one ha
 class ProgressConfig:
     """`frames` of the past are looked at; the paper's transformer has 4 layers of 512."""
 
-    encoder: str = "effnet_lite0_map"
+    encoder: str = "effnet_lite0_map:64"
     frames: int = 16
     layers: int = 2
     width: int = 128
     heads: int = 4
     rewind: float = 0.8  # chance that a video ends rewound
     strange: float = 0.2  # chance that its sentence is of another task, and progress 0
-    updates: int = 1500
+    updates: int = 800
     batch_size: int = 64
     lr: float = 3e-4
     seed: int = 0

@@ -23,6 +23,7 @@ from robot_rl.rewards.ranks import rank_correlation
 from robot_rl.types import Observation
 
 _WRONG = 6  # in one episode of so many the other object is meant
+_ASTRAY = 4  # and in one of so many the arm goes anywhere
 _DEVIATIONS = 0.1, 0.3, 0.7  # of the expert's actions
 _AFTER = 10  # steps after the expert was let go
 _HELD_OUT = 8  # one episode in so many is not learned from
@@ -157,6 +158,8 @@ def _episodes(
                 obs = _acted(player.env, policy, int(rng.integers(2**31)), rng)
             elif wrong and number % _WRONG == 0:
                 obs = next(others).obs
+            elif number % _ASTRAY == 1:
+                obs = _astray(player.env, int(rng.integers(2**31)), rng)
             else:
                 obs = _wandered(player.env, int(rng.integers(2**31)), rng)
             yield np.stack([o[key] for o in obs]), told[-len(obs) :]
@@ -176,6 +179,17 @@ def _wandered(env: Any, seed: int, rng: np.random.Generator) -> list[Observation
         elif rests and step == shown:
             action = np.where(env.interface.hold_action() == 0.0, 0.0, action)
         obs.append(env.step(np.clip(action, -1.0, 1.0).astype(np.float32))[0])
+    return obs
+
+
+def _astray(env: Any, seed: int, rng: np.random.Generator) -> list[Observation]:
+    """One way for a while, then another: everywhere that the arm can be without the task. Whoever
+    learns from a reward goes there, and what was never seen may be taken for anything."""
+    obs, action = [env.reset(seed=seed)[0]], env.interface.hold_action()
+    for step in range(env.unwrapped.max_episode_steps):
+        if step % 8 == 0:
+            action = rng.uniform(-1.0, 1.0, len(action))
+        obs.append(env.step(action.astype(np.float32))[0])
     return obs
 
 
