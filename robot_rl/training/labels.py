@@ -62,14 +62,6 @@ class LabelEpisodes(Hook):
     def metrics(self) -> dict[str, float]:
         return {"unlabelled": float(self._waiting)}
 
-    def finish(self, replay: Replay, timeout_s: float) -> bool:
-        """Wait for what is being labelled; whether all of it was."""
-        until_s = time.monotonic() + timeout_s
-        while self._waiting and time.monotonic() < until_s:
-            self._pay(replay)
-            time.sleep(0.01)
-        return not self._waiting
-
     def _begin(self, replay: Replay, but: Rows | None = None) -> None:
         """Once: what is there unlabelled, and the thread."""
         if self._began:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -59,6 +60,15 @@ def run(root: Path, steps: int, hook, demo_episodes: int = 0) -> Trainer:
     return make_trainer(root, config, SACConfig(), [hook], demo_episodes)
 
 
+def finish(hook: LabelEpisodes, replay: Replay, timeout_s: float) -> bool:
+    """Wait for what is being labelled; whether all of it was."""
+    until_s = time.monotonic() + timeout_s
+    while hook.metrics()["unlabelled"] and time.monotonic() < until_s:
+        hook.before_draw(replay, 0)
+        time.sleep(0.01)
+    return not hook.metrics()["unlabelled"]
+
+
 def wanted(trainer: Trainer) -> tuple[np.ndarray, np.ndarray]:
     """What every finished step is paid, and what its brightness says."""
     replay = trainer.parts.replay
@@ -75,7 +85,7 @@ def test_every_finished_episode_is_paid_by_what_it_led_to(tmp_path):
     trainer = run(tmp_path, 4 * STEPS, hook)
     trainer.load_or_start()
     assert train(trainer)
-    assert hook.finish(trainer.parts.replay, 10.0)
+    assert finish(hook, trainer.parts.replay, 10.0)
     paid, said = wanted(trainer)
     assert len(paid) == 4 * STEPS
     np.testing.assert_allclose(paid, said, atol=1e-6)
@@ -93,7 +103,7 @@ def test_what_a_killed_run_had_not_labelled_is_labelled_by_the_next(tmp_path):
     second = run(tmp_path, 5 * STEPS, hook)
     assert second.load_or_start()
     assert train(second)
-    assert hook.finish(second.parts.replay, 10.0)
+    assert finish(hook, second.parts.replay, 10.0)
     paid, said = wanted(second)
     assert len(paid) == 5 * STEPS
     np.testing.assert_allclose(paid, said, atol=1e-6)
@@ -110,13 +120,13 @@ def test_while_nobody_answers_collecting_goes_on_and_labels_are_caught_up(
     trainer.load_or_start()
     with caplog.at_level(logging.WARNING):
         assert train(trainer)
-        assert not hook.finish(trainer.parts.replay, 0.2)
+        assert not finish(hook, trainer.parts.replay, 0.2)
     assert hook.metrics() == {"unlabelled": 3.0}
     assert [r.message for r in caplog.records if "nobody answers" in r.message] == [
         "nobody answers. Collecting goes on; labels are caught up later."
     ]  # once, not for each try
     model.down.clear()
-    assert hook.finish(trainer.parts.replay, 10.0)
+    assert finish(hook, trainer.parts.replay, 10.0)
     np.testing.assert_allclose(*wanted(trainer), atol=1e-6)
 
 
@@ -126,7 +136,7 @@ def test_demonstrations_alone(tmp_path):
     trainer = run(tmp_path, 2 * STEPS, hook, demo_episodes=2)
     trainer.load_or_start()
     assert train(trainer)
-    assert hook.finish(trainer.parts.replay, 10.0)
+    assert finish(hook, trainer.parts.replay, 10.0)
     assert model.clips == 2
     versions = trainer.parts.replay.storage.version[trainer.parts.replay.storage.has_action]
     assert sorted(versions.tolist()) == [0] * 2 * STEPS + [1] * 2 * STEPS
@@ -139,7 +149,7 @@ def test_the_tasks_share_is_paid_once(tmp_path):
     trainer = run(tmp_path, 2 * STEPS, hook, demo_episodes=1)
     trainer.load_or_start()
     assert train(trainer)
-    assert hook.finish(trainer.parts.replay, 10.0)
+    assert finish(hook, trainer.parts.replay, 10.0)
     for rows in episodes_of(trainer.parts.replay):
         seen = replayed(trainer.parts.replay, rows)
         share = np.array([1.0, 2.0, 3.0]) * (0.5 if rows.lane[0] == 1 else 1.0)
@@ -171,7 +181,7 @@ def test_a_model_that_breaks_stops_the_run(tmp_path):
 
     def until_it_is_told() -> None:
         train(trainer)
-        hook.finish(trainer.parts.replay, 10.0)
+        finish(hook, trainer.parts.replay, 10.0)
 
     with pytest.raises(ConfigError, match="broken"):
         until_it_is_told()
