@@ -246,16 +246,25 @@ def _episodes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     export.add_argument("folder")
     export.add_argument("--format", required=True, choices=("lerobot", "robomimic"))
     export.add_argument("--out", required=True, metavar="PATH")
-    bags = add_command(actions, "import", "bags into replay episodes, aligned by header stamps")
-    bags.add_argument("bags", nargs="+", metavar="BAG")
-    bags.add_argument("--policy", required=True, help="whose interface the episodes shall have")
-    bags.add_argument("--out", required=True, metavar="FOLDER")
-    bags.add_argument(
+    taken = add_command(
+        actions, "import", "bags, a LeRobotDataset or robomimic's HDF5 into replay episodes"
+    )
+    taken.add_argument("sources", nargs="+", metavar="BAG|DATASET|FILE.hdf5")
+    taken.add_argument(
+        "--policy",
+        default="",
+        help="whose interface the episodes shall have; a dataset exported here brings its own",
+    )
+    taken.add_argument("--out", required=True, metavar="FOLDER")
+    taken.add_argument(
         "--camera",
         action="append",
         dest="cameras",
-        metavar="NAME=/NAMESPACE",
-        help="default: the first camera is /camera, others /NAME_camera",
+        metavar="NAME=/NAMESPACE|COLUMN",
+        help="of a bag: default /camera for the first, /NAME_camera for others",
+    )
+    taken.add_argument(
+        "--success", action="store_true", help="of a dataset: every episode ended in success"
     )
     judge = add_command(actions, "evaluate", "a policy's actions beside those that were applied")
     judge.add_argument("episodes", metavar="FOLDER")

@@ -151,10 +151,14 @@ class Interface:
         path.write_text(self.to_json())
 
     @classmethod
+    def from_json(cls, text: str) -> "Interface":
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
     def load(cls, path: Path) -> "Interface":
         """Raises `CorruptFileError` when the file is missing, not JSON, or lacks a field."""
         try:
-            return cls.from_dict(json.loads(path.read_text()))
+            return cls.from_json(path.read_text())
         except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise CorruptFileError(f"{path} is not an interface file: {error}") from error
 

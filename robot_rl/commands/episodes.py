@@ -15,10 +15,10 @@ from robot_rl.types import Interface
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from robot_rl.commands import episodes_from_bags
+    from robot_rl.commands import episodes_from_bags, episodes_from_datasets
 
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
-        "import": episodes_from_bags.import_bags,
+        "import": episodes_from_datasets.import_any,
         "evaluate": episodes_from_bags.evaluate,
         "list": list_episodes,
         "show": show,

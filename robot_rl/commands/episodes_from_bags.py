@@ -18,6 +18,8 @@ from robot_rl.types import Interface, Observation
 
 def import_bags(arguments: argparse.Namespace) -> int:
     """Each bag becomes one or more episodes of a replay journal."""
+    if not arguments.policy:
+        raise ConfigError("a bag does not say what a policy sees in it: --policy FOLDER.")
     interface = policy_folder(Path(arguments.policy)).interface()
     cameras = _cameras(arguments.cameras, interface)
     out = Path(arguments.out)
@@ -25,7 +27,7 @@ def import_bags(arguments: argparse.Namespace) -> int:
         raise RunDirectoryError(f"{out} is not empty; give a new folder with --out.")
     recordings = [
         (bag, r)
-        for bag in map(Path, arguments.bags)
+        for bag in map(Path, arguments.sources)
         for r in read_recording(bag, interface, cameras)
     ]
     journal = create(out, interface)
