@@ -34,7 +34,9 @@ def add_rewards(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     table.add_argument("--parquet", required=True, metavar="FILE.parquet")
     table.add_argument("--name", required=True, help="of the labels")
     train = add_command(actions, "train", "learn what a reward model needs")
-    train.add_argument("what", choices=("sim_clip", "progress", "preferences", "rapl"))
+    train.add_argument(
+        "what", choices=("sim_clip", "progress", "steps_to_go", "preferences", "rapl")
+    )
     train.add_argument("--out", required=True, metavar="FOLDER")
     train.add_argument("--episodes", nargs="+", default=[], metavar="FOLDER", help="but sim_clip")
     train.add_argument(
@@ -44,7 +46,7 @@ def add_rewards(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="RUN",
         help="of sim_clip: whose episodes it shall see, too: those that fooled it",
     )
-    train.add_argument("--encoder", default="effnet_lite0_map:64", help="of progress and rapl")
+    train.add_argument("--encoder", default="effnet_lite0_map:64", help="but sim_clip, preferences")
     train.add_argument("--camera", default="", help="default: the first")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--threads", type=int, default=0, help="of torch; 0 takes all cores")

@@ -15,7 +15,7 @@ from robot_rl.envs.registry import RenderConfig, TaskConfig
 from robot_rl.envs.variation import VariationConfig
 from robot_rl.episodes.folder import StoredEpisode
 from robot_rl.errors import ConfigError
-from robot_rl.rewards import preferences, progress
+from robot_rl.rewards import preferences, progress, steps_to_go
 from robot_rl.rewards.encoders import rapl, sim_clip
 from robot_rl.rewards.goal_picture import demonstrated
 from robot_rl.rewards.model import camera_key
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     learn = {
         "sim_clip": _sim_clip,
         "progress": _progress,
+        "steps_to_go": _steps_to_go,
         "preferences": _preferences,
         "rapl": _rapl,
     }[arguments.what]
@@ -95,6 +96,17 @@ def _progress(arguments: argparse.Namespace, out: Path) -> str:
     progress.save(net, config, out, loss)
     print(f"loss {loss:.4f}")
     return f"reward=progress task.reward_model.settings.folder={out}"
+
+
+def _steps_to_go(arguments: argparse.Namespace, out: Path) -> str:
+    """Folders of successes of one task."""
+    config = steps_to_go.StepsToGoConfig(encoder=arguments.encoder, seed=arguments.seed)
+    key = camera_key(told(Path(arguments.episodes[0]))[0], arguments.camera)
+    shown = [frames for folder in arguments.episodes for frames in demonstrated(folder, key)]
+    net, error = steps_to_go.train(shown, config)
+    steps_to_go.save(net, config, out, error)
+    print(f"{len(shown)} successes; off by {error:.1f} steps in the mean on them")
+    return f"reward=steps_to_go task.reward_model.settings.folder={out}"
 
 
 # -------------------------------------------------------------------- from comparisons

@@ -22,6 +22,7 @@ REWARDS = Plugins(
         "progress": "robot_rl.rewards.progress:Progress",
         "random": "robot_rl.rewards.baselines:RandomScores",
         "rating": "robot_rl.rewards.server_scores:Rating",
+        "steps_to_go": "robot_rl.rewards.steps_to_go:StepsToGo",
         "subgoals": "robot_rl.rewards.subgoals:Subgoals",
         "topreward": "robot_rl.rewards.server_scores:TopReward",
         "vlm_rm": "robot_rl.rewards.vlm_rm:VlmRm",

@@ -12,6 +12,7 @@ from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import RenderConfig, TaskConfig, open_env
 from robot_rl.errors import ConfigError, CorruptFileError, InterfaceMismatchError
 from robot_rl.networks.stacked import NetworkConfig, StackedConfig, StackedPolicy
+from robot_rl.rewards import steps_to_go
 from robot_rl.rewards.encoders import rapl
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.encoders.sentences import SentenceEncoder
@@ -36,6 +37,7 @@ from robot_rl.rewards.sim_clip_training import (
     train_sim_clip,
     truths,
 )
+from robot_rl.rewards.steps_to_go import StepsToGo, StepsToGoConfig
 from tests.rewards.seen import INTERFACE, STEPS, climb, clip, record
 
 SMALL = ProgressConfig(encoder="pixels:8", frames=6, layers=1, width=32, heads=2, updates=250)
@@ -92,6 +94,21 @@ def test_progress_rises_stops_and_falls_with_what_is_seen(trained):
         train_progress({}, SMALL)
     with pytest.raises(CorruptFileError, match="no usable progress model"):
         Progress(INTERFACE, str(trained.parent))
+
+
+def test_the_steps_that_are_left_are_counted(tmp_path):
+    config = StepsToGoConfig(encoder="pixels:16", most=20, updates=250, lr=1e-3)
+    frames = [clip(left=x)["image/cam0"] for x in (6, 9, 12)]
+    net, error = steps_to_go.train(frames, config)
+    assert error < 1.0
+    steps_to_go.save(net, config, tmp_path / "left", error)
+    model = StepsToGo(INTERFACE, str(tmp_path / "left"))
+    scores = model.score(clip(left=9), "")
+    np.testing.assert_allclose(-20 * scores.per_step, np.arange(STEPS + 1)[::-1], atol=2.0)
+    np.testing.assert_allclose(scores.progress, 1.0 + scores.per_step, atol=1e-6)
+    assert scores.success[-1] > 0.8 > 0.2 > scores.success[:-4].max()
+    with pytest.raises(ConfigError, match="no success was shown"):
+        steps_to_go.train([], config)
 
 
 def test_triplets_prefer_success_then_what_was_paid_more():
@@ -233,6 +250,10 @@ def test_the_commands_train_from_folders(tmp_path, capsys):
         said = capsys.readouterr().out
         assert words in said
         assert f":{out}" in said or f"folder={out}" in said
+    successes = ["--threads", "1", "--episodes", str(tmp_path / "eps" / "success")]
+    left = ["rewards", "train", "steps_to_go", *successes, "--out", str(tmp_path / "left")]
+    assert main([*left, "--encoder", "pixels:8"]) == 0
+    assert "3 successes; off by" in capsys.readouterr().out
     assert main(["rewards", "train", "rapl", "--out", "x"]) == 1
     assert "learns from episodes: --episodes FOLDER" in capsys.readouterr().err
     assert main(["rewards", "train", "progress", *folder, "--out", "x"]) == 1
