@@ -189,7 +189,8 @@ def test_a_wrong_option_lists_the_right_ones_and_a_task_without_any_says_so():
 def test_the_list_says_which_options_a_task_has():
     options = {info.name: info.options for info in list_tasks()}
     assert options["arm/peg_insert"] == {"clearance_m": 0.002, "random_yaw": False}
-    assert options["arm/lift"] == options["dmc/walker_walk"] == {}
+    assert options["arm/lift"] == {"decoy": "none"}
+    assert options["arm/door"] == options["dmc/walker_walk"] == {}
 
 
 def test_the_list_holds_all_suites():
