@@ -38,7 +38,7 @@ def facts(simulation: Any) -> tuple[Fact, ...]:
     """Of the present state of a task of the arm suite. Raises `ConfigError` for another one."""
     if simulation.name not in _STORIES:
         raise ConfigError(
-            f"there are no captions for {simulation.name}; there are for {', '.join(_STORIES)}."
+            f"there are no captions for {simulation.name}; there are for {', '.join(captioned())}."
         )
     task, arm = simulation.task, simulation.arm
     said = ((story, story.stage(task, arm)) for story in _STORIES[simulation.name])

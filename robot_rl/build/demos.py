@@ -64,13 +64,13 @@ class Demonstrations:
             yield from folder.episodes()
             return
         labels = LabelFile(folder.root, name)
-        for episode in folder.episodes():
-            paid = labels.paid(episode) if episode.finished else []
+        for episode in filter(lambda episode: episode.finished, folder.episodes()):
+            rewards = labels.paid(episode).tolist()
             steps = [
-                dataclasses.replace(step, reward=float(reward))
-                for step, reward in zip(episode.steps, paid, strict=False)
+                dataclasses.replace(step, reward=reward)
+                for step, reward in zip(episode.steps, rewards, strict=True)
             ]
-            yield dataclasses.replace(episode, steps=steps) if steps else episode
+            yield dataclasses.replace(episode, steps=steps)
 
 
 def pays_demonstrations(config: TrainConfig) -> bool:

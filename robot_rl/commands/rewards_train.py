@@ -22,7 +22,7 @@ from robot_rl.rewards.model import camera_key
 from robot_rl.rewards.sentences import goal_of
 from robot_rl.rewards.sim_clip_training import SimClipConfig, train_sim_clip
 from robot_rl.rewards.teachers import Question, make_teacher
-from robot_rl.rewards.told import told
+from robot_rl.rewards.told import Told, told
 from robot_rl.types import Interface
 
 _SIZE = 64
@@ -116,7 +116,8 @@ def _preferences(arguments: argparse.Namespace, out: Path) -> str:
     """Pairs of clips from the episodes, and who chooses is `task.reward_model.teaching`."""
     truth = "task.reward_model.teaching.teacher=truth"
     reward = compose(["reward=preferences", truth, *arguments.overrides]).task.reward_model
-    interface, episodes = _all(arguments)
+    interface, found = _all(arguments)
+    episodes = [episode for _, episode in found]
     key, teaching = camera_key(interface, arguments.camera), reward.teaching
     rng = np.random.default_rng(arguments.seed)
     long = [e for e in episodes if len(e.steps) >= teaching.clip_steps]
@@ -158,8 +159,7 @@ def _question(
 def _rapl(arguments: argparse.Namespace, out: Path) -> str:
     """What the simulator says of triplets aligns the encoder."""
     config = rapl.RaplConfig(encoder=arguments.encoder, seed=arguments.seed)
-    parts = [told(Path(folder)) for folder in arguments.episodes]
-    interface, found = parts[0][0], [one for _, part in parts for one in part]
+    interface, found = _all(arguments)
     key = camera_key(interface, arguments.camera)
     returns = [episode.episode_return for _, episode in found]
     triplets = rapl.triplets_by_truth(
@@ -175,6 +175,7 @@ def _rapl(arguments: argparse.Namespace, out: Path) -> str:
     )
 
 
-def _all(arguments: argparse.Namespace) -> tuple[Interface, list[StoredEpisode]]:
+def _all(arguments: argparse.Namespace) -> tuple[Interface, Told]:
+    """Of all folders, and the interface of the first."""
     parts = [told(Path(folder)) for folder in arguments.episodes]
-    return parts[0][0], [episode for _, found in parts for _, episode in found]
+    return parts[0][0], [one for _, part in parts for one in part]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from robot_rl.envs.frames import cut
 from robot_rl.episodes.folder import StoredEpisode
 from robot_rl.errors import InterfaceMismatchError
 from robot_rl.replay.storage import Step
@@ -71,9 +71,7 @@ class ForeignEpisode:
     ) -> Observation:
         obs: Observation = {}
         for camera in interface.cameras:
-            frame, size = frames[camera.name], (camera.width, camera.height)
-            if frame.shape[1::-1] != size:
-                frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+            frame = cut(frames[camera.name], (), camera.height, camera.width)
             obs[camera.key] = np.ascontiguousarray(frame)
         if interface.proprio:
             obs[PROPRIO] = proprio.astype(np.float32)

@@ -1,13 +1,12 @@
 """How an episode compares with demonstrations: by optimal transport, or frame by nearest frame
 (Papagiannis and Li 2020; Haldar et al. 2022, ROT; 2506.06793)."""
 
-import hashlib
 from typing import Literal
 
 import numpy as np
 
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import FrameEncoder, unit
+from robot_rl.rewards.encoders.base import FrameEncoder, digest, unit
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.goal_picture import demonstrated
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
@@ -48,7 +47,7 @@ class Demonstrated(RewardModel):
         self._demos = [self._centred(episode) for episode in shown]
         self._all = np.concatenate(self._demos)
         self._place = np.concatenate([np.linspace(0.0, 1.0, len(d)) for d in self._demos])
-        marked = hashlib.blake2b(self._all.tobytes(), digest_size=8).hexdigest()
+        marked = digest(self._all).hex()
         self._identity = f"demonstrated/{way}/{self._key}/{self._encoder.identity}/{marked}"
 
     @property

@@ -1,6 +1,5 @@
 """The distance to pictures of the goal, and to subgoals on the way (UVD, Zhang et al. 2024)."""
 
-import hashlib
 from pathlib import Path
 
 import cv2
@@ -8,7 +7,7 @@ import numpy as np
 
 from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import FrameEncoder
+from robot_rl.rewards.encoders.base import FrameEncoder, digest
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
 from robot_rl.rewards.told import ended_well, until_done
@@ -36,7 +35,7 @@ class GoalPicture(RewardModel):
         last, first = goal_frames(goal, self._key)
         self._goals = self._encode(last)
         self._far = float(self._away(self._encode(first)).mean()) if len(first) else None
-        marked = hashlib.blake2b(self._goals.tobytes(), digest_size=8).hexdigest()
+        marked = digest(self._goals).hex()
         self._identity = f"goal_picture/{self._key}/{self._encoder.identity}/{marked}"
 
     @property

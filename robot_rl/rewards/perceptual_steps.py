@@ -1,13 +1,12 @@
 """Unsupervised perceptual rewards: the steps of a task and the features that tell them (Sermanet,
 Xu and Levine 2017, arXiv:1612.06699)."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import FrameEncoder
+from robot_rl.rewards.encoders.base import FrameEncoder, digest
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.goal_picture import demonstrated
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
@@ -48,7 +47,7 @@ class PerceptualSteps(RewardModel):
             _Step.fit(each[i], np.concatenate(each[:i] + each[i + 1 :]))
             for i in range(1, steps)  # what an episode begins with pays nothing
         ]
-        marked = hashlib.blake2b(everything.tobytes(), digest_size=8).hexdigest()
+        marked = digest(everything).hex()
         self._identity = f"perceptual_steps/{self._key}/{self._encoder.identity}/{steps}/{marked}"
 
     @property

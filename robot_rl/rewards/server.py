@@ -1,6 +1,7 @@
 """A vision-language model behind an OpenAI-compatible server: vLLM, llama.cpp, and others."""
 
 import base64
+import http.client
 import json
 import math
 import time
@@ -99,9 +100,7 @@ class ChatServer:
                 trouble = str(getattr(error, "reason", error)) or type(error).__name__
             except (ValueError, KeyError, IndexError, TypeError, EOFError) as error:
                 trouble = f"an answer that cannot be read ({type(error).__name__}: {error})"
-            except Exception as error:
-                if type(error).__module__ != "http.client":
-                    raise
+            except http.client.HTTPException as error:
                 trouble = f"an answer that was cut off ({type(error).__name__})"
         raise RewardUnavailableError(
             f"the model server at {self.url} gave {trouble}. Start it (vllm serve MODEL, or "

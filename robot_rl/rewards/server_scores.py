@@ -2,6 +2,7 @@
 
 import json
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,14 +45,11 @@ class _Asked(RewardModel):
         places = np.unique(np.linspace(0, len(frames) - 1, self._moments).round().astype(int))
         said = self._said([frames[: place + 1] for place in places], task)
         progress = np.interp(np.arange(len(frames)), places, said).astype(np.float32)
-        return self._scored(progress)
-
-    def _said(self, videos: Sequence[np.ndarray], task: str) -> np.ndarray:
-        """Of each video so far, uint8 [t, H, W, 3]: abstract."""
-        raise NotImplementedError
-
-    def _scored(self, progress: np.ndarray) -> Scores:
         return Scores.of_progress(progress)
+
+    @abstractmethod
+    def _said(self, videos: Sequence[np.ndarray], task: str) -> np.ndarray:
+        """Of each video so far, uint8 [t, H, W, 3]."""
 
 
 class TopReward(_Asked):

@@ -1,11 +1,9 @@
 """UVD: a demonstration falls into subgoals by itself (Zhang et al. 2024, arXiv:2310.08581)."""
 
-import hashlib
-
 import numpy as np
 
 from robot_rl.errors import ConfigError
-from robot_rl.rewards.encoders.base import FrameEncoder
+from robot_rl.rewards.encoders.base import FrameEncoder, digest
 from robot_rl.rewards.encoders.registry import make_encoder
 from robot_rl.rewards.goal_picture import demonstrated, distances
 from robot_rl.rewards.model import Clip, RewardModel, Scores, camera_key, frames_of
@@ -39,7 +37,7 @@ class Subgoals(RewardModel):
         places = [0, *decompose(shown, least_steps)]
         self._subgoals = shown[places]
         self._way = np.maximum(np.linalg.norm(np.diff(self._subgoals, axis=0), axis=1), 1e-6)
-        marked = hashlib.blake2b(self._subgoals.tobytes(), digest_size=8).hexdigest()
+        marked = digest(self._subgoals).hex()
         self._identity = f"subgoals/{self._key}/{self._encoder.identity}/{marked}"
 
     @property

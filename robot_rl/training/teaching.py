@@ -141,11 +141,11 @@ class LearnFromChoices(Hook):
 
     def _pairs(self, replay: Replay, n: int) -> Rows | None:
         """Handles [n, 2] of where clips begin that lie inside one episode; None without any."""
-        length, lanes = self._teaching.clip_steps, replay.storage.lanes
+        length = self._teaching.clip_steps
         starts = [
             rows[: len(rows.step) - length + 1]
             for rows in episodes_of(replay, running=True)
-            if int(rows.lane[0]) in set(range(lanes)) - {replay.storage.demo_lane}
+            if int(rows.lane[0]) != replay.storage.demo_lane
             and len(rows.step) >= length
             and (not self._teacher.reads_truth or self._known(rows))
         ]
