@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"robot-rl {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _train(commands)
+    _act(commands)
     _collect(commands)
     _teleop(commands)
     _classifier(commands)
@@ -106,6 +107,19 @@ def _train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     train = add_command(commands, "train", "train a policy; the same command continues a run")
     train.add_argument("-m", "--multirun", action="store_true", help="one run per combination")
     train.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, Hydra syntax")
+
+
+def _act(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    act = add_command(commands, "act", "collect for a learner that runs in another process")
+    act.add_argument("address", metavar="HOST:PORT", help="actors.address of the learner")
+    act.add_argument("--actor", type=int, default=0, metavar="NUMBER", help="which of its actors")
+    act.add_argument("--token", required=True, metavar="FILE", help="`token` of its run directory")
+    act.add_argument(
+        "--spool", metavar="FOLDER", help="keeps what the learner has not, default runs/actor-00"
+    )
+    act.add_argument(
+        "--patience-s", type=float, default=60.0, help="how long to wait for the first answer"
+    )
 
 
 def _collect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

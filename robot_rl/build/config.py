@@ -17,6 +17,7 @@ from robot_rl.envs.robot import RobotConfig
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.gate import GateConfig
 from robot_rl.interventions.simulated_human import SimulatedHumanConfig
+from robot_rl.training.apart.config import ActorsConfig
 from robot_rl.training.parts import LoopConfig
 
 
@@ -88,12 +89,13 @@ class TrainConfig(LoopConfig):
     # What pays in them: the labels of that name beside them (`robot-rl rewards label`).
     demo_labels: str = ""
     human: HumanConfig = field(default_factory=HumanConfig)
+    actors: ActorsConfig = field(default_factory=ActorsConfig)
     agent: AgentConfig = field(default_factory=DrQV2Config)
 
     @property
     def lanes(self) -> int:
         """Environments side by side."""
-        return max(1, self.num_envs)
+        return self.actors.count or max(1, self.num_envs)
 
     def __post_init__(self) -> None:
         counts = {
@@ -106,7 +108,31 @@ class TrainConfig(LoopConfig):
             if counts[name] < least:
                 raise ConfigError(f"{name} is {counts[name]}; it must be at least {least}.")
         if self.robot.present and self.num_envs:
-            raise ConfigError("there is one robot, and it is moved from this process: num_envs=0.")
+            raise ConfigError("there is one robot, and it is moved from one process: num_envs=0.")
+        if self.actors.count:
+            self._require_apart()
+
+    def _require_apart(self) -> None:
+        """Raise `ConfigError` for what actors apart from the learner cannot do."""
+        human, actors = self.human.device, self.actors
+        single = self.robot.present or human not in ("none", "simulated")
+        for wrong, remedy in (
+            (self.num_envs > 1, "an actor has one environment: more actors in place of num_envs"),
+            (self.offline, "without a step there is nothing to collect: actors.count=0"),
+            (single and actors.count > 1, "there is one robot, or one person: actors.count=1"),
+            (
+                self.robot.present and self.evaluates,
+                "the actor has the robot, so evaluate afterwards (`robot-rl eval`): "
+                "eval_episodes=0 final_eval_episodes=0",
+            ),
+            (
+                human in ("keyboard", "leader") and actors.where != "elsewhere",
+                f"human.device={human} reads a terminal, so start the actor in one: "
+                "actors.where=elsewhere",
+            ),
+        ):
+            if wrong:
+                raise ConfigError(f"actors.count={actors.count}: {remedy}.")
 
 
 RESUMABLE = resumable_settings(TrainConfig)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from robot_rl.build.agents import build_agent
+from robot_rl.build.apart import build_apart
 from robot_rl.build.config import TrainConfig
 from robot_rl.build.demos import Demonstrations, pays_demonstrations
 from robot_rl.build.envs import build_env, build_evaluation_env, build_shared_robot
@@ -17,6 +18,7 @@ from robot_rl.build.people import build_gates, by_person
 from robot_rl.clocks import Pace
 from robot_rl.envs.shared import SharedEnv
 from robot_rl.envs.vector import EnvLane, EnvProcesses, InlineEnvs, RealTimeEnvs
+from robot_rl.envs.wrappers import relative
 from robot_rl.errors import ConfigError
 from robot_rl.networks.compute import Compute
 from robot_rl.replay import Replay
@@ -100,7 +102,7 @@ def _trainer(
     robot: SharedEnv | None,
     hooks: Sequence[Hook],
 ) -> Trainer:
-    interface = demos.interface() if eval_env is None else eval_env.interface
+    interface = _interface(config, demos, eval_env)
     run.check_interface(interface)
     demos.require_fit(interface)
     if config.task.reward_model.present and eval_env is not None:
@@ -120,6 +122,7 @@ def _trainer(
     lane_rows = config.replay.capacity // lanes
     if not run.has_begun:
         _require_teacher(config)
+    alone = config.offline or config.actors.count > 0
     parts = Parts(
         run=run,
         interface=interface,
@@ -130,7 +133,8 @@ def _trainer(
         eval_env=eval_env,
         batch_size=config.agent.batch_size,
         seed_steps=config.agent.seed_steps,
-        gates=[] if config.offline else build_gates(config, interface, agent),
+        gates=[] if alone else build_gates(config, interface, agent),
+        apart=build_apart(config, run, interface) if config.actors.count else None,
         pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
         prefetch=compute.device.type == "cuda",
         on_robot=config.robot.present,
@@ -146,10 +150,24 @@ def _environments(config: TrainConfig) -> tuple[SharedEnv | None, Any | None]:
     """
     if config.offline and not config.evaluates:
         return None, None
+    if config.robot.present and config.actors.count:
+        return None, None  # an actor has it
     if config.robot.present:
         _require_free_terminal(config)
         return build_shared_robot(config.task, config.render, config.robot)
     return None, build_evaluation_env(config.task, config.render)
+
+
+def _interface(config: TrainConfig, demos: Demonstrations, eval_env: Any | None) -> Interface:
+    """Of what evaluates, else of the robot that an actor has, else of the demonstrations."""
+    if eval_env is not None:
+        return eval_env.interface
+    if not config.robot.present or config.offline:
+        return demos.interface()
+    from hardware.robot import contract
+
+    interface, _ = contract(config.task, config.robot)
+    return relative(interface) if config.task.relative_frame else interface
 
 
 def _require_free_terminal(config: TrainConfig) -> None:

@@ -35,6 +35,15 @@ class TaskWrapper(gym.Wrapper[Observation, np.ndarray, Observation, np.ndarray])
         return self.env.gl_renderer()  # type: ignore[attr-defined]
 
 
+def relative(interface: Interface) -> Interface:
+    """With `tcp_pos` as `RelativeFrame` counts it."""
+    fields = [
+        dataclasses.replace(f, name=TCP_POS_FROM_START) if f.name == TCP_POS else f
+        for f in interface.proprio
+    ]
+    return dataclasses.replace(interface, proprio=tuple(fields))
+
+
 class RelativeFrame(TaskWrapper):
     """`tcp_pos` counts from where the episode began (HIL-SERL, section 3.2).
 
@@ -46,11 +55,7 @@ class RelativeFrame(TaskWrapper):
     def __init__(self, env: Any) -> None:
         super().__init__(env)
         self._place = proprio_place(env.interface, TCP_POS)
-        fields = [
-            dataclasses.replace(f, name=TCP_POS_FROM_START) if f.name == TCP_POS else f
-            for f in env.interface.proprio
-        ]
-        self._interface = dataclasses.replace(env.interface, proprio=tuple(fields))
+        self._interface = relative(env.interface)
         self.observation_space = observation_space(self._interface)
         self._start = np.zeros(3, np.float32)
 

@@ -33,7 +33,7 @@ class RayLauncher:
     """All `jobs` at once; Ray decides which of them run, and where."""
 
     def __init__(self, jobs: Sequence[Job], config: LauncherConfig) -> None:
-        self._ray = _connected(config)
+        self._ray = connected(config.address, "launcher.address")
         work = self._ray.remote(
             num_cpus=config.cpus,
             num_gpus=config.gpus,
@@ -129,8 +129,11 @@ def wait_until_free(job: Job) -> None:
             return
 
 
-def _connected(config: LauncherConfig) -> Any:
-    """The module, with a cluster behind it."""
+def connected(address: str, setting: str) -> Any:
+    """The module, with the cluster at `address` behind it; `setting` says where that was typed.
+
+    An empty one starts a cluster of this machine alone. Raises `ConfigError` where none answers.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -138,15 +141,15 @@ def _connected(config: LauncherConfig) -> Any:
         raise MissingPackageError("ray", "pip install 'robot-rl[cluster]'") from error
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        if config.address:
-            _require_answer(config.address)
-            ray.init(address=config.address, **quiet)
+        if address:
+            _require_answer(address)
+            ray.init(address=address, **quiet)
         else:
             ray.init(include_dashboard=False, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"no Ray cluster answers at launcher.address={config.address or 'this machine'} "
+            f"no Ray cluster answers at {setting}={address or 'this machine'} "
             f"({reason}). Start one with: ray start --head"
         ) from error
     return ray

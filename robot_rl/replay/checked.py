@@ -4,6 +4,7 @@ One `write` call per record, so a killed process leaves at most one torn record 
 """
 
 import errno
+import io
 import logging
 import os
 import struct
@@ -32,6 +33,14 @@ class Layout:
         rest = self.meta.pack(*meta) + payload
         return _PREFIX.pack(self.magic, len(payload), zlib.crc32(rest)) + rest
 
+    def unpack(self, record: bytes) -> tuple[tuple[Any, ...], bytes]:
+        """(meta, payload) of one whole record. Raises `ValueError` for anything else."""
+        file = io.BytesIO(record)
+        found = self.next(file, len(record))
+        if found is None or file.read(1):
+            raise ValueError("it is no whole record")
+        return found
+
     def read(
         self, path: Path, *, followed: bool = False, repair: bool = False
     ) -> Iterator[tuple[tuple[Any, ...], bytes]]:
@@ -45,14 +54,14 @@ class Layout:
             size = os.fstat(file.fileno()).st_size
             while (place := file.tell()) < size:
                 try:
-                    record = self._next(file, size - place)
+                    record = self.next(file, size - place)
                 except ValueError as error:
-                    raise self._damaged(path, place, str(error)) from error
+                    raise self.damaged(path, place, str(error)) from error
                 if record is not None:
                     yield record
                     continue
                 if followed:
-                    raise self._damaged(path, place, "it ends there, and later files follow it")
+                    raise self.damaged(path, place, "it ends there, and later files follow it")
                 verb = "cutting" if repair else "passing over"
                 torn = size - place
                 log.warning("%s a torn record of %d bytes at the end of %s", verb, torn, path)
@@ -60,8 +69,8 @@ class Layout:
                     os.truncate(path, place)
                 return
 
-    def _next(self, file: BinaryIO, left: int) -> tuple[tuple[Any, ...], bytes] | None:
-        """None for a torn record; `ValueError` for one that is damaged."""
+    def next(self, file: BinaryIO, left: int) -> tuple[tuple[Any, ...], bytes] | None:
+        """Of the `left` bytes of `file`: None for a torn record, `ValueError` for a damaged one."""
         header = file.read(_PREFIX.size + self.meta.size)
         # A file system may leave zeros where the last write did not arrive.
         if not any(header) and not any(file.read()):
@@ -96,7 +105,7 @@ class Layout:
             place = data.find(self.magic, place + 1)
         return False
 
-    def _damaged(self, path: Path, place: int, why: str) -> CorruptFileError:
+    def damaged(self, path: Path, place: int, why: str) -> CorruptFileError:
         return CorruptFileError(f"{path} is damaged at byte {place}: {why}. {self.remedy}")
 
 

@@ -51,6 +51,12 @@ class Journal:
         self._append(encode(STEP, step, next_obs, self._interface))
         self._steps += 1
 
+    def append(self, record: bytes) -> None:
+        """A whole record that another journal of this lane wrote. Raises `ValueError` for none."""
+        kind = LAYOUT.unpack(record)[0][0]
+        self._append(record)
+        self._steps += kind == STEP
+
     def discard(self) -> None:
         """The running episode does not count: whoever reads passes over it."""
         self._append(encode(DISCARD, None, None, self._interface))
@@ -88,6 +94,23 @@ class Journal:
             if episode[0].kind == BEGIN and episode[-1].ends_episode:
                 yield len(episode)
 
+    def count(self) -> int:
+        """Steps that are on disk here or were once, a torn end cut off. For who goes on writing."""
+        for _ in self._read(repair=True):
+            pass
+        return self._steps
+
+    def skip_to(self, steps: int) -> None:
+        """Go on as if so many had been recorded: the others lie elsewhere."""
+        self._close_segment()
+        self._steps = steps
+
+    def forget(self, before: int) -> None:
+        """Delete segments that hold nothing but what was recorded before step `before`."""
+        for path, following in itertools.pairwise(self.segments()):
+            if first_step(following) <= before:
+                path.unlink()
+
     def segments(self) -> list[Path]:
         return sorted(self._directory.glob(f"lane{self._lane:02d}-*.rows"))
 
@@ -118,7 +141,7 @@ class Journal:
         self._rows = 0
         # A segment ends where the next one begins; one of a run that was killed early is short.
         for old, following in itertools.pairwise([*existing, path]):
-            if self._steps - _first_step(following) >= self._keep_rows:
+            if self._steps - first_step(following) >= self._keep_rows:
                 old.unlink()
 
     # ------------------------------------------------------------------ reading
@@ -140,7 +163,7 @@ class Journal:
     def _read(self, repair: bool) -> Iterator[Raw]:
         segments = self.segments()
         for path in segments:
-            self._steps = _first_step(path)
+            self._steps = first_step(path)
             followed = path != segments[-1]
             for meta, payload in LAYOUT.read(path, followed=followed, repair=repair):
                 raw = Raw(*meta, payload=payload)
@@ -148,5 +171,5 @@ class Journal:
                 yield raw
 
 
-def _first_step(path: Path) -> int:
+def first_step(path: Path) -> int:
     return int(path.stem.split("-")[2])

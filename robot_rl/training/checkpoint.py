@@ -14,6 +14,7 @@ from torch import Tensor
 
 from robot_rl.errors import CorruptFileError, OutOfSpaceError
 from robot_rl.folders import replacing
+from robot_rl.training.states import join_tensors, split_tensors
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def save_checkpoint(directory: Path, step: int, state: dict[str, Any]) -> Path:
 
 def _write(folder: Path, state: dict[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
-    tree = _flatten(state, "", tensors)
+    tree = split_tensors(state, tensors)
     save_file(tensors, folder / _TENSORS)
     body = json.dumps({"state": tree, "crc": _crc(folder / _TENSORS)})
     (folder / _STATE).write_text(json.dumps({"body": body, "crc": zlib.crc32(body.encode())}))
@@ -78,7 +79,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         tensors = load_file(path / _TENSORS)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise CorruptFileError(f"checkpoint {path} is damaged: {error}") from error
-    return _restore(content["state"], tensors)
+    return join_tensors(content["state"], tensors)
 
 
 def checkpoints(directory: Path) -> list[Path]:
@@ -88,31 +89,6 @@ def checkpoints(directory: Path) -> list[Path]:
 
 def _serial(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
-
-
-def _flatten(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    if isinstance(node, Tensor):
-        # A copy: safetensors refuses tensors that share memory.
-        tensors[path] = node.detach().to("cpu", copy=True).contiguous()
-        return {"$tensor": path}
-    if isinstance(node, dict):
-        kind = "$ints" if node and all(isinstance(key, int) for key in node) else "$dict"
-        return {kind: {str(k): _flatten(v, f"{path}/{k}", tensors) for k, v in node.items()}}
-    if isinstance(node, list | tuple):
-        return [_flatten(value, f"{path}/{i}", tensors) for i, value in enumerate(node)]
-    return node
-
-
-def _restore(node: Any, tensors: dict[str, Tensor]) -> Any:
-    if isinstance(node, list):
-        return [_restore(value, tensors) for value in node]
-    if not isinstance(node, dict):
-        return node
-    if "$tensor" in node:
-        return tensors[node["$tensor"]]
-    if "$ints" in node:
-        return {int(key): _restore(value, tensors) for key, value in node["$ints"].items()}
-    return {key: _restore(value, tensors) for key, value in node["$dict"].items()}
 
 
 def random_state() -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Learning: sample, update, guard; log, evaluate and save what came of it."""
 
 import dataclasses
+import math
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -129,13 +131,25 @@ class Learner:
         if self.updates > before and self.step < self.config.steps:
             self.save()  # steps that are recorded from here on come after them, whatever happens
 
-    def catch_up(self, stop: Callable[[], bool]) -> None:
-        """The updates that the steps so far owe. After it the replay may grow."""
-        for _ in range(self._clock.owed(self.step - self.parts.seed_steps)):
+    def catch_up(self, stop: Callable[[], bool], at_most: int = sys.maxsize) -> int:
+        """The updates that the steps so far owe; how many were made. After it the replay may
+        grow."""
+        before = self.updates
+        for _ in range(min(self._owed, at_most)):
             if stop():
                 break
             self._update()
         self._settle()
+        return self.updates - before
+
+    @property
+    def steps_behind(self) -> int:
+        """Steps whose updates are not made yet."""
+        return math.ceil(self._owed / self.config.replay_ratio) if self._owed else 0
+
+    @property
+    def _owed(self) -> int:
+        return self._clock.owed(self.step - self.parts.seed_steps)
 
     def keep_up(self, monitor: Monitor, stop: Callable[[], bool]) -> bool:
         """Log, evaluate and save what is due along the steps; whether it evaluated."""

@@ -1,14 +1,16 @@
-"""One process that collects and learns, or learns alone. Start and resume are the same call."""
+"""A run: it collects and learns in turn, or learns beside actors, or learns alone. Start and resume
+are the same call."""
 
 from collections.abc import Callable
 
 from robot_rl.errors import HardwareError
 from robot_rl.replay.overlay import RewardOverlay
+from robot_rl.training.apart.learning import Apart
 from robot_rl.training.collector import Collector, RandomActions
 from robot_rl.training.learner import Learner
 from robot_rl.training.monitor import Monitor
 from robot_rl.training.parts import LoopConfig, Parts
-from robot_rl.training.sink import ReplaySink
+from robot_rl.training.sink import Recorded, ReplaySink
 
 
 class Trainer:
@@ -29,7 +31,10 @@ class Trainer:
     def train(self, monitor: Monitor, stop: Callable[[], bool]) -> bool:
         """True when the run is complete, False when `stop` ended it early."""
         if self.learner.step < self.config.steps:
-            self._collect_and_learn(monitor, stop)
+            if self.parts.apart is None:
+                self._collect_and_learn(monitor, stop)
+            else:
+                self._learn_from(self.parts.apart, monitor, stop)
         else:
             self.learner.begin(monitor, stop)
             self.learner.learn_offline(monitor, stop)
@@ -56,13 +61,24 @@ class Trainer:
         finally:
             collector.close()
 
+    def _learn_from(self, apart: Apart, monitor: Monitor, stop: Callable[[], bool]) -> None:
+        arranged = apart.open(self.learner, self._replay_sink())
+        try:
+            arranged.run(monitor, stop)
+        finally:
+            for journal in self.parts.journals:
+                journal.close()
+
+    def _replay_sink(self) -> ReplaySink:
+        return ReplaySink(self.parts.replay, self.learner.end_episode)
+
     def _collector(self) -> Collector:
         parts = self.parts
         return Collector(
             # A resumed run opens episodes it has never seen: steps outnumber episodes.
             envs=parts.make_envs(self.learner.step),
             actor=parts.agent.actor(),
-            sink=ReplaySink(parts.replay, parts.journals, self.learner.end_episode),
+            sink=Recorded(parts.journals, self._replay_sink()),
             gates=parts.gates,
             steps=[journal.steps for journal in parts.journals],
             random=self._random,

@@ -67,6 +67,7 @@ class Parts:
     seed_steps: int  # uniformly random actions before learning starts
     gates: list[Gate]
     pace: Pace | None = None
+    apart: Any | None = None  # an `Apart` where actors collect in processes of their own
     prefetch: bool = False
     on_robot: bool = False  # where every episode of an evaluation takes a person's time
     hooks: list[Hook] = field(default_factory=list)

@@ -31,27 +31,43 @@ class Sink(Protocol):
 
 
 class ReplaySink:
-    """One journal and one lane of the replay per environment; `ended` hears of every episode."""
+    """One lane of the replay per environment; `ended` hears of every episode."""
 
-    def __init__(
-        self, replay: Replay, journals: Sequence[Journal], ended: Callable[[Episode], None]
-    ) -> None:
-        self._replay, self._journals = replay, journals
-        self._ended = ended
+    def __init__(self, replay: Replay, ended: Callable[[Episode], None]) -> None:
+        self._replay, self._ended = replay, ended
 
     def begin(self, lane: int, obs: Observation, variation: Mapping[str, float]) -> None:
-        self._journals[lane].begin(obs, variation)
         self._replay.begin(lane, obs)
 
     def add(self, lane: int, step: Step, next_obs: Observation) -> None:
-        # To disk first: what the learner has seen is then never lost.
-        self._journals[lane].add(step, next_obs)
         self._replay.add(lane, step, next_obs)
 
     def end(self, episode: Episode) -> None:
         self._ended(episode)
 
     def close(self) -> None:
+        """Nothing is held."""
+
+
+class Recorded:
+    """To disk first, a journal per lane, then to `sink`: what was learned from is never lost."""
+
+    def __init__(self, journals: Sequence[Journal], sink: Sink) -> None:
+        self._journals, self._sink = journals, sink
+
+    def begin(self, lane: int, obs: Observation, variation: Mapping[str, float]) -> None:
+        self._journals[lane].begin(obs, variation)
+        self._sink.begin(lane, obs, variation)
+
+    def add(self, lane: int, step: Step, next_obs: Observation) -> None:
+        self._journals[lane].add(step, next_obs)
+        self._sink.add(lane, step, next_obs)
+
+    def end(self, episode: Episode) -> None:
+        self._sink.end(episode)
+
+    def close(self) -> None:
         with contextlib.ExitStack() as closing:  # each, whatever becomes of the others
+            closing.callback(self._sink.close)
             for journal in self._journals:
                 closing.callback(journal.close)

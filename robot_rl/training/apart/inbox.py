@@ -1,0 +1,218 @@
+"""Where a learner hears its actors: on threads, so that none of them waits for an update."""
+
+import logging
+import socket
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing import AuthenticationError
+from typing import Any
+
+from robot_rl.errors import ConfigError, CorruptFileError, RobotRLError
+from robot_rl.training.apart.intake import GapError, Intake, Row
+from robot_rl.training.apart.letters import (
+    Hello,
+    Parcel,
+    Receipt,
+    Refusal,
+    Welcome,
+    packed,
+    receive,
+    send,
+)
+from robot_rl.training.apart.wire import Address, Wire, listen, written
+from robot_rl.training.episode import Episode
+from robot_rl.training.sink import Sink
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What an actor is told of the run that it collects for."""
+
+    run: str
+    config: Mapping[str, Any]
+    interface: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Weights:
+    version: int = 0
+    tree: Any = None
+    tensors: bytes = b""
+
+
+class Inbox:
+    """Takes what actors send to disk at once, and hands it over when `deliver` asks for it.
+
+    A thread per connection; `deliver`, `publish` and the rest belong to the learner's own. A
+    simulation that is more than `ahead` steps before the learner is told to wait.
+    """
+
+    def __init__(
+        self, intakes: Sequence[Intake], identity: Identity, token: bytes, ahead: int
+    ) -> None:
+        self._intakes, self._identity, self._token = intakes, identity, token
+        self._ahead = ahead
+        self._weights = _Weights()
+        self._arrived: deque[Row | Episode] = deque()
+        self._news = threading.Condition()
+        self._open: dict[int, Wire] = {}
+        self._lock = threading.Lock()
+        self._server: socket.socket | None = None
+        self._error: RobotRLError | None = None
+        self._owed = 0  # steps that the learner has not learned from yet
+        self._done = False
+
+    def open(self, address: Address) -> Address:
+        """Listen there; where that really is. Raises `HardwareError`."""
+        self._server = listen(address)
+        threading.Thread(target=self._accept, name="inbox", daemon=True).start()
+        return self._server.getsockname()[:2]
+
+    @property
+    def connected(self) -> set[int]:
+        """Actors that are there now."""
+        with self._lock:
+            return set(self._open)
+
+    # ---------------------------------------------------------------- the learner's side
+
+    def deliver(self, sink: Sink) -> int:
+        """All that arrived, into `sink`; how many steps. Raises what kept a thread from writing."""
+        steps = 0
+        while self._arrived:
+            item = self._arrived.popleft()
+            if isinstance(item, Episode):
+                sink.end(item)
+            else:
+                item.into(sink)
+                steps += item.step is not None
+        if self._error is not None:
+            raise self._error
+        return steps
+
+    def wait(self, timeout_s: float) -> None:
+        """Until something has arrived."""
+        with self._news:
+            self._news.wait_for(lambda: self._arrived or self._error, timeout_s)
+
+    def publish(self, version: int, state: Mapping[str, Any]) -> None:
+        """Weights for whoever asks next."""
+        tree, tensors = packed(state)
+        self._weights = _Weights(version, tree, tensors)
+
+    def owes(self, steps: int) -> None:
+        """So many steps were delivered that the learner has not learned from yet."""
+        self._owed = steps
+
+    def finish(self) -> None:
+        """Tell every actor that the run is over."""
+        self._done = True
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        with self._lock:
+            for wire in self._open.values():
+                wire.close()
+
+    # ------------------------------------------------------------------- the actors' side
+
+    def _accept(self) -> None:
+        assert self._server is not None
+        while True:
+            try:
+                link, (host, port, *_) = self._server.accept()
+            except OSError:
+                return  # closed
+            where = written((host, port))
+            threading.Thread(target=self._meet, args=(link, where), daemon=True).start()
+
+    def _meet(self, link: socket.socket, where: str) -> None:
+        wire = Wire.over(link)
+        try:
+            wire.prove(self._token, dialled=False)
+            self._serve(wire, where)
+        except AuthenticationError:
+            log.warning("%s has another token, and was turned away", where)
+        except ConfigError as error:
+            _refuse(wire, str(error))
+        except (OSError, EOFError):
+            pass  # gone, or a stranger
+        finally:
+            wire.close()
+
+    def _serve(self, wire: Wire, where: str) -> None:
+        hello, _ = receive(wire)
+        if not isinstance(hello, Hello):
+            return
+        actor = hello.actor
+        if not 0 <= actor < len(self._intakes):
+            _refuse(wire, f"this run has the actors 0 to {len(self._intakes) - 1}, none {actor}")
+            return
+        with self._lock:
+            if actor in self._open:
+                _refuse(wire, f"actor {actor} is at work already, in another process", again=True)
+                return
+            self._open[actor] = wire
+        try:
+            self._converse(wire, actor)
+        finally:
+            with self._lock:
+                del self._open[actor]
+
+    def _converse(self, wire: Wire, actor: int) -> None:
+        intake = self._intakes[actor]
+        identity = self._identity
+        send(
+            wire,
+            Welcome(
+                run=identity.run,
+                config=dict(identity.config),
+                interface=dict(identity.interface),
+                steps=intake.steps,
+            ),
+        )
+        while True:
+            letter, records = receive(wire)
+            if not isinstance(letter, Parcel):
+                return
+            try:
+                self._take(intake, letter, records)
+            except (GapError, CorruptFileError) as error:
+                log.warning("actor %d: %s; it begins anew", actor, error)
+                return
+            self._acknowledge(wire, intake, letter.have)
+
+    def _take(self, intake: Intake, parcel: Parcel, records: Sequence[bytes]) -> None:
+        try:
+            for item in intake.take(parcel, records):
+                self._arrived.append(item)
+        except (GapError, CorruptFileError):
+            raise
+        except RobotRLError as error:  # the learner cannot keep what it is given: its own to tell
+            self._error = error
+            raise OSError(str(error)) from error
+        finally:
+            with self._news:
+                self._news.notify_all()
+
+    def _acknowledge(self, wire: Wire, intake: Intake, have: int) -> None:
+        weights = self._weights
+        newer = weights.version != have
+        receipt = Receipt(
+            steps=intake.steps,
+            total=sum(each.steps for each in self._intakes),
+            version=weights.version,
+            go=self._owed + len(self._arrived) <= self._ahead,
+            done=self._done,
+            weights=weights.tree if newer else None,
+        )
+        send(wire, receipt, [weights.tensors] if newer else [])
+
+
+def _refuse(wire: Wire, reason: str, again: bool = False) -> None:
+    send(wire, Refusal(refused=reason, again=again))
