@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from robot_rl.replay.journal import KEEP_ALL, Journal
+from robot_rl.types import Interface
 from tests.launching.test_local import has_steps, wait_until
 from tests.test_cli import assert_one_clear_line
 from tests.training.tiny_run import TINY, Running, metrics, run_cli
@@ -87,3 +89,34 @@ def test_a_cluster_that_does_not_answer_is_told(tmp_path):
         "launcher.address=127.0.0.1:1",
     )
     assert_one_clear_line(run, "launcher.address=127.0.0.1:1", "ray start --head")
+
+
+def test_actors_of_a_lost_node_go_on_elsewhere(cluster, tmp_path):
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+    run = tmp_path / "run"
+    learner = Running(
+        "train",
+        *TINY,
+        "num_envs=0",
+        "replay_ratio=0.1",
+        "steps=400",
+        f"run_dir={run}",
+        "actors.count=2",
+        "actors.where=ray",
+        f"actors.ray_address={cluster.address}",
+    )
+    wait_until(lambda: all(lane_steps(run, lane) >= 40 for lane in (0, 1)))
+    cluster.remove_node(nodes[0], allow_graceful=False)
+    ended = learner.done(240.0)
+    assert ended.returncode == 0, ended.stderr
+    assert sum(lane_steps(run, lane) for lane in (0, 1)) == metrics(run)[-1]["step"] >= 400
+    assert min(lane_steps(run, lane) for lane in (0, 1)) > 60, "both went on"
+
+
+def lane_steps(run: Path, lane: int) -> int:
+    replay = run / "replay"
+    if not list(replay.glob(f"lane{lane:02d}-*.rows")):
+        return 0
+    interface = Interface.load(run / "interface.json")
+    journal = Journal(replay, lane, interface, KEEP_ALL)
+    return sum(step is not None for episode in journal.episodes() for step, _ in episode)

@@ -1,5 +1,6 @@
 """Where a learner hears its actors: on threads, so that none of them waits for an update."""
 
+import contextlib
 import logging
 import socket
 import threading
@@ -21,7 +22,7 @@ from robot_rl.training.apart.letters import (
     receive,
     send,
 )
-from robot_rl.training.apart.wire import Address, Wire, listen, written
+from robot_rl.training.apart.wire import SILENCE_S, Address, Wire, listen, written
 from robot_rl.training.episode import Episode
 from robot_rl.training.sink import Sink
 
@@ -62,6 +63,7 @@ class Inbox:
         self._open: dict[int, Wire] = {}
         self._lock = threading.Lock()
         self._server: socket.socket | None = None
+        self._threads: list[threading.Thread] = []
         self._error: RobotRLError | None = None
         self._owed = 0  # steps that the learner has not learned from yet
         self._done = False
@@ -113,11 +115,16 @@ class Inbox:
         self._done = True
 
     def close(self) -> None:
+        """Hang up on everybody; when it returns nothing is being written any more."""
         if self._server is not None:
+            with contextlib.suppress(OSError):
+                self._server.shutdown(socket.SHUT_RDWR)  # wakes whoever accepts there
             self._server.close()
         with self._lock:
             for wire in self._open.values():
-                wire.close()
+                wire.hang_up()
+        for thread in self._threads:
+            thread.join(SILENCE_S)
 
     # ------------------------------------------------------------------- the actors' side
 
@@ -129,7 +136,9 @@ class Inbox:
             except OSError:
                 return  # closed
             where = written((host, port))
-            threading.Thread(target=self._meet, args=(link, where), daemon=True).start()
+            thread = threading.Thread(target=self._meet, args=(link, where), daemon=True)
+            self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
+            thread.start()
 
     def _meet(self, link: socket.socket, where: str) -> None:
         wire = Wire.over(link)

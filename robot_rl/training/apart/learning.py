@@ -98,11 +98,11 @@ class LearnFromActors:
                 self._turn(stop)
                 learner.keep_up(monitor, stop)
             self._dismiss()
-            learner.catch_up(stop)
         finally:
             self._crew.stop()
-            self._take()
             self._inbox.close()
+        self._take()  # what came until then
+        learner.catch_up(stop)
 
     def _turn(self, stop: Callable[[], bool]) -> None:
         arrived = self._take()

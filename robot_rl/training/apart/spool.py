@@ -31,6 +31,7 @@ class Spool:
     def __init__(self, root: Path, lane: int, interface: Interface, run: str) -> None:
         root.mkdir(parents=True, exist_ok=True)
         _require_same_run(root / _RUN, run)
+        self._lane = lane  # of the run; the collector counts its own
         self.journal = Journal(root, lane, interface, KEEP_ALL)
         self._tail = Tail(self.journal)
         self._ended = list(_rows(root / _EPISODES))
@@ -60,7 +61,7 @@ class Spool:
         self._tell()
 
     def end(self, episode: Episode) -> None:
-        row = dataclasses.asdict(episode)
+        row = {**dataclasses.asdict(episode), "lane": self._lane}
         self._episodes.write(row)
         with self._news:
             self._ended.append(row)

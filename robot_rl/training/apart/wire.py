@@ -1,7 +1,9 @@
 """One connection between an actor and its learner: both prove that they know a token, and what
 travels is JSON and bytes, never pickle. The content is not encrypted: docs/apart.md."""
 
+import contextlib
 import json
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -33,6 +35,7 @@ class Wire:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._fileno = connection.fileno()
 
     @classmethod
     def over(cls, link: socket.socket) -> Self:
@@ -71,6 +74,11 @@ class Wire:
         except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OSError(f"this is no message of an actor or a learner: {error}") from error
         return Message(data, blobs)
+
+    def hang_up(self) -> None:
+        """From another thread: whoever reads or writes here finds the other one gone."""
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._fileno)) as link:
+            link.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._connection.close()
