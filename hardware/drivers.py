@@ -8,9 +8,17 @@ from robot_rl.errors import ConfigError
 from robot_rl.plugins import Plugins, attribute
 
 # An entry point names a class, or a function, that returns an `hardware.arm.Arm`.
-ARMS = Plugins("arm", "robot_rl.arms", {"sim": "hardware.sim_driver:open_arm"})
+ARMS = Plugins(
+    "arm",
+    "robot_rl.arms",
+    {
+        "sim": "hardware.sim_driver:open_arm",
+        "so101": "hardware.arms.so101:SO101",
+        "so101_leader": "hardware.arms.so101:open_leader",
+    },
+)
 # The same for an `hardware.camera.Camera`.
-CAMERAS = Plugins("camera", "robot_rl.cameras", {"opencv": "hardware.opencv_camera:OpenCVCamera"})
+CAMERAS = Plugins("camera", "robot_rl.cameras", {"opencv": "hardware.cameras.opencv:OpenCVCamera"})
 
 
 def load_driver(

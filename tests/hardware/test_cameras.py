@@ -7,8 +7,8 @@ import pytest
 
 from hardware.camera import CameraFeatures, CroppedCamera, Frame
 from hardware.camera_reader import CameraReader
+from hardware.cameras.opencv import OpenCVCamera
 from hardware.drivers import ARMS, CAMERAS, load_driver, settings_of
-from hardware.opencv_camera import OpenCVCamera
 from robot_rl.analysis.video import write_mp4
 from robot_rl.errors import ConfigError, HardwareError, UnknownNameError
 
@@ -101,13 +101,13 @@ def test_a_camera_that_falls_silent_is_named():
 
 
 def test_drivers_are_found_by_name_and_by_path():
-    for driver in ("opencv", "hardware.opencv_camera:OpenCVCamera"):
+    for driver in ("opencv", "hardware.cameras.opencv:OpenCVCamera"):
         settings = settings_of('{"source": "3", "width": 320}')
         assert load_driver(CAMERAS, driver, settings).features.width == 320
     for driver, settings in (
         ("hardware.nothing:Camera", {}),
-        ("hardware.opencv_camera:Nothing", {}),
-        ("hardware.opencv_camera:OpenCVCamera", {"colour": 1}),
+        ("hardware.cameras.opencv:Nothing", {}),
+        ("hardware.cameras.opencv:OpenCVCamera", {"colour": 1}),
         ("opencv", {"colour": 1}),
     ):
         with pytest.raises(ConfigError, match=r"cannot be made .*package\.module:Class"):

@@ -132,7 +132,11 @@ def test_an_end_that_follows_its_last_step_by_a_moment_is_told_with_the_next_par
     actor, learner = Actor(tmp_path / "spool"), Learner(tmp_path / "learner")
     actor.spool.seek(0)
     actor.act(3)
-    actor.spool.add(0, Step(np.zeros(2, np.float32), 3.0, False, True), random_obs(INTERFACE, np.random.default_rng(1)))
+    actor.spool.add(
+        0,
+        Step(np.zeros(2, np.float32), 3.0, False, True),
+        random_obs(INTERFACE, np.random.default_rng(1)),
+    )
     learner.take(*actor.spool.parcel(0))
     actor.spool.received(4)
     actor.spool.end(Episode(0, 0, length=4))

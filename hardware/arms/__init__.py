@@ -1,0 +1,1 @@
+"""Drivers of arms that people own. Each says in its page in docs/hardware/ what has proved it."""
