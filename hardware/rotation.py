@@ -28,6 +28,21 @@ def rotation_vector(quat: Sequence[float], rest: Sequence[float] = (1.0, 0.0, 0.
     return (scale * x, scale * y, scale * z)
 
 
+def from_rotation_vector(turn_rad: Sequence[float]) -> Vector:
+    """The quaternion of a turn [3] rad about its own direction."""
+    angle = math.sqrt(sum(part * part for part in turn_rad))
+    scale = math.sin(0.5 * angle) / angle if angle > 1e-12 else 0.5
+    x, y, z = (scale * part for part in turn_rad)
+    return (math.cos(0.5 * angle), x, y, z)
+
+
+def from_roll_pitch_yaw(roll: float, pitch: float, yaw: float) -> Vector:
+    """Turned about x, then y, then z of the base."""
+    turns = ((0.0, 0.0, yaw), (0.0, pitch, 0.0), (roll, 0.0, 0.0))
+    about_z, about_y, about_x = map(from_rotation_vector, turns)
+    return multiply(about_z, multiply(about_y, about_x))
+
+
 def columns(quat: Sequence[float]) -> Vector:
     """The first two columns [6] of the rotation matrix: continuous (Zhou et al. 2019)."""
     w, x, y, z = quat

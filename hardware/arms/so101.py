@@ -7,7 +7,6 @@ middle of the calibrated range, where the model of `task.arm=so101` has its zero
 
 import json
 import math
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from hardware.arm import ArmFeatures, ArmState
 from hardware.arms import feetech
 from hardware.arms.feetech import FeetechBus, ServoState
 from hardware.arms.following import Following, joint_axes, tcp_axes
+from hardware.arms.polled import PolledArm
 from hardware.kinematics import Kinematics
 from robot_rl.errors import ConfigError, CorruptFileError, HardwareError
 
@@ -26,8 +26,6 @@ _GRIPPER = "gripper"
 _RAD_PER_COUNT = 2.0 * math.pi / 4096
 # The model's jaw joint from closed to wide open.
 _JAW_RAD = (-0.174533, 1.745329)
-_STALE_S = 0.2
-_JOIN_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def _range(tree: Mapping[str, int]) -> Range:
     return Range(tree["id"], tree["homing_offset"], tree["range_min"], tree["range_max"])
 
 
-class SO101:
+class SO101(PolledArm):
     """`control` chooses the axes: `tcp` (through the model's kinematics) or `joints`.
 
     A thread reads and writes the bus `rate_hz` times a second. A leader's torque is never on.
@@ -84,14 +82,15 @@ class SO101:
         self._ranges = read_calibration(Path(calibration))
         self._zero = [(zero_rad or {}).get(name, 0.0) for name in JOINTS]
         self._sign = [-1.0 if name in flipped else 1.0 for name in JOINTS]
-        self._leads, self._period_s = leads, 1.0 / rate_hz
+        super().__init__("so101_leader" if leads else "so101", rate_hz)
+        self._leads = leads
         self._bus = FeetechBus(port, [each.servo for each in self._ranges.values()])
         self._kinematics = Kinematics("so101")
         self._model = self._kinematics.arm
         by_joints = control == "joints"
         self._following = Following(self._kinematics, by_joints)
         self.features = ArmFeatures(
-            name="so101_leader" if leads else "so101",
+            name=self._name,
             axes=joint_axes(JOINTS) if by_joints else tcp_axes(),
             joint_names=JOINTS,
             joint_low_rad=self._kinematics.joint_low_rad,
@@ -99,35 +98,6 @@ class SO101:
             gripper_max_m=self._model.gripper_max_m,
             rest_quat=(0.0, 1.0, 0.0, 0.0),
         )
-        self._newest: ArmState | None = None
-        self._error: HardwareError | None = None
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def connect(self) -> None:
-        """Raises `HardwareError` where a servo is silent, faulty, or was calibrated otherwise."""
-        self._bus.open()
-        try:
-            self._require_calibrated()
-            self._set_up()
-            self._newest = newest = self._measure()
-        except HardwareError:
-            self._bus.close()
-            raise
-        self._following.begin(newest.joint_pos_rad, newest.gripper_m)
-        self._error = None
-        self._closing.clear()
-        self._thread = threading.Thread(target=self._work, name="so101", daemon=True)
-        self._thread.start()
-
-    def state(self) -> ArmState:
-        """Raises `HardwareError` while a servo is in a fault, or the bus is gone."""
-        newest = self._newest
-        if self._error is not None:
-            raise self._error
-        if newest is None or time.time() - newest.stamp_s > _STALE_S:
-            raise HardwareError("the SO-101 was not read for a while. Is its process starved?")
-        return newest
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
         if self._leads:
@@ -137,23 +107,30 @@ class SO101:
     def stop(self) -> None:
         self._following.stop()
 
-    def recover(self) -> None:
-        """After an overload the servo's torque is taken off and put on where it stands; after the
-        cable was out the port is opened anew."""
-        if self._error is None:
-            return
-        self._stop_thread()
-        self.connect()
-
     def disconnect(self) -> None:
         """The arm goes limp: support it."""
-        self._stop_thread()
-        if self._thread is not None and self._error is None:
+        connected = self._thread is not None and self._error is None
+        self._end()
+        if connected:
             self._bus.torque(False)
-        self._thread = None
-        self._bus.close()
+        self._shut()
 
     # --------------------------------------------------------------------------- the bus
+
+    def _open(self) -> None:
+        """After an overload the torque goes and comes back where the arm stands."""
+        self._bus.open()
+        try:
+            self._require_calibrated()
+            self._set_up()
+            now = self._measure()
+        except HardwareError:
+            self._bus.close()
+            raise
+        self._following.begin(now.joint_pos_rad, now.gripper_m)
+
+    def _shut(self) -> None:
+        self._bus.close()
 
     def _require_calibrated(self) -> None:
         for name, wanted in self._ranges.items():
@@ -181,19 +158,9 @@ class SO101:
         self._bus.goals({servo: state.position for servo, state in states.items()})
         self._bus.torque(True)
 
-    def _work(self) -> None:
-        due_s = time.monotonic()
-        while not self._closing.is_set():
-            try:
-                self._newest = self._measure()
-                if not self._leads:
-                    self._bus.goals(self._goals(self._newest))
-            except HardwareError as error:
-                self._error = error
-                self._following.stop()
-                return
-            due_s = max(due_s + self._period_s, time.monotonic())
-            self._closing.wait(due_s - time.monotonic())
+    def _measured(self, state: ArmState) -> None:
+        if not self._leads:
+            self._bus.goals(self._goals(state))
 
     def _goals(self, state: ArmState) -> dict[int, int]:
         joints, gripper_m = self._following.next(
@@ -240,11 +207,6 @@ class SO101:
         low, high = _JAW_RAD
         share = (jaw.position - each.low) / (each.high - each.low)
         return self._model.opening(low + share * (high - low))
-
-    def _stop_thread(self) -> None:
-        self._closing.set()
-        if self._thread is not None:
-            self._thread.join(_JOIN_S)
 
 
 def open_leader(**settings: Any) -> SO101:

@@ -1,0 +1,100 @@
+"""What drivers share that read their arm on a thread: the newest state, or what went wrong."""
+
+import contextlib
+import threading
+import time
+
+from hardware.arm import ArmState
+from robot_rl.errors import HardwareError
+
+_STALE_S = 0.2
+_JOIN_S = 3.0
+
+
+class PolledArm:
+    """A subclass opens, measures and shuts; here it is measured `rate_hz` times a second.
+
+    The first error ends the reading: the arm stands then, until `recover`.
+    """
+
+    def __init__(self, name: str, rate_hz: float) -> None:
+        self._name, self._period_s = name, 1.0 / rate_hz
+        self._newest: ArmState | None = None
+        self._error: HardwareError | None = None
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    # ------------------------------------------------------------- what a subclass has
+
+    def _open(self) -> None:
+        """Connect, and stand still. Raises `HardwareError`."""
+        raise NotImplementedError
+
+    def _measure(self) -> ArmState:
+        """Raises `HardwareError` for an arm in a fault of its own, too."""
+        raise NotImplementedError
+
+    def _measured(self, state: ArmState) -> None:
+        """Called with each, on the same thread."""
+
+    def _shut(self) -> None:
+        """Whatever was opened. It may be gone."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------- what every arm has
+
+    def connect(self) -> None:
+        """Raises `HardwareError` where it does not answer, or is in a fault."""
+        self._open()
+        try:
+            self._newest = self._measure()
+        except HardwareError:
+            self._shut()
+            raise
+        self._error = None
+        self._closing.clear()
+        self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+        self._thread.start()
+
+    def state(self) -> ArmState:
+        """Raises `HardwareError` while the arm is in a fault, or gone."""
+        if self._error is not None:
+            raise self._error
+        newest = self._newest
+        if newest is None or time.time() - newest.stamp_s > _STALE_S:
+            raise HardwareError(f"the arm {self._name} was not read for a while: is it connected?")
+        return newest
+
+    def recover(self) -> None:
+        """Connect anew where reading ended. Raises `HardwareError` while the cause lasts."""
+        if self._error is not None:
+            self._end()
+            self._shut()
+            self.connect()
+
+    def disconnect(self) -> None:
+        self._end()
+        self._shut()
+
+    def _end(self) -> None:
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+        self._thread = None
+
+    def _work(self) -> None:
+        due_s = time.monotonic()
+        while not self._closing.is_set():
+            try:
+                self._newest = state = self._measure()
+                self._measured(state)
+            except HardwareError as error:
+                self._error = error
+                with contextlib.suppress(HardwareError):
+                    self.stop()  # where it still hears
+                return
+            due_s = max(due_s + self._period_s, time.monotonic())
+            self._closing.wait(due_s - time.monotonic())
