@@ -1,6 +1,7 @@
 """Folders that are written whole or not at all, and replaced so that one can always be read."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -36,6 +37,20 @@ def replacing(final: Path, partial: Path | None = None) -> Iterator[Path]:
     else:
         partial.rename(final)
     _sync(final.parent)
+
+
+def locked(folder: Path) -> int:
+    """A handle that keeps other processes out until it is closed, or its process is gone.
+
+    Raises `BlockingIOError` where another has it.
+    """
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def settled(final: Path) -> Path:

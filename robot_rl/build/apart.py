@@ -1,9 +1,11 @@
 """Learning and acting apart: the learner's arrangement, and the actor built from what it says."""
 
+import contextlib
 import dataclasses
 import secrets
 import sys
 import uuid
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -82,8 +84,11 @@ def _kept(path: Path, fresh: str) -> str:
 
 def _secret(path: Path) -> bytes:
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
+        partial = path.with_name(".token.partial")
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_hex(32))
+        partial.rename(path)
     return read_token(path)
 
 
@@ -102,14 +107,21 @@ def read_token(path: Path) -> bytes:
 
 
 def build_acting(
-    address: Address, token: bytes, actor: int, spool: Path, patience_s: float
-) -> Acting:
-    """An actor of the learner that answers at `address`, before anything moves.
+    address: Address,
+    token: bytes,
+    actor: int,
+    spool: Path,
+    patience_s: float,
+    stop: Callable[[], bool],
+) -> Acting | None:
+    """An actor of the learner that answers at `address`, before anything moves; None after `stop`.
 
     Raises `EnvWorkerError` where none answers, `ConfigError` where it refuses, and
     `InterfaceMismatchError` where what it learns from is not what is seen here.
     """
-    welcome = first_welcome(address, token, actor, patience_s)
+    welcome = first_welcome(address, token, actor, patience_s, stop)
+    if welcome is None:
+        return None
     config = train_config(dict(welcome.config))
     interface = Interface.from_dict(welcome.interface)
     kept = Spool(spool, actor, interface, welcome.run)
@@ -120,18 +132,24 @@ def build_acting(
     agent = build_agent(config.agent.for_run(config.steps), interface, compute)
     courier = Courier(kept, address, token, actor, config.actors.patience_s)
     acts = agent.actor()
-    collector = Collector(
-        envs=_envs(config, interface, actor, steps),
-        actor=acts,
-        sink=kept,
-        gates=[Gate(build_device(config, interface, None, actor), config.human.gate, interface)],
-        steps=[steps],
-        random=RandomActions(episode_seed(config.seed, actor, steps)),
-        device=compute.device,
-        pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
-    )
+    with contextlib.ExitStack() as undo:
+        envs = _envs(config, interface, actor, steps)
+        undo.callback(envs.close)
+        device = build_device(config, interface, None, actor, steps)
+        collector = Collector(
+            envs=envs,
+            actor=acts,
+            sink=kept,
+            gates=[Gate(device, config.human.gate, interface)],
+            steps=[steps],
+            random=RandomActions(episode_seed(config.seed, actor, steps)),
+            device=compute.device,
+            pace=Pace(interface.control_rate_hz) if by_person(config.human) else None,
+        )
+        undo.pop_all()
     real_time = config.robot.present or by_person(config.human)
-    return Acting(collector, acts, courier, config.agent.seed_steps, real_time)
+    ahead_steps = None if real_time else config.actors.ahead_steps
+    return Acting(collector, acts, courier, config.agent.seed_steps, ahead_steps)
 
 
 def _envs(config: TrainConfig, interface: Interface, actor: int, first_episode: int) -> InlineEnvs:

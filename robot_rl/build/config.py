@@ -126,6 +126,13 @@ class TrainConfig(LoopConfig):
                 "eval_episodes=0 final_eval_episodes=0",
             ),
             (
+                self.human.simulated.gate == "value_gap"
+                and human == "simulated"
+                and not self.human.simulated.judge,
+                "the critic is the learner's; whose the human goes by is a run of its own: "
+                "human.simulated.judge=RUN_DIR",
+            ),
+            (
                 human in ("keyboard", "leader") and actors.where != "elsewhere",
                 f"human.device={human} reads a terminal, so start the actor in one: "
                 "actors.where=elsewhere",

@@ -35,9 +35,12 @@ def build_gates(config: TrainConfig, interface: Interface, agent: Agent) -> list
 
 
 def build_device(
-    config: TrainConfig, interface: Interface, agent: Agent | None, lane: int
+    config: TrainConfig, interface: Interface, agent: Agent | None, lane: int, steps: int = 0
 ) -> TeleopDevice:
-    """What `human.device` names; a simulated human judges by `agent`'s critic, where it has one."""
+    """What `human.device` names; a simulated human judges by `agent`'s critic, where it has one.
+
+    After `steps` of its lane it is not the one who began.
+    """
     human = config.human
     if human.device == "none":
         return NoDevice()
@@ -46,7 +49,7 @@ def build_device(
     if human.simulated.judge:
         agent = load_agent(Path(human.simulated.judge), interface)
     judge = agent.judge if isinstance(agent, Judge) else None
-    seed = episode_seed(config.seed, lane, 0)
+    seed = episode_seed(config.seed, lane, steps)
     return SimulatedHuman(human.simulated, interface.control_rate_hz, seed, judge)
 
 

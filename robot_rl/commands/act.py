@@ -16,7 +16,8 @@ def run(arguments: argparse.Namespace) -> int:
     token = read_token(Path(arguments.token))
     spool = Path(arguments.spool or f"runs/actor-{arguments.actor:02d}")
     with StopSignals() as stop:
-        acting = build_acting(address, token, arguments.actor, spool, arguments.patience_s)
-        log.info("actor %d collects for the learner at %s", arguments.actor, written(address))
-        acting.run(stop)
+        acting = build_acting(address, token, arguments.actor, spool, arguments.patience_s, stop)
+        if acting is not None:
+            log.info("actor %d collects for the learner at %s", arguments.actor, written(address))
+            acting.run(stop)
     return 0

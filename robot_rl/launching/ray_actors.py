@@ -15,11 +15,13 @@ _LEAVE_S = 20.0
 
 
 class RayCrew:
-    """Each of `commands` (without its token's file) as a task that Ray starts anew where it ends.
+    """Each of `commands` as a task that Ray starts anew elsewhere where its node is lost.
 
     What an actor had not sent when its node was lost is lost with it. The cluster keeps strangers
     out by its own token, RAY_AUTH_MODE=token.
     """
+
+    ours = True
 
     def __init__(
         self, commands: Sequence[Sequence[str]], token: bytes, address: str, cpus: float
@@ -28,11 +30,13 @@ class RayCrew:
         task = self._ray.remote(num_cpus=cpus, max_retries=-1)(carry_out)
         self._refs = [task.remote(tuple(command), token) for command in commands]
 
-    def keep_up(self, connected: set[int]) -> None:
+    def keep_up(self, connected: set[int]) -> bool:
         """Raises `EnvWorkerError` for an actor that ended by an error of its own."""
         for actor, ref in enumerate(self._refs):
             if self._ray.wait([ref], timeout=0)[0]:
                 self._require_success(actor, ref)
+                return True
+        return False
 
     def stop(self) -> None:
         for ref in self._refs:

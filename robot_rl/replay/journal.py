@@ -5,6 +5,7 @@ An operator's wish to record an episode again is a record, too: nothing is ever 
 
 import itertools
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class Journal:
         self._rows = 0
         self._steps = 0
         self._file: int | None = None
+        # Of the segment that is being written, so that whoever reads behind never sees half a
+        # record: where it is, and how much of it is whole.
+        self._whole: tuple[Path | None, int] = (None, 0)
+        self.checksum = 0  # of the last step's payload
 
     @property
     def steps(self) -> int:
@@ -51,11 +56,10 @@ class Journal:
         self._append(encode(STEP, step, next_obs, self._interface))
         self._steps += 1
 
-    def append(self, record: bytes) -> None:
-        """A whole record that another journal of this lane wrote. Raises `ValueError` for none."""
-        kind = LAYOUT.unpack(record)[0][0]
+    def append(self, record: bytes, raw: Raw) -> None:
+        """A record that another journal of this lane wrote, and what it holds."""
         self._append(record)
-        self._steps += kind == STEP
+        self._count(raw)
 
     def discard(self) -> None:
         """The running episode does not count: whoever reads passes over it."""
@@ -101,15 +105,23 @@ class Journal:
         return self._steps
 
     def skip_to(self, steps: int) -> None:
-        """Go on as if so many had been recorded: the others lie elsewhere."""
+        """Go on as if so many had been recorded: all of them lie elsewhere."""
         self._close_segment()
+        for path in self.segments():
+            path.unlink()
         self._steps = steps
 
     def forget(self, before: int) -> None:
-        """Delete segments that hold nothing but what was recorded before step `before`."""
+        """Delete segments that hold nothing but what led to step `before`, which was recorded."""
         for path, following in itertools.pairwise(self.segments()):
-            if first_step(following) <= before:
+            # What opens an episode follows as many steps as its first step does.
+            if first_step(following) < before:
                 path.unlink()
+
+    def whole_bytes(self, segment: Path) -> int:
+        """How much of it may be read while another thread writes."""
+        path, size = self._whole
+        return size if path == segment else segment.stat().st_size
 
     def segments(self) -> list[Path]:
         return sorted(self._directory.glob(f"lane{self._lane:02d}-*.rows"))
@@ -131,6 +143,7 @@ class Journal:
         assert self._file is not None
         append(self._file, record, "the replay", self._directory)
         self._rows += 1
+        self._whole = (self._whole[0], self._whole[1] + len(record))
 
     def _open_segment(self) -> None:
         self._close_segment()
@@ -138,7 +151,7 @@ class Journal:
         number = int(existing[-1].name.split("-")[1]) + 1 if existing else 0
         path = self._directory / (f"lane{self._lane:02d}-{number:06d}-{self._steps:012d}.rows")
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._rows = 0
+        self._rows, self._whole = 0, (path, 0)
         # A segment ends where the next one begins; one of a run that was killed early is short.
         for old, following in itertools.pairwise([*existing, path]):
             if self._steps - first_step(following) >= self._keep_rows:
@@ -167,8 +180,13 @@ class Journal:
             followed = path != segments[-1]
             for meta, payload in LAYOUT.read(path, followed=followed, repair=repair):
                 raw = Raw(*meta, payload=payload)
-                self._steps += raw.kind == STEP
+                self._count(raw)
                 yield raw
+
+    def _count(self, raw: Raw) -> None:
+        if raw.kind == STEP:
+            self._steps += 1
+            self.checksum = zlib.crc32(raw.payload)
 
 
 def first_step(path: Path) -> int:

@@ -1,5 +1,6 @@
 """Reading a journal behind its writer, from any step on."""
 
+import zlib
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -14,6 +15,7 @@ class Entry(NamedTuple):
     first_step: int
     kind: int
     record: bytes
+    checksum: int  # of its payload
 
 
 class Tail:
@@ -25,9 +27,11 @@ class Tail:
         self._file: BinaryIO | None = None
         self._steps = 0
 
-    def seek(self, step: int) -> None:
-        """On to the first record that follows `step` steps. Raises `CorruptFileError` where those
-        that lead there are gone."""
+    def seek(self, step: int) -> Entry | None:
+        """On to the first record that follows `step` steps; the last of these, where it is here.
+
+        Raises `CorruptFileError` where what lies between was deleted.
+        """
         self.close()
         for path in self._journal.segments():
             if self._path is None or first_step(path) < step:
@@ -37,9 +41,10 @@ class Tail:
                 f"{self._path.parent} begins at step {first_step(self._path)} and step {step} is "
                 "asked for: what lies between was deleted here, and is missing there."
             )
-        while self._path is not None and self._steps < step:
-            if self.next() is None:
-                return
+        last = None
+        while self._steps < step and (entry := self.next()) is not None:
+            last = entry if entry.kind == STEP else last
+        return last
 
     def next(self) -> Entry | None:
         """None where the writer has not come further yet."""
@@ -56,7 +61,7 @@ class Tail:
     def _next_here(self) -> Entry | None:
         if self._file is None or self._path is None:
             return None
-        place, size = self._file.tell(), self._path.stat().st_size
+        place, size = self._file.tell(), self._journal.whole_bytes(self._path)
         try:
             found = LAYOUT.next(self._file, size - place) if size > place else None
         except ValueError as error:
@@ -65,7 +70,8 @@ class Tail:
             self._file.seek(place)
             return None
         meta, payload = found
-        entry = Entry(self._steps, meta[0], LAYOUT.pack(meta, payload))
+        record = LAYOUT.pack(meta, payload)
+        entry = Entry(self._steps, meta[0], record, zlib.crc32(payload))
         self._steps += entry.kind == STEP
         return entry
 

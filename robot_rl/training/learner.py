@@ -87,6 +87,11 @@ class Learner:
         return done or self.reached or self._out_of_time()
 
     @property
+    def complete(self) -> bool:
+        """Finished, and no update is owed or may still be made."""
+        return self.finished and (not self._owed or self.reached or self._out_of_time())
+
+    @property
     def shown(self) -> Shown:
         """What a person is shown of a run, each by who measures it."""
         own = [self.parts.agent.shown, *(hook.shown for hook in self.parts.hooks)]

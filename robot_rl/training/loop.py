@@ -3,7 +3,7 @@ are the same call."""
 
 from collections.abc import Callable
 
-from robot_rl.errors import HardwareError
+from robot_rl.errors import EnvWorkerError, HardwareError
 from robot_rl.replay.overlay import RewardOverlay
 from robot_rl.training.apart.learning import Apart
 from robot_rl.training.collector import Collector, RandomActions
@@ -65,6 +65,9 @@ class Trainer:
         arranged = apart.open(self.learner, self._replay_sink())
         try:
             arranged.run(monitor, stop)
+        except (HardwareError, EnvWorkerError):
+            self.learner.save()
+            raise
         finally:
             for journal in self.parts.journals:
                 journal.close()

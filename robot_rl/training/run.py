@@ -1,6 +1,5 @@
 """A run directory: one place, one process, the configuration saved before anything runs."""
 
-import fcntl
 import itertools
 import json
 import os
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from robot_rl.errors import CorruptFileError, RunDirectoryError
+from robot_rl.folders import locked
 from robot_rl.types import INTERFACE_FILE, Interface
 
 _RECORDED = ("robot-rl", "torch", "mujoco", "dm-control", "robosuite", "gymnasium", "numpy")
@@ -45,18 +45,16 @@ class RunDirectory:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
                 pass
-            self._lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = locked(self.root)
+        except BlockingIOError as error:
+            raise RunDirectoryError(
+                f"run_dir {self.root} is in use by another process. Stop it, or choose another "
+                "with run_dir=PATH."
+            ) from error
         except OSError as error:
             raise RunDirectoryError(
                 f"run_dir {self.root} cannot be written: {error.strerror}. Choose another with "
                 "run_dir=PATH."
-            ) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunDirectoryError(
-                f"run_dir {self.root} is in use by another process. Stop it, or choose another "
-                "with run_dir=PATH."
             ) from error
 
     def close(self) -> None:

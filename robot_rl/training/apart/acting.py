@@ -13,7 +13,8 @@ _WAIT_S = 0.02
 class Acting:
     """`collector` drives one environment with `actor`; `courier` speaks to the learner meanwhile.
 
-    In `real_time` it goes on whatever the learner does; a simulation waits where it is far ahead.
+    A simulation waits where it is more than `ahead_steps` before the learner, or before what that
+    has received; in real time, without a number, it goes on whatever the learner does.
     """
 
     def __init__(
@@ -22,10 +23,10 @@ class Acting:
         actor: Actor,
         courier: Courier,
         seed_steps: int,
-        real_time: bool,
+        ahead_steps: int | None,
     ) -> None:
         self._collector, self._actor, self._courier = collector, actor, courier
-        self._seed_steps, self._real_time = seed_steps, real_time
+        self._seed_steps, self._ahead_steps = seed_steps, ahead_steps
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Until the run is over, `stop`, or an operator's wish. Raises `EnvWorkerError` where the
@@ -52,12 +53,12 @@ class Acting:
     def _step(self) -> None:
         self._courier.require_sound()
         self._refresh()
-        receipt = self._courier.receipt
-        assert receipt is not None
-        if not (self._real_time or receipt.go):
+        receipt, behind = self._courier.receipt, self._courier.unacknowledged
+        assert receipt is not None  # it came with the first weights
+        if self._ahead_steps is not None and not (receipt.go and behind <= self._ahead_steps):
             time.sleep(_WAIT_S)
             return
-        self._collector.act(random=receipt.total < self._seed_steps)
+        self._collector.act(random=receipt.total + behind < self._seed_steps)
         self._collector.receive()
 
     def _refresh(self) -> bool:

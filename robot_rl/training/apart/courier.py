@@ -1,11 +1,13 @@
 """The actor's end: sends what was collected, brings acknowledgements and newer weights."""
 
 import logging
+import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
-from robot_rl.errors import ConfigError, EnvWorkerError, RobotRLError
+from robot_rl.errors import ConfigError, EnvWorkerError
 from robot_rl.training.apart.letters import (
     Hello,
     Receipt,
@@ -47,10 +49,17 @@ class _TakenError(ConfigError):
     """Another process has this actor's number, or had it a moment ago."""
 
 
-def first_welcome(address: Address, token: bytes, actor: int, patience_s: float) -> Welcome:
-    """Raises `EnvWorkerError` where no learner answers in time, `ConfigError` where it refuses."""
+def first_welcome(
+    address: Address,
+    token: bytes,
+    actor: int,
+    patience_s: float,
+    stop: Callable[[], bool] = lambda: False,
+) -> Welcome | None:
+    """None after `stop`. Raises `EnvWorkerError` where no learner answers in time, `ConfigError`
+    where it refuses."""
     began_s, told = time.monotonic(), False
-    while True:
+    while not stop():
         waited_s = time.monotonic() - began_s
         try:
             wire, welcome = greet(address, token, actor)
@@ -67,6 +76,7 @@ def first_welcome(address: Address, token: bytes, actor: int, patience_s: float)
             log.info("waiting for the learner at %s", written(address))
             told = True
         time.sleep(_RETRY_S)
+    return None
 
 
 def _gone(address: Address, patience_s: float) -> EnvWorkerError:
@@ -85,11 +95,12 @@ class Courier:
     ) -> None:
         self._spool, self._address, self._token, self._actor = spool, address, token, actor
         self._patience_s = patience_s
-        self.error: RobotRLError | None = None
+        self.error: Exception | None = None
         self.receipt: Receipt | None = None  # the newest
-        self._state: tuple[int, dict[str, Any]] | None = None  # weights not yet taken
+        self._state: dict[str, Any] | None = None  # weights not yet taken
         self._version = -1
         self._heard_s = time.monotonic()
+        self._refused_s = math.inf  # since when another process has this number
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
 
@@ -99,7 +110,8 @@ class Courier:
     def close(self) -> None:
         """What is left travels first, where the learner is there."""
         self._closing.set()
-        self._thread.join(SILENCE_S)
+        self._thread.join(2 * SILENCE_S)
+        self._spool.release()
 
     # --------------------------------------------------------------- the collector's side
 
@@ -108,10 +120,16 @@ class Courier:
         """The run is over."""
         return self.receipt is not None and self.receipt.done
 
+    @property
+    def unacknowledged(self) -> int:
+        """Steps of which the learner has not said that it has them."""
+        there = 0 if self.receipt is None else self.receipt.steps
+        return max(0, self._spool.journal.steps - there)
+
     def weights(self) -> dict[str, Any] | None:
         """Newer ones, once each."""
         state, self._state = self._state, None
-        return None if state is None else state[1]
+        return state
 
     def require_sound(self) -> None:
         if self.error is not None:
@@ -124,21 +142,25 @@ class Courier:
             while not self._closing.is_set() and not self.done:
                 self._visit()
                 self._closing.wait(_RETRY_S)
-        except RobotRLError as error:
+        except Exception as error:  # the collector raises it, whatever it is
             self.error = error
-        finally:
-            self._spool.stop_reading()
 
     def _visit(self) -> None:
-        """As long as the connection holds. Raises `RobotRLError` where there is no more hope."""
+        """As long as the connection holds. Raises where there is no more hope."""
         try:
             wire, welcome = greet(self._address, self._token, self._actor)
-        except (OSError, EOFError, _TakenError) as error:
+        except _TakenError:
+            self._refused_s = min(self._refused_s, time.monotonic())
+            if time.monotonic() - self._refused_s > _TAKEN_S:
+                raise
+            return
+        except (OSError, EOFError) as error:
             if time.monotonic() - self._heard_s > self._patience_s:
                 raise _gone(self._address, self._patience_s) from error
             return
+        self._refused_s = math.inf
         try:
-            self._spool.seek(welcome.steps)
+            self._spool.seek(welcome.steps, welcome.checksum)
             while self._exchange(wire):
                 pass
         except (OSError, EOFError):
@@ -155,10 +177,10 @@ class Courier:
         if not isinstance(receipt, Receipt):
             raise OSError("no receipt came")
         self._spool.received(receipt.steps)
-        if receipt.weights is not None:
-            self._state = (receipt.version, unpacked(receipt.weights, blobs[0]))
-            self._version = receipt.version
         self.receipt, self._heard_s = receipt, time.monotonic()
+        if receipt.weights is not None:
+            self._state = unpacked(receipt.weights, blobs[0])
+            self._version = receipt.version
         if receipt.done or (leaving and not records):
             return False
         if not records and not leaving:

@@ -4,13 +4,14 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from typing import Any
 
-from robot_rl.errors import ConfigError, CorruptFileError, RobotRLError
+from robot_rl.errors import ConfigError, CorruptFileError, OutOfSpaceError, RobotRLError
 from robot_rl.training.apart.intake import GapError, Intake, Row
 from robot_rl.training.apart.letters import (
     Hello,
@@ -27,6 +28,9 @@ from robot_rl.training.episode import Episode
 from robot_rl.training.sink import Sink
 
 log = logging.getLogger(__name__)
+
+_BREATH_S = 0.2
+_STRANGERS = 32  # connections at once that are no actor's, or not yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +53,20 @@ class Inbox:
     """Takes what actors send to disk at once, and hands it over when `deliver` asks for it.
 
     A thread per connection; `deliver`, `publish` and the rest belong to the learner's own. A
-    simulation that is more than `ahead` steps before the learner is told to wait.
+    simulation that is more than `ahead_steps` before the learner is told to wait.
     """
 
     def __init__(
-        self, intakes: Sequence[Intake], identity: Identity, token: bytes, ahead: int
+        self, intakes: Sequence[Intake], identity: Identity, token: bytes, ahead_steps: int
     ) -> None:
         self._intakes, self._identity, self._token = intakes, identity, token
-        self._ahead = ahead
+        self._ahead_steps = ahead_steps
         self._weights = _Weights()
         self._arrived: deque[Row | Episode] = deque()
         self._news = threading.Condition()
-        self._open: dict[int, Wire] = {}
+        self._wires: set[Wire] = set()
+        self._at_work: set[int] = set()
+        self._closing = False
         self._lock = threading.Lock()
         self._server: socket.socket | None = None
         self._threads: list[threading.Thread] = []
@@ -78,7 +84,7 @@ class Inbox:
     def connected(self) -> set[int]:
         """Actors that are there now."""
         with self._lock:
-            return set(self._open)
+            return set(self._at_work)
 
     # ---------------------------------------------------------------- the learner's side
 
@@ -116,45 +122,69 @@ class Inbox:
 
     def close(self) -> None:
         """Hang up on everybody; when it returns nothing is being written any more."""
+        with self._lock:
+            self._closing = True
+            for wire in self._wires:
+                wire.hang_up()
         if self._server is not None:
             with contextlib.suppress(OSError):
                 self._server.shutdown(socket.SHUT_RDWR)  # wakes whoever accepts there
             self._server.close()
-        with self._lock:
-            for wire in self._open.values():
-                wire.hang_up()
         for thread in self._threads:
-            thread.join(SILENCE_S)
+            thread.join(2 * SILENCE_S)
 
     # ------------------------------------------------------------------- the actors' side
 
     def _accept(self) -> None:
         assert self._server is not None
-        while True:
+        while not self._closing:
             try:
                 link, (host, port, *_) = self._server.accept()
-            except OSError:
-                return  # closed
+            except OSError as error:
+                if not self._closing:
+                    log.warning("an actor could not be let in: %s", error)
+                    time.sleep(_BREATH_S)
+                continue
+            self._threads = [*filter(threading.Thread.is_alive, self._threads)]
+            if len(self._threads) >= len(self._intakes) + _STRANGERS:
+                link.close()
+                continue
             where = written((host, port))
             thread = threading.Thread(target=self._meet, args=(link, where), daemon=True)
-            self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
             thread.start()
+            self._threads.append(thread)
 
     def _meet(self, link: socket.socket, where: str) -> None:
-        wire = Wire.over(link)
+        try:
+            with self._kept(Wire.over(link)) as wire:
+                self._hear(wire, where)
+        except (OSError, EOFError):
+            return  # gone, or a stranger
+
+    @contextlib.contextmanager
+    def _kept(self, wire: Wire) -> Iterator[Wire]:
+        """Hung up when the inbox closes, if that comes first."""
+        with self._lock:
+            self._wires.add(wire)
+        try:
+            if self._closing:
+                raise EOFError
+            yield wire
+        finally:
+            with self._lock:
+                self._wires.discard(wire)
+            wire.close()
+
+    def _hear(self, wire: Wire, where: str) -> None:
         try:
             wire.prove(self._token, dialled=False)
-            self._serve(wire, where)
+            self._serve(wire)
         except AuthenticationError:
             log.warning("%s has another token, and was turned away", where)
         except ConfigError as error:
             _refuse(wire, str(error))
-        except (OSError, EOFError):
-            pass  # gone, or a stranger
-        finally:
-            wire.close()
 
-    def _serve(self, wire: Wire, where: str) -> None:
+    def _serve(self, wire: Wire) -> None:
         hello, _ = receive(wire)
         if not isinstance(hello, Hello):
             return
@@ -163,15 +193,16 @@ class Inbox:
             _refuse(wire, f"this run has the actors 0 to {len(self._intakes) - 1}, none {actor}")
             return
         with self._lock:
-            if actor in self._open:
-                _refuse(wire, f"actor {actor} is at work already, in another process", again=True)
-                return
-            self._open[actor] = wire
+            taken = actor in self._at_work
+            self._at_work.add(actor)
+        if taken:
+            _refuse(wire, f"actor {actor} is at work already, in another process", again=True)
+            return
         try:
             self._converse(wire, actor)
         finally:
             with self._lock:
-                del self._open[actor]
+                self._at_work.discard(actor)
 
     def _converse(self, wire: Wire, actor: int) -> None:
         intake = self._intakes[actor]
@@ -183,6 +214,7 @@ class Inbox:
                 config=dict(identity.config),
                 interface=dict(identity.interface),
                 steps=intake.steps,
+                checksum=intake.checksum,
             ),
         )
         while True:
@@ -194,7 +226,7 @@ class Inbox:
             except (GapError, CorruptFileError) as error:
                 log.warning("actor %d: %s; it begins anew", actor, error)
                 return
-            self._acknowledge(wire, intake, letter.have)
+            self._acknowledge(wire, intake, letter.weights_version)
 
     def _take(self, intake: Intake, parcel: Parcel, records: Sequence[bytes]) -> None:
         try:
@@ -202,25 +234,33 @@ class Inbox:
                 self._arrived.append(item)
         except (GapError, CorruptFileError):
             raise
-        except RobotRLError as error:  # the learner cannot keep what it is given: its own to tell
-            self._error = error
-            raise OSError(str(error)) from error
+        except (RobotRLError, OSError) as error:  # of this disk: for the learner to tell
+            told = error if isinstance(error, RobotRLError) else _full(error)
+            self._error = told
+            raise EOFError(str(error)) from error
         finally:
             with self._news:
                 self._news.notify_all()
 
-    def _acknowledge(self, wire: Wire, intake: Intake, have: int) -> None:
+    def _acknowledge(self, wire: Wire, intake: Intake, theirs: int) -> None:
         weights = self._weights
-        newer = weights.version != have
+        newer = weights.version != theirs
         receipt = Receipt(
             steps=intake.steps,
             total=sum(each.steps for each in self._intakes),
             version=weights.version,
-            go=self._owed + len(self._arrived) <= self._ahead,
+            go=self._owed + len(self._arrived) <= self._ahead_steps,
             done=self._done,
             weights=weights.tree if newer else None,
         )
         send(wire, receipt, [weights.tensors] if newer else [])
+
+
+def _full(error: OSError) -> OutOfSpaceError:
+    return OutOfSpaceError(
+        f"what the actors send cannot be written: {error}. Free some space and start the same "
+        "command again; they keep it until then."
+    )
 
 
 def _refuse(wire: Wire, reason: str, again: bool = False) -> None:

@@ -1,5 +1,6 @@
 """Learning from actors: take what came, make the updates that it owes, publish what was learned."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -25,21 +26,30 @@ _GOODBYE_S = 5.0
 
 
 class Crew(Protocol):
-    """Whoever starts actors, and starts them anew."""
+    """Whoever starts actors, and starts them anew. `ours` leave when the learner does."""
 
-    def keep_up(self, connected: set[int]) -> None:
-        """Raises `EnvWorkerError` where one cannot be started."""
+    ours: bool
+
+    def keep_up(self, connected: set[int]) -> bool:
+        """Whether one left in order: its operator ends the session.
+
+        Raises `EnvWorkerError` where one cannot go on.
+        """
         ...
 
     def stop(self) -> None:
-        """In order: what they have still arrives."""
+        """Of those that are left."""
         ...
 
 
 class Volunteers:
-    """Actors that somebody else starts."""
+    """Actors that somebody else starts, and that wait for the next learner."""
 
-    def keep_up(self, connected: set[int]) -> None: ...
+    ours = False
+
+    def keep_up(self, connected: set[int]) -> bool:
+        return False
+
     def stop(self) -> None: ...
 
 
@@ -69,11 +79,11 @@ class Apart:
     def _listen(self, inbox: Inbox) -> Address:
         host, port = self.address
         if port == 0 and self.remembered.exists():
-            before = parsed(self.remembered.read_text())
+            before = parsed(self.remembered.read_text())[1]
             try:
-                return inbox.open(before)
+                return inbox.open((host, before))
             except HardwareError:
-                log.warning("%s, where actors may wait, is taken by now", written(before))
+                log.warning("port %d, where actors may wait, is taken by now", before)
         return inbox.open((host, port))
 
 
@@ -88,21 +98,23 @@ class LearnFromActors:
         self._published = (-1, -1)
 
     def run(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
-        """Until the run is finished or `stop`. Raises what keeps it from going on."""
+        """Until the run is complete, `stop`, or an operator's wish. Raises what keeps it from
+        going on."""
         learner = self._learner
-        learner.begin(monitor, stop)
-        learner.learn_offline(monitor, stop)
-        try:
-            while not learner.finished and not stop():
-                self._crew.keep_up(self._inbox.connected)
+        with contextlib.ExitStack() as closing:
+            closing.callback(self._inbox.close)
+            closing.callback(self._crew.stop)
+            learner.begin(monitor, stop)
+            learner.learn_offline(monitor, stop)
+            while not (learner.complete or stop()):
+                if learner.finished:
+                    self._inbox.finish()  # what is owed is learned without them
+                elif self._crew.keep_up(self._inbox.connected):
+                    break
                 self._turn(stop)
                 learner.keep_up(monitor, stop)
             self._dismiss()
-        finally:
-            self._crew.stop()
-            self._inbox.close()
         self._take()  # what came until then
-        learner.catch_up(stop)
 
     def _turn(self, stop: Callable[[], bool]) -> None:
         arrived = self._take()
@@ -125,8 +137,8 @@ class LearnFromActors:
             self._inbox.publish(time.time_ns(), self._learner.parts.agent.actor().state_dict())
 
     def _dismiss(self) -> None:
-        """Everybody hears that the run is over, where it is."""
-        if not self._learner.finished:
+        """Everybody hears that the run is over, and those who are ours that it pauses."""
+        if not (self._learner.finished or self._crew.ours):
             return
         self._inbox.finish()
         until_s = time.monotonic() + _GOODBYE_S

@@ -25,12 +25,16 @@ class Hello:
 
 @dataclass(frozen=True, kw_only=True)
 class Welcome:
-    """The learner's: of which run it is, what the actor is made from, and where its lane stands."""
+    """The learner's: of which run it is, what the actor is made from, and where its lane stands.
+
+    `checksum` is of the last of its `steps`: an actor sees whether that was its own.
+    """
 
     run: str
     config: dict[str, Any]
     interface: dict[str, Any]
     steps: int
+    checksum: int
     protocol: int = PROTOCOL
 
 
@@ -47,11 +51,11 @@ class Parcel:
     """Records of a lane that follow its first `first_step` steps, as its journal has them.
 
     `episodes` ended with them; `variations` says by first step what was drawn for those that begin.
-    `have` is the version of the weights that act.
+    `weights_version` is of those that act.
     """
 
     first_step: int
-    have: int
+    weights_version: int
     episodes: list[dict[str, Any]] = field(default_factory=list)
     variations: dict[str, dict[str, float]] = field(default_factory=dict)
 

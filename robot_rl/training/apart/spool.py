@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, CorruptFileError
+from robot_rl.folders import locked
 from robot_rl.jsonlines import JsonLines
 from robot_rl.replay.journal import KEEP_ALL, Journal
 from robot_rl.replay.record import BEGIN, STEP
@@ -25,16 +27,18 @@ _PARCEL_BYTES = 4 << 20
 class Spool:
     """A sink for one lane. One thread fills it, another takes `parcel` after `parcel` out of it.
 
-    Raises `ConfigError` for a folder that holds what belongs to another `run`.
+    Raises `ConfigError` for a folder that another process uses, or that holds what belongs to
+    another `run` or lane.
     """
 
     def __init__(self, root: Path, lane: int, interface: Interface, run: str) -> None:
         root.mkdir(parents=True, exist_ok=True)
-        _require_same_run(root / _RUN, run)
+        _require_same_run(root / _RUN, f"{run} {lane}")
+        self._lock = _locked(root)
         self._lane = lane  # of the run; the collector counts its own
         self.journal = Journal(root, lane, interface, KEEP_ALL)
         self._tail = Tail(self.journal)
-        self._ended = list(_rows(root / _EPISODES))
+        self._ended = _rows(root / _EPISODES)
         self._told = 0  # how many of them travel with the last parcel
         self._taken = 0  # steps up to the end of the last parcel
         self._drawn = self.journal.variations.read()
@@ -47,12 +51,14 @@ class Spool:
             self.journal.skip_to(received)  # they were collected elsewhere
         # Whether the learner heard of one that ends right there nobody knows; it hears again.
         self._ended = [row for row in self._ended if _end(row) >= received]
+        self._drawn = {step: drawn for step, drawn in self._drawn.items() if step >= received}
         return self.journal.steps
 
     # ------------------------------------------------------------- the collector's side
 
     def begin(self, lane: int, obs: Observation, variation: Mapping[str, float]) -> None:
-        self._drawn[self.journal.steps] = dict(variation)
+        with self._news:
+            self._drawn[self.journal.steps] = dict(variation)
         self.journal.begin(obs, variation)
         self._tell()
 
@@ -70,6 +76,11 @@ class Spool:
         self.journal.close()
         self._episodes.close()
 
+    def release(self) -> None:
+        """Another process may have the folder."""
+        self._tail.close()
+        os.close(self._lock)
+
     def _tell(self) -> None:
         with self._news:
             self._news.notify_all()
@@ -81,12 +92,20 @@ class Spool:
         with self._news:
             self._news.wait(timeout_s)
 
-    def seek(self, received: int) -> None:
-        """The next parcel follows the first `received` steps."""
-        self._tail.seek(received)
+    def seek(self, received: int, checksum: int) -> None:
+        """The next parcel follows the first `received` steps, the last of which has `checksum`.
+
+        Raises `ConfigError` where that step was collected by somebody else.
+        """
+        last = self._tail.seek(received)
+        if received > self.journal.steps or (last is not None and last.checksum != checksum):
+            raise ConfigError(
+                f"another process collected as actor {self._lane} meanwhile: the learner has other "
+                "steps than this one. Give each its own number: --actor NUMBER."
+            )
         self._taken, self._told = received, 0
 
-    def parcel(self, have: int) -> tuple[Parcel, list[bytes]]:
+    def parcel(self, weights_version: int) -> tuple[Parcel, list[bytes]]:
         """What was not taken yet, as much as fits; it may be nothing."""
         entries = list(self._entries())
         first = entries[0].first_step if entries else self._taken
@@ -96,8 +115,10 @@ class Spool:
         with self._news:
             ended = [row for row in self._ended if _end(row) <= self._taken]
             self._told = len(ended)
-        drawn = {str(step): self._drawn.get(step, {}) for step in begun}
-        parcel = Parcel(first_step=first, have=have, episodes=ended, variations=drawn)
+            drawn = {str(step): self._drawn.get(step, {}) for step in begun}
+        parcel = Parcel(
+            first_step=first, weights_version=weights_version, episodes=ended, variations=drawn
+        )
         return parcel, [entry.record for entry in entries]
 
     def received(self, steps: int) -> None:
@@ -106,11 +127,8 @@ class Spool:
         with self._news:
             del self._ended[: self._told]
             self._told = 0
-        for step in [step for step in self._drawn if step < steps]:
-            self._drawn.pop(step, None)
-
-    def stop_reading(self) -> None:
-        self._tail.close()
+            for step in [step for step in self._drawn if step < steps]:
+                del self._drawn[step]
 
     def _entries(self) -> Iterator[Entry]:
         size = 0
@@ -126,11 +144,23 @@ def _end(row: Mapping[str, Any]) -> int:
     return row["first_step"] + row["length"]
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> list[dict[str, Any]]:
     """Of the whole lines; `JsonLines` cuts the last one where a kill left it unfinished."""
-    if path.exists():
-        for line in path.read_text().split("\n")[:-1]:
-            yield json.loads(line)
+    if not path.exists():
+        return []
+    try:
+        return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+    except ValueError as error:
+        raise CorruptFileError(f"{path} has a line that is none: {error}.") from error
+
+
+def _locked(root: Path) -> int:
+    try:
+        return locked(root)
+    except BlockingIOError as error:
+        raise ConfigError(
+            f"{root} is in use by another actor. Give this one a folder of its own: --spool FOLDER."
+        ) from error
 
 
 def _require_same_run(path: Path, run: str) -> None:
@@ -138,6 +168,6 @@ def _require_same_run(path: Path, run: str) -> None:
         write_text(path, run)
     elif path.read_text() != run:
         raise ConfigError(
-            f"{path.parent} keeps what was collected for another run. Give this actor a folder of "
-            "its own: --spool FOLDER."
+            f"{path.parent} keeps what was collected for another run, or as another of its actors. "
+            "Give this one a folder of its own: --spool FOLDER."
         )

@@ -18,7 +18,7 @@ Address = tuple[str, int]
 # An actor speaks twice a second; who is silent for longer has gone, or its network has.
 SILENCE_S = 5.0
 _DIAL_S = 3.0
-_LARGEST = 1 << 30
+_LARGEST_BYTES = 1 << 30
 _HEADER = struct.Struct("<I")
 _TIMEVAL = struct.Struct("ll")
 
@@ -63,7 +63,7 @@ class Wire:
 
     def receive(self) -> Message:
         """Raises `OSError` for what is no message, too."""
-        whole = self._connection.recv_bytes(_LARGEST)
+        whole = self._connection.recv_bytes(_LARGEST_BYTES)
         try:
             place = _HEADER.size + _HEADER.unpack_from(whole)[0]
             data = json.loads(whole[_HEADER.size : place])

@@ -180,12 +180,12 @@ def test_without_a_learner_an_actor_gives_up_and_keeps_what_it_has(tmp_path):
         until(lambda: sent.error is not None)
         with pytest.raises(EnvWorkerError):
             sent.require_sound()
-    assert Actor(tmp_path / "spool").steps == 4
+    assert Actor(tmp_path / "spool").steps == 4, "the courier left the folder to others"
 
 
 def test_a_learner_whose_disk_is_full_says_so_and_the_actor_keeps_its_steps(tmp_path, monkeypatch):
-    def full(file, record, what, directory):
-        raise OutOfSpaceError("cannot write the replay")
+    def full(record, raw):
+        raise OSError(28, "No space left on device")
 
     actor, sink = Actor(tmp_path / "spool"), Kept()
     with learner(tmp_path) as (inbox, where), courier(actor, where) as sent:
@@ -194,15 +194,54 @@ def test_a_learner_whose_disk_is_full_says_so_and_the_actor_keeps_its_steps(tmp_
         with monkeypatch.context() as patch:
             # The spool writes through the same call: only the learner's thread meets the full disk.
             journal = inbox._intakes[LANE].journal
-            patch.setattr(journal, "append", lambda record: full(0, record, "", ""))
+            patch.setattr(journal, "append", full)
             actor.act(4)
             until(lambda: inbox._error is not None)
-            with pytest.raises(OutOfSpaceError):
+            with pytest.raises(OutOfSpaceError, match="they keep it until then"):
                 inbox.deliver(sink)
         inbox._error = None  # as a learner that was started again
         until(acknowledged(sent, 8))
         inbox.deliver(sink)
         assert sink.rewards == list(range(8))
+
+
+def test_what_goes_wrong_in_the_courier_is_told_to_the_collector(tmp_path, monkeypatch):
+    actor = Actor(tmp_path / "spool")
+
+    def broken(version):
+        raise RuntimeError("something that nobody foresaw")
+
+    with learner(tmp_path) as (_, where):
+        monkeypatch.setattr(actor.spool, "parcel", broken)
+        with courier(actor, where) as sent:
+            until(lambda: sent.error is not None)
+            with pytest.raises(RuntimeError, match="nobody foresaw"):
+                sent.require_sound()
+
+
+def test_who_connects_while_the_inbox_closes_is_not_served(tmp_path):
+    with learner(tmp_path) as (inbox, where):
+        link = socket.create_connection(where)
+        until(lambda: inbox._wires)
+        inbox.close()
+        link.settimeout(5.0)
+        while link.recv(4096):  # its question for the token, then the end
+            pass
+        link.close()
+        assert inbox.connected == set()
+
+
+def test_more_strangers_than_there_is_room_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("robot_rl.training.apart.inbox._STRANGERS", 2)
+    actor = Actor(tmp_path / "spool")
+    with learner(tmp_path) as (inbox, where):
+        links = [socket.create_connection(where) for _ in range(20)]
+        until(lambda: len(inbox._threads) > 0)
+        for link in links:
+            link.close()
+        with courier(actor, where) as sent:
+            actor.act(4)
+            until(acknowledged(sent, 4))
 
 
 def test_an_address_that_is_taken_or_none():

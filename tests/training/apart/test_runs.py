@@ -83,6 +83,25 @@ def test_a_killed_actor_and_a_killed_learner_cost_nothing(tmp_path):
     assert steps_on_disk(run) == metrics(run)[-1]["step"] >= 600
 
 
+def test_an_actor_that_outlived_its_learner_leaves_with_the_next_one(tmp_path):
+    run = tmp_path / "run"
+    arguments = ("train", *APART, "steps=100000", "actors.count=1", f"run_dir={run}")
+    first = Running(*arguments)
+    wait_for_steps(run, 40)
+    first.send_signal(signal.SIGKILL)
+    first.done()
+    (actor,) = actors_of(run)
+    told = told_steps(run)
+    second = Running(*arguments)
+    wait_for_steps(run, told + 40)
+    second.send_signal(signal.SIGINT)
+    done = second.done()
+    assert done.returncode == 0, done.stderr
+    assert "the same command continues" in done.stderr
+    psutil.wait_procs([actor], timeout=20.0)
+    assert actors_of(run) == []
+
+
 def test_a_run_on_a_robot_whose_actor_was_started_by_hand(tmp_path):
     """The arm and its cameras are the actor's; the learner opens nothing."""
     run, port = tmp_path / "run", 20_000 + os.getpid() % 20_000
