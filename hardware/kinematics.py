@@ -32,9 +32,9 @@ class Kinematics:
     """
 
     def __init__(self, arm: str) -> None:
-        import mujoco
+        from sim.arms import ARM_MODELS  # first: it chooses how MuJoCo draws
 
-        from sim.arms import ARM_MODELS
+        import mujoco  # isort: skip
 
         self.arm = ARM_MODELS.load(arm)
         self._mujoco = mujoco

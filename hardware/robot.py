@@ -3,19 +3,23 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hardware.arm import Arm, OwnScene
 from hardware.camera import Camera, CroppedCamera
+from hardware.camera_reader import CameraReader
+from hardware.cameras.straight import StraightCamera
 from hardware.drivers import ARMS, CAMERAS, load_driver
 from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.homing import Homing
 from hardware.limits import safety_limits
 from hardware.robot_env import RobotEnv, require_cameras
 from robot_rl.deploy.safety import SafetyFilter, StopLatch
+from robot_rl.envs.calibration import CameraCalibration
 from robot_rl.envs.registry import TaskConfig, camera_specs
 from robot_rl.envs.robot import RobotCamera, RobotConfig, SafetyConfig
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, UnknownNameError
 from robot_rl.types import CameraField, Interface, Scene
 
 
@@ -54,6 +58,28 @@ def make_env(task: TaskConfig, robot: RobotConfig) -> RobotEnv:
         )
         undo.pop_all()
     return env
+
+
+def open_arm_and_camera(robot: RobotConfig, camera: str) -> tuple[Arm, CameraReader]:
+    """Connected, to look and measure alone; whole frames as the driver sends them.
+
+    `camera` is one of the robot's, the first where it is empty. Raises as `make_env` does.
+    """
+    if not robot.present:
+        raise ConfigError(
+            "name the robot that is calibrated: robot=NAME of `robot-rl list robots`."
+        )
+    name = camera or next(iter(robot.cameras), "")
+    if name not in robot.cameras:
+        raise UnknownNameError("--camera", name, robot.cameras)
+    arm: Arm = load_driver(ARMS, robot.arm.driver, robot.arm.settings)
+    reader = CameraReader(_driver(arm, name, robot.cameras[name]))
+    with contextlib.ExitStack() as undo:
+        arm.connect()
+        undo.callback(arm.disconnect)
+        reader.start()
+        undo.pop_all()
+    return arm, reader
 
 
 def contract(task: TaskConfig, robot: RobotConfig) -> tuple[Interface, float]:
@@ -97,17 +123,22 @@ def _simulated(task: TaskConfig) -> tuple[Interface, float]:
 
 def _camera(arm: Any, field: CameraField, config: RobotCamera) -> Camera:
     """Sends what the policy's camera is made of, whatever the driver's own size is."""
-    if config.driver == "arm":
-        inner: Camera = _arms_camera(arm, field.name, config.settings)
-    else:
-        inner = load_driver(CAMERAS, config.driver, config.settings)
+    inner = _driver(arm, field.name, config)
     rate_hz = config.rate_hz or field.rate_hz
     if rate_hz < field.rate_hz:
         raise ConfigError(
             f"camera '{field.name}' gives {rate_hz:g} frames per second; the policy looks "
             f"{field.rate_hz:g} times. Raise robot.cameras.{field.name}.rate_hz."
         )
+    if config.calibration:
+        inner = StraightCamera(inner, CameraCalibration.load(Path(config.calibration)))
     return CroppedCamera(inner, field.name, *field.source_size, config.crop)
+
+
+def _driver(arm: Any, name: str, config: RobotCamera) -> Camera:
+    if config.driver == "arm":
+        return _arms_camera(arm, name, config.settings)
+    return load_driver(CAMERAS, config.driver, config.settings)
 
 
 def _arms_camera(arm: Any, name: str, settings: dict[str, Any]) -> Camera:

@@ -94,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     _episodes(commands)
     add_rewards(commands)
     _variation(commands)
+    _calibrate(commands)
     _launch(commands)
     listing = add_command(
         commands, "list", "list what can be named: tasks, agents, robots, settings ..."
@@ -303,6 +304,32 @@ def _variation(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action.add_argument("--camera", default="", help="default: the task's first")
         action.add_argument("--out", required=True, type=ending(".png"), metavar="FILE.png")
         action.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of train")
+
+
+def _calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    calibrate = add_command(
+        commands, "calibrate", "find a real camera's lens and place, from pictures of a board"
+    )
+    actions = calibrate.add_subparsers(dest="action", required=True, metavar="ACTION")
+    board = add_command(actions, "board", "a board to print")
+    board.add_argument("--out", required=True, type=ending(".png"), metavar="FILE.png")
+    record = add_command(actions, "record", "take pictures of it, with the tool's pose at each")
+    record.add_argument("--camera", default="", help="one of the task's; default: its first")
+    record.add_argument("--out", required=True, metavar="FOLDER")
+    record.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="robot=NAME, as of train")
+    solve = add_command(actions, "solve", "the lens, and with the poses where the camera is")
+    solve.add_argument("folder", help="of pictures; poses.jsonl has the tool's pose at each")
+    solve.add_argument(
+        "--mount",
+        default="none",
+        choices=("none", "base", "tool"),
+        help="base: it stands, and the tool holds the board; tool: the other way round",
+    )
+    solve.add_argument("--out", required=True, type=ending(".yaml"), metavar="FILE.yaml")
+    for action in (board, solve):
+        action.add_argument("--columns", type=int, default=7, help="squares of the board")
+        action.add_argument("--rows", type=int, default=5)
+        action.add_argument("--square-m", type=float, default=0.03, help="as measured")
 
 
 def _doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

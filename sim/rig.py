@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import mujoco
 import numpy as np
 
+from robot_rl.envs.calibration import CameraCalibration
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.errors import UnknownNameError
 from robot_rl.types import CameraField, Observation
@@ -116,3 +118,19 @@ def _place(model: mujoco.MjModel, spec: CameraSpec) -> None:
         model.cam_quat[index] = spec.quat
     if spec.fovy_deg:
         model.cam_fovy[index] = spec.fovy_deg
+    if spec.calibration:
+        _place_as_measured(model, index, CameraCalibration.load(Path(spec.calibration)))
+
+
+def _place_as_measured(model: mujoco.MjModel, index: int, measured: CameraCalibration) -> None:
+    """Where a calibration says that a real one is."""
+    model.cam_fovy[index] = measured.fovy_deg
+    if measured.mount == "base":
+        model.cam_bodyid[index] = 0
+        model.cam_pos[index], model.cam_quat[index] = measured.pos_m, measured.drawn_quat
+    elif measured.mount == "tool":
+        tcp = model.site("tcp")
+        model.cam_bodyid[index] = model.site_bodyid[tcp.id]
+        tool = np.array(tcp.pos), np.array(tcp.quat)
+        seat = np.array(measured.pos_m), np.array(measured.drawn_quat)
+        mujoco.mju_mulPose(model.cam_pos[index], model.cam_quat[index], *tool, *seat)

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from hardware.calibration.pictures import Pictures
 from robot_rl.cli import main
 from robot_rl.episodes.folder import EpisodesFolder
 from robot_rl.types import Interface
@@ -131,3 +132,19 @@ def test_a_robot_of_the_users_own_lies_beside_him(tmp_path, monkeypatch, capsys)
 
     robot = compose(["robot=my_arm"]).robot
     assert (robot.episode_s, robot.arm.driver) == (7.5, "sim")
+
+
+def test_pictures_are_taken_where_the_arm_stands(tmp_path, monkeypatch, capsys):
+    """For a calibration: one for every Enter, with the tool's pose."""
+    out = tmp_path / "pictures"
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n\nq\n\n"))
+    command = ["calibrate", "record", *ROBOT, "task.image_size=48", "--out", str(out)]
+    assert main(command) == 0
+    pictures = list(Pictures(out))
+    assert [picture.name for picture in pictures] == ["000.png", "001.png"]
+    for picture in pictures:
+        assert picture.image.std() > 5
+        assert picture.tool is not None
+        # The tool points down, somewhere over the table.
+        np.testing.assert_allclose(picture.tool[:3, 2], (0.0, 0.0, -1.0), atol=0.05)
+        assert 0.2 < picture.tool[0, 3] < 0.6

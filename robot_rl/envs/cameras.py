@@ -13,6 +13,7 @@ class CameraSpec:
 
     `height` and `width` 0 take the task's `image_size`, and `name` its key in `task.cameras`.
     `pos` (m) and `quat` (w, x, y, z) move a named camera of the model; empty keeps its pose.
+    `calibration` names a file of `robot-rl calibrate` in their place, and in that of `fovy_deg`.
     `rate_hz` 0 means every control step. A frame is handed out once it is `delay_s` old, the
     delay being drawn per episode from [`delay_low_s`, `delay_high_s`] and rounded up to control
     steps. `noise_std` is in grey levels. `crop` is (top, left, height, width) in pixels of a frame
@@ -27,6 +28,7 @@ class CameraSpec:
     pos: tuple[float, ...] = ()
     quat: tuple[float, ...] = ()
     fovy_deg: float = 0.0
+    calibration: str = ""
     delay_low_s: float = 0.0
     delay_high_s: float = 0.0
     noise_std: float = 0.0
@@ -42,6 +44,11 @@ class CameraSpec:
             raise ConfigError(f"{where}: needs 0 <= delay_low_s <= delay_high_s.")
         if len(self.pos) not in (0, 3) or len(self.quat) not in (0, 4):
             raise ConfigError(f"{where}: pos has 3 numbers and quat 4, or they are empty.")
+        if self.calibration and (self.pos or self.quat or self.fovy_deg):
+            raise ConfigError(
+                f"{where}: its calibration says where it is and how wide it sees; leave out pos, "
+                "quat and fovy_deg."
+            )
         if (self.source_height or self.source_width) and not self.crop:
             raise ConfigError(f"{where}: source_height and source_width are those of a crop.")
         source_height, source_width = self.source_size

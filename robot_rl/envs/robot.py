@@ -24,8 +24,10 @@ class RobotCamera(DriverConfig):
 
     `crop` (top, left, height, width) in pixels of the driver's frame, all of it if empty, is
     resized to the frame that the task's camera is made of. `rate_hz` 0 takes the driver's word.
+    `calibration` names a file of `robot-rl calibrate`: frames are straightened before they are cut.
     """
 
+    calibration: str = ""
     crop: tuple[int, ...] = ()
     rate_hz: float = 0.0
 

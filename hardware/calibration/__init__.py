@@ -1,0 +1,1 @@
+"""Lens and mount of a camera, from pictures of a ChArUco board."""
