@@ -300,6 +300,13 @@ def _variation(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     overlay.add_argument("--driver-settings", default="{}", metavar="JSON")
     overlay.add_argument("--share", type=float, default=0.4, help="of the simulated one")
     overlay.add_argument("--watch", action="store_true", help="write it anew until Ctrl-C")
+    fit = add_command(actions, "fit", "how a real arm moves, from episodes: ranges to train with")
+    fit.add_argument("folders", nargs="+", metavar="FOLDER", help="episodes of free motion")
+    fit.add_argument("--out", required=True, type=ending(".yaml"), metavar="FILE.yaml")
+    fit.add_argument("--seed", type=int, default=0)
+    fit.add_argument(
+        "--set", nargs="*", default=[], dest="overrides", metavar="KEY=VALUE", help="task, task.arm"
+    )
     for action in (grid, overlay):
         action.add_argument("--camera", default="", help="default: the task's first")
         action.add_argument("--out", required=True, type=ending(".png"), metavar="FILE.png")

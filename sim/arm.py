@@ -195,11 +195,15 @@ class Arm:
 
     def apply(self, action: np.ndarray) -> None:
         """Move for one control period. `action` in [-1, 1], as `action_fields`; 1 closes."""
+        self.command(action)
+        for _ in range(self.config.ticks):
+            self.tick()
+
+    def command(self, action: np.ndarray) -> None:
+        """What the ticks of one control period from now on shall carry out."""
         rates = self._rates * action
         fingers = () if self._grips else (0.0,)
         self.servo.command((*rates.tolist(), *fingers), 1.0 / self.config.control_rate_hz)
-        for _ in range(self.config.ticks):
-            self.tick()
 
     def tick(self) -> None:
         """`tick_s` of the servo and of physics."""

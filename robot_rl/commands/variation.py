@@ -12,6 +12,7 @@ import numpy as np
 
 from robot_rl.build.compose import compose
 from robot_rl.build.config import TrainConfig
+from robot_rl.commands import variation_fit
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.frames import cut
 from robot_rl.envs.registry import TaskConfig, camera_specs, open_env
@@ -23,7 +24,9 @@ _WATCH_S, _FRAME_TIMEOUT_S = 0.5, 5.0
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return {"grid": _grid, "overlay": _overlay}[arguments.action](arguments)
+    return {"grid": _grid, "overlay": _overlay, "fit": variation_fit.run}[arguments.action](
+        arguments
+    )
 
 
 def _grid(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ _NOT_BELOW_0 = (
     "mass",
     "gain",
     "damping",
+    "joint_friction_n_m",
     "action_delay_s",
     "action_noise",
     "camera_delay_s",
@@ -27,6 +28,7 @@ BEYOND_LOOKS = (
     "mass",
     "gain",
     "damping",
+    "joint_friction_n_m",
     "action_delay_s",
     "action_noise",
     "camera_delay_s",
@@ -66,6 +68,7 @@ class VariationConfig:
     mass: Range = _AS_BUILT
     gain: Range = _AS_BUILT  # of every servo
     damping: Range = _AS_BUILT  # of every joint
+    joint_friction_n_m: Range = _NOTHING  # dry, of every joint that a motor moves
     # How the commands arrive, and the pictures.
     action_delay_s: Range = _NOTHING  # rounded to control steps
     action_noise: Range = _NOTHING  # standard deviation, of an action's scale

@@ -1,6 +1,7 @@
-"""Friction, masses, servo gains and damping of a model."""
+"""Friction, masses, servo gains, damping and dry joints of a model."""
 
 import mujoco
+import numpy as np
 
 from robot_rl.envs.variation import VariationConfig
 from sim.variation.draw import Draw
@@ -24,6 +25,8 @@ class Physics:
             name: {array: getattr(model, array).copy() for array in _MULTIPLIED[name]}
             for name in varied
         }
+        self._dry = "joint_friction_n_m" in config.varied
+        self._motors, self._friction = _motors(model), model.dof_frictionloss.copy()
         # MuJoCo derives constants from the masses, and needs data of its own to do so.
         self._scratch = mujoco.MjData(model) if "mass" in varied else None
 
@@ -31,8 +34,17 @@ class Physics:
         for name, arrays in self._built.items():
             for array, built in arrays.items():
                 getattr(self._model, array)[:] = draw.scalars[name] * built
+        if self._dry:
+            more = draw.scalars["joint_friction_n_m"]
+            self._model.dof_frictionloss[self._motors] = self._friction[self._motors] + more
         if self._scratch is not None:
             _derive_constants(self._model, self._scratch)
+
+
+def _motors(model: mujoco.MjModel) -> np.ndarray:
+    """Degrees of freedom of the joints that actuators move."""
+    joints = model.actuator_trnid[:, 0][model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT]
+    return model.jnt_dofadr[joints]
 
 
 def _derive_constants(model: mujoco.MjModel, scratch: mujoco.MjData) -> None:

@@ -46,7 +46,7 @@ def test_the_simulated_camera_stands_where_the_calibration_says(tmp_path, name, 
         axes, at = tool.T @ axes, tool.T @ (at - data.site_xpos[tcp])
     quat = np.zeros(4)
     mujoco.mju_mat2Quat(quat, axes.ravel())
-    focal = 32.0 / np.tan(np.radians(model.cam_fovy[camera]) / 2)
+    focal = float(32.0 / np.tan(np.radians(model.cam_fovy[camera]) / 2))
     path = tmp_path / "camera.yaml"
     CameraCalibration(
         width=64,
