@@ -14,6 +14,7 @@ ARMS = Plugins(
     {
         "sim": "hardware.sim_driver:open_arm",
         "so101": "hardware.arms.so101:SO101",
+        "ros2_control": "robot_rl_nodes.ros2_control:Ros2ControlArm",
         "ur": "hardware.arms.ur:UniversalRobot",
         "xarm": "hardware.arms.xarm:XArm",
         "so101_leader": "hardware.arms.so101:open_leader",

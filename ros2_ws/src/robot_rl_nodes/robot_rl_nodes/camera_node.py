@@ -11,8 +11,8 @@ from std_msgs.msg import String
 
 from hardware.announced import camera_to_json
 from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
-from hardware.drivers import CAMERAS, load_driver, settings_of
 from hardware.cameras.opencv import OpenCVCamera
+from hardware.drivers import CAMERAS, load_driver, settings_of
 from robot_rl.errors import ConfigError
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.messages import ImageMessage, to_time
