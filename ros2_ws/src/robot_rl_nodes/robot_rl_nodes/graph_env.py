@@ -1,0 +1,286 @@
+"""The graph of nodes as a Gymnasium environment: who learns takes the policy node's place in it.
+
+Every action goes through the safety node, as the policy node's would; what comes back is what was
+really applied, and by whom: the policy, a human at the teleop node, or nobody.
+"""
+
+import contextlib
+import threading
+import time
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from gymnasium.envs.registration import EnvSpec
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import Bool, Header
+from std_srvs.srv import Trigger
+
+from hardware.announced import require_fit
+from hardware.camera import Frame
+from hardware.robot import contract
+from hardware.ros_messages import to_image, to_seconds
+from robot_rl.axes import Vector, moves
+from robot_rl.deploy.actions import ActionMap
+from robot_rl.deploy.supervisor import NOBODY, POLICY
+from robot_rl.envs.frames import cut
+from robot_rl.envs.registry import TaskConfig
+from robot_rl.envs.robot import RobotConfig
+from robot_rl.envs.spaces import action_space, observation_space
+from robot_rl.errors import ConfigError, HardwareError
+from robot_rl.types import Interface, Observation, Scene
+from robot_rl_nodes import graph
+from robot_rl_nodes.announced import await_camera, await_robot
+from robot_rl_nodes.applied import AppliedActions
+from robot_rl_nodes.commands import CommandPublisher
+from robot_rl_nodes.image_stream import ImageStream
+from robot_rl_nodes.messages import subscribe_state, to_time
+from robot_rl_nodes.observation import ObservationSlot, Taken
+
+_MAX_SKEW_S = 0.03
+_OBSERVATION_S = 2.0
+_CALL_S = 10.0
+_START_S = 30.0
+# Sooner than safety stops a moving policy for its silence: whoever pauses stands still.
+_QUIET_S, _CHECK_S = 0.12, 0.02
+_FILM_SIZE = 256
+
+
+def make_env(task: TaskConfig, robot: RobotConfig) -> "GraphEnv":
+    """`task` on the graph that runs; `robot.arm.settings` has `cameras`, their namespaces by name,
+    and whether it is `simulated`. Raises `ConfigError` or `HardwareError` before anything moves.
+    """
+    settings = dict(robot.arm.settings)
+    namespaces, simulated = settings.pop("cameras", {}), settings.pop("simulated", False)
+    if settings or (robot.success == "driver" and not simulated):
+        raise ConfigError(
+            "a robot with the driver 'graph' has the settings cameras and simulated; where it is no"
+            f" simulation, robot.success is person or reward_model, not {robot.success}."
+        )
+    interface, episode_s = contract(task, robot)
+    steps = round(episode_s * interface.control_rate_hz)
+    missing = [field.name for field in interface.cameras if field.name not in namespaces]
+    if missing:
+        raise ConfigError(
+            f"the graph's cameras are {', '.join(namespaces) or 'none'}; the task also looks "
+            f"through {', '.join(missing)}: robot.arm.settings.cameras.NAME=/NAMESPACE."
+        )
+    return GraphEnv(interface, steps, dict(namespaces), simulated, robot.success == "driver")
+
+
+class GraphEnv(gym.Env[Observation, np.ndarray]):
+    """To open it is the explicit word that arms safety and frees the policy's commands."""
+
+    def __init__(
+        self,
+        interface: Interface,
+        max_episode_steps: int,
+        namespaces: dict[str, str],
+        simulated: bool,
+        judges: bool,
+    ) -> None:
+        self.interface, self.max_episode_steps = interface, max_episode_steps
+        self.observation_space = observation_space(interface)
+        self.action_space = action_space(interface)
+        self.render_mode = "rgb_array"
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": interface.control_rate_hz}
+        self.spec = EnvSpec("graph", nondeterministic=True)
+        self.source = POLICY
+        self._simulated, self._judges = simulated, judges
+        self._steps = 0
+        self._stamp_s = 0.0
+        self._taken: Taken | None = None
+        self._position: Vector = ()
+        self._succeeded = self._latched = self._moving = False
+        self._sent_s = 0.0
+        self._sending = threading.Lock()
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self._node = Node("actor_node", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._leave)
+            self._join(namespaces)
+            self._arm_safety()
+            undo.pop_all()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Hold, bring the scene back, look. Raises `HardwareError` while safety is stopped."""
+        super().reset(seed=seed, options=options)
+        self._stand()
+        if self._simulated:
+            self._reset_scene(int(self.np_random.integers(2**31)) if seed is None else seed)
+        elif self._latched:
+            raise HardwareError(
+                f"safety is stopped. Remove the cause, call {graph.SAFETY_RESET}, and start again."
+            )
+        self._steps, self.source, self._succeeded = 0, POLICY, False
+        begun_s = time.time()
+        self._slot.begin_episode(begun_s)
+        self._activation.publish(Header(stamp=to_time(begun_s), frame_id="a new episode"))
+        return self._observe().obs, {"success": False}
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        source, self.source = self.source, POLICY
+        asked_s = self._stamp_s
+        self._send(self._map.command(action, self._position))
+        taken = self._observe()
+        applied, by = self._applied.by_whom(asked_s, taken.stamp_s, self._position)
+        self._steps += 1
+        success = self._succeeded if self._judges else None
+        fault = "safety stopped the arm" if self._latched else ""
+        by = NOBODY if fault else by
+        terminated = bool(success)
+        over = bool(fault) or self._steps >= self.max_episode_steps
+        info = {
+            "success": success,
+            "applied_action": applied.action,
+            "source": source if by == POLICY else by,
+            "fault": fault,
+            "stamp_s": taken.stamp_s,
+        }
+        return taken.obs, float(terminated), terminated, over and not terminated, info
+
+    def hold(self) -> np.ndarray:
+        """Stand still; the float32 action [A] that says so."""
+        self._stand()
+        return self._map.hold(self._position)
+
+    def scene(self) -> Scene:
+        """Nobody here knows it."""
+        return Scene()
+
+    def render(self) -> np.ndarray:  # type: ignore[override]
+        """uint8 [256, 256 * cameras, 3]: the newest frames side by side."""
+        assert self._taken is not None
+        frames = [self._taken.obs[field.key] for field in self.interface.cameras]
+        return np.hstack([cut(frame, (), _FILM_SIZE, _FILM_SIZE) for frame in frames])
+
+    def close(self) -> None:
+        with contextlib.ExitStack() as closing:
+            closing.callback(self._leave)
+            self._stand()
+            self._commands.flush()
+
+    # ------------------------------------------------------------------------- the graph
+
+    def _join(self, namespaces: dict[str, str]) -> None:
+        node, interface = self._node, self.interface
+        robot = await_robot(node)
+        fields = interface.cameras
+        require_fit(
+            interface, robot, {f.name: await_camera(node, namespaces[f.name]) for f in fields}
+        )
+        self._arm = robot.arm
+        self._map = ActionMap(interface, robot.arm.axes)
+        self._commands = CommandPublisher(node, graph.POLICY_TWIST, graph.POLICY_JOINTS, robot)
+        self._activation = node.create_publisher(Header, graph.POLICY_ACTIVATION, graph.COMMAND)
+        self._slot = ObservationSlot(interface, _MAX_SKEW_S)
+        self._applied = AppliedActions(self._map)
+        node.create_subscription(
+            DiagnosticArray, graph.SAFETY_STEP, self._applied.hear, graph.STATE
+        )
+        node.create_subscription(Bool, graph.ESTOP, self._hear_stop, graph.LATCHED)
+        if self._judges:
+            node.create_subscription(Bool, graph.SIM_SUCCESS, self._hear_success, graph.LATCHED)
+        for field in fields:
+            ImageStream(node, f"{namespaces[field.name]}/image_raw", partial(self._see, field.name))
+        subscribe_state(node, robot.arm, self._slot.state)
+        node.create_timer(_CHECK_S, self._fall_silent)
+        names = (graph.SAFETY_RESET, graph.ARM_RECOVER, graph.SIM_RESET)
+        self._triggers = {name: node.create_client(Trigger, name) for name in names}
+        self._seed = node.create_client(SetParameters, "/sim_robot_node/set_parameters")
+        self._executor.add_node(node)
+        self._thread.start()
+
+    def _leave(self) -> None:
+        self._executor.shutdown()
+        if self._thread.is_alive():
+            self._thread.join(_CALL_S)
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def _see(self, camera: str, message: Image) -> None:
+        with contextlib.suppress(HardwareError):  # safety stops for a picture that is none
+            image = to_image(message)
+            self._slot.frame(camera, Frame(image=image, stamp_s=to_seconds(message.header.stamp)))
+
+    def _hear_stop(self, message: Bool) -> None:
+        self._latched = message.data
+
+    def _hear_success(self, message: Bool) -> None:
+        self._succeeded |= message.data
+
+    def _observe(self) -> Taken:
+        """Raises `HardwareError` where cameras or arm fall silent."""
+        taken = self._slot.take(_OBSERVATION_S)
+        if taken is None:
+            self._stand()
+            raise HardwareError(
+                f"no observation for {_OBSERVATION_S:g} s: are the cameras and the arm alive?"
+            )
+        self._taken, self._stamp_s = taken, taken.stamp_s
+        self._position = self._arm.reading(taken.state).position
+        return taken
+
+    def _stand(self) -> None:
+        with self._sending:
+            self._moving = False
+            self._commands.hold(time.time())
+
+    def _send(self, command: Vector) -> None:
+        with self._sending:
+            self._moving = moves(self._arm.axes, command)
+            self._sent_s = time.monotonic()
+            self._commands.send(command, self._position, time.time())
+
+    def _fall_silent(self) -> None:
+        with self._sending:
+            if self._moving and time.monotonic() - self._sent_s > _QUIET_S:
+                self._moving = False
+                self._commands.hold(time.time())
+
+    def _reset_scene(self, seed: int) -> None:
+        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
+        request = SetParameters.Request(parameters=[ParameterMessage(name="seed", value=value)])
+        self._call(self._seed, request, "/sim_robot_node/set_parameters")
+        self._trigger(graph.SIM_RESET)
+        self._arm_safety()
+
+    def _arm_safety(self) -> None:
+        """A cause may last for a moment: the first pictures of a scene are on their way."""
+        self._trigger(graph.ARM_RECOVER)
+        until_s = time.monotonic() + _CALL_S
+        while True:
+            answer = self._call(
+                self._triggers[graph.SAFETY_RESET], Trigger.Request(), graph.SAFETY_RESET
+            )
+            if answer.success:
+                return
+            if time.monotonic() > until_s:
+                raise HardwareError(f"{graph.SAFETY_RESET} refused: {answer.message}.")
+            time.sleep(0.1)
+
+    def _trigger(self, name: str) -> None:
+        answer = self._call(self._triggers[name], Trigger.Request(), name)
+        if not answer.success:
+            raise HardwareError(f"{name} refused: {answer.message}")
+
+    def _call(self, client: Any, request: Any, name: str) -> Any:
+        if not client.wait_for_service(_START_S):
+            raise HardwareError(f"nobody offers {name}. Is its node running?")
+        answer = client.call(request, timeout_sec=_CALL_S)
+        if answer is None:
+            raise HardwareError(f"{name} did not answer within {_CALL_S:g} s.")
+        return answer
