@@ -1,7 +1,7 @@
 """Arms and cameras by name: the project's own, those that packages add, and any class by path."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from robot_rl.errors import ConfigError
@@ -27,22 +27,19 @@ CAMERAS = Plugins(
     {
         "opencv": "hardware.cameras.opencv:OpenCVCamera",
         "realsense": "hardware.cameras.realsense:RealSenseCamera",
+        "topic": "robot_rl_nodes.topic_camera:OwnTopicCamera",
     },
 )
 
 
-def load_driver(
-    kind: Plugins, driver: str, settings: Mapping[str, Any], also: Sequence[str] = ()
-) -> Any:
+def load_driver(kind: Plugins, driver: str, settings: Mapping[str, Any]) -> Any:
     """The driver of this name, or the class `package.module:Class`, made with `settings`.
 
-    `also` are names that the caller knows by itself, told where a name is unknown. Raises
-    `UnknownNameError` for a name that is not on offer, `ConfigError` where the driver cannot be
-    imported or does not take the settings.
+    Raises `UnknownNameError` for a name that is not on offer, `ConfigError` where the driver cannot
+    be imported or does not take the settings.
     """
-    forms = [*also, "package.module:Class"]
     try:
-        make = attribute(driver) if ":" in driver else kind.load(driver, forms)
+        make = attribute(driver) if ":" in driver else kind.load(driver, ["package.module:Class"])
         return make(**settings)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(

@@ -22,7 +22,7 @@ from robot_rl_nodes.topic_camera import TopicCamera
 
 _READ_TIMEOUT_S = 1.0
 _RETRY_S = 1.0
-_TOPIC = "topic"  # the driver that needs a node, so no plugin
+_TOPIC = "topic"  # here it needs no node of its own
 
 
 class CameraNode(Node):
@@ -70,7 +70,7 @@ class CameraNode(Node):
         elif driver == "opencv":
             inner = OpenCVCamera(source, name, rate_hz=rate_hz)
         else:
-            inner = load_driver(CAMERAS, driver, settings_of(settings), also=[_TOPIC])
+            inner = load_driver(CAMERAS, driver, settings_of(settings))
         return CroppedCamera(inner, name, height, width, _crop(crop))
 
     def leave(self) -> None:

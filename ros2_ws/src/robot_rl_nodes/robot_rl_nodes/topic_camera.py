@@ -1,7 +1,10 @@
 """Another driver's image topic as a `Camera`: to crop, resize and watch what it sends."""
 
 import threading
+from typing import Any
 
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -48,3 +51,53 @@ class TopicCamera:
             self._refused = ""
             self._newest = Frame(image=image, stamp_s=to_seconds(message.header.stamp))
             self._arrived.notify_all()
+
+
+class OwnTopicCamera:
+    """The same for a process that has no node: `robot.cameras.NAME.driver=topic`."""
+
+    def __init__(
+        self,
+        topic: str,
+        name: str = "camera",
+        height: int = 480,
+        width: int = 640,
+        rate_hz: float = 30.0,
+    ) -> None:
+        self._topic = topic
+        self.features = CameraFeatures(name=name, height=height, width=width, rate_hz=rate_hz)
+        self._camera: TopicCamera | None = None
+        self._context: Any = None
+
+    def connect(self) -> None:
+        """Whether anybody publishes is seen when it is read."""
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self._node = Node(f"{self.features.name}_ear", context=self._context)
+        self._camera = TopicCamera(self._node, self._topic, self.features)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def read(self, timeout_s: float) -> Frame:
+        """Raises `HardwareError` when none comes in time, or one of another size."""
+        if self._camera is None:
+            raise HardwareError(f"nobody listens to {self._topic} yet.")
+        frame = self._camera.read(timeout_s)
+        wanted = (self.features.height, self.features.width)
+        if frame.image.shape[:2] != wanted:
+            raise HardwareError(
+                f"{self._topic} sends {frame.image.shape[0]}x{frame.image.shape[1]} pixels, and "
+                f"{wanted[0]}x{wanted[1]} were announced: did its camera change its mode? Set "
+                "height and width."
+            )
+        return frame
+
+    def disconnect(self) -> None:
+        if self._camera is not None:
+            self._camera = None
+            self._executor.shutdown()
+            self._thread.join(2.0)
+            self._node.destroy_node()
+            rclpy.try_shutdown(context=self._context)
