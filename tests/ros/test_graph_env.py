@@ -27,7 +27,7 @@ ROBOT = RobotConfig(
 @pytest.fixture(scope="module")
 def nodes():
     with Graph() as made:
-        made.start("sim_robot_node", {"task": "arm/reach", "image_size": 64})
+        made.start("sim_robot_node", {"task": "arm/reach", "image_size": 64, "scene": True})
         camera = {"driver": "topic", "source": "/sim/front/image_raw", "rate_hz": 10.0}
         made.start("camera_node", {**camera, "width": 64, "height": 64}, namespace="/camera")
         made.start("safety_node", {"robot": "sim_arm", "cameras": ["/camera"]})
@@ -122,6 +122,25 @@ def test_a_human_takes_over_and_what_is_told_is_the_hands(env):
     for info in human[-3:]:
         # 6 mm in a period of 0.1 s, of 3 cm.
         np.testing.assert_allclose(info["applied_action"], (-0.2, 0.0, 0.0), atol=0.05)
+
+
+def test_a_simulated_human_drives_with_a_hand_of_its_own(env):
+    """Its expert's actions go the way of an operator's, dead-man and all, and reach the goal."""
+    env.reset(seed=8)
+    walk(env, (0.1, 0.0, 0.0), 2)
+    sources, done = [], False
+    while not done and len(sources) < 40:
+        scene = env.unwrapped.scene()
+        env.unwrapped.source = "human"
+        _, reward, terminated, truncated, info = env.step(scene.expert_action)
+        sources.append(info["source"])
+        done = terminated or truncated
+    assert terminated
+    assert reward == 1.0
+    assert sources.count("human") >= len(sources) - 2
+    env.reset(seed=9)
+    told = walk(env, (0.1, 0.0, 0.0), 3)[-1][-1]
+    assert told["source"] == "policy", "it handed back"
 
 
 def test_a_stop_ends_the_episode_and_a_scene_that_is_set_up_anew_goes_on(env):

@@ -29,6 +29,7 @@ def generate_launch_description():
         "arm": value("arm"),
         "image_size": value("image_size", int),
         "cameras": [*CAMERAS],
+        "scene": True,
     }
     return LaunchDescription(
         [

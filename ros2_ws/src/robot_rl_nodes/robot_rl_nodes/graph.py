@@ -34,6 +34,7 @@ DIAGNOSTICS = "/diagnostics"
 SIM_RESET = "/sim/reset"
 SIM_SUCCESS = "/sim/success"
 SIM_FAULT = "/sim/fault"
+SIM_SCENE = "/sim/scene"
 
 
 def _profile(reliability: ReliabilityPolicy, depth: int, latched: bool = False) -> QoSProfile:

@@ -21,7 +21,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
-from std_msgs.msg import Bool, Header
+from std_msgs.msg import Bool, Header, String
 from std_srvs.srv import Trigger
 
 from hardware.announced import require_fit
@@ -30,7 +30,7 @@ from hardware.robot import contract
 from hardware.ros_messages import to_image, to_seconds
 from robot_rl.axes import Vector, moves
 from robot_rl.deploy.actions import ActionMap
-from robot_rl.deploy.supervisor import NOBODY, POLICY
+from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY
 from robot_rl.envs.frames import cut
 from robot_rl.envs.registry import TaskConfig
 from robot_rl.envs.robot import RobotConfig
@@ -41,8 +41,9 @@ from robot_rl_nodes import graph
 from robot_rl_nodes.announced import await_camera, await_robot
 from robot_rl_nodes.applied import AppliedActions
 from robot_rl_nodes.commands import CommandPublisher
+from robot_rl_nodes.hand import Hand
 from robot_rl_nodes.image_stream import ImageStream
-from robot_rl_nodes.messages import subscribe_state, to_time
+from robot_rl_nodes.messages import scene_from_json, subscribe_state, to_time
 from robot_rl_nodes.observation import ObservationSlot, Taken
 
 _MAX_SKEW_S = 0.03
@@ -101,6 +102,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         self._position: Vector = ()
         self._succeeded = self._latched = self._moving = False
         self._sent_s = 0.0
+        self._scene = Scene()
         self._sending = threading.Lock()
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
@@ -134,7 +136,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         source, self.source = self.source, POLICY
         asked_s = self._stamp_s
-        self._send(self._map.command(action, self._position))
+        self._send(self._map.command(action, self._position), human=source == HUMAN)
         taken = self._observe()
         applied, by = self._applied.by_whom(asked_s, taken.stamp_s, self._position)
         self._steps += 1
@@ -158,8 +160,8 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         return self._map.hold(self._position)
 
     def scene(self) -> Scene:
-        """Nobody here knows it."""
-        return Scene()
+        """What a simulated robot tells of it; a real one tells nothing."""
+        return self._scene
 
     def render(self) -> np.ndarray:  # type: ignore[override]
         """uint8 [256, 256 * cameras, 3]: the newest frames side by side."""
@@ -186,18 +188,21 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         self._map = ActionMap(interface, robot.arm.axes)
         self._commands = CommandPublisher(node, graph.POLICY_TWIST, graph.POLICY_JOINTS, robot)
         self._activation = node.create_publisher(Header, graph.POLICY_ACTIVATION, graph.COMMAND)
+        self._hand = Hand(node, robot)
         self._slot = ObservationSlot(interface, _MAX_SKEW_S)
         self._applied = AppliedActions(self._map)
         node.create_subscription(
             DiagnosticArray, graph.SAFETY_STEP, self._applied.hear, graph.STATE
         )
         node.create_subscription(Bool, graph.ESTOP, self._hear_stop, graph.LATCHED)
+        if self._simulated:
+            node.create_subscription(String, graph.SIM_SCENE, self._hear_scene, graph.LATCHED)
         if self._judges:
             node.create_subscription(Bool, graph.SIM_SUCCESS, self._hear_success, graph.LATCHED)
         for field in fields:
             ImageStream(node, f"{namespaces[field.name]}/image_raw", partial(self._see, field.name))
         subscribe_state(node, robot.arm, self._slot.state)
-        node.create_timer(_CHECK_S, self._fall_silent)
+        node.create_timer(_CHECK_S, self._watch)
         names = (graph.SAFETY_RESET, graph.ARM_RECOVER, graph.SIM_RESET)
         self._triggers = {name: node.create_client(Trigger, name) for name in names}
         self._seed = node.create_client(SetParameters, "/sim_robot_node/set_parameters")
@@ -222,6 +227,9 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
     def _hear_success(self, message: Bool) -> None:
         self._succeeded |= message.data
 
+    def _hear_scene(self, message: String) -> None:
+        self._scene = scene_from_json(message.data)
+
     def _observe(self) -> Taken:
         """Raises `HardwareError` where cameras or arm fall silent."""
         taken = self._slot.take(_OBSERVATION_S)
@@ -236,20 +244,32 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
 
     def _stand(self) -> None:
         with self._sending:
-            self._moving = False
-            self._commands.hold(time.time())
+            self._hold()
 
-    def _send(self, command: Vector) -> None:
+    def _hold(self) -> None:
+        self._moving = False
+        self._hand.let_go()
+        self._commands.hold(time.time())
+
+    def _send(self, command: Vector, human: bool) -> None:
         with self._sending:
-            self._moving = moves(self._arm.axes, command)
             self._sent_s = time.monotonic()
+            if human:
+                if not self._hand.held:
+                    self._commands.hold(time.time())  # the policy stands back
+                self._moving = True
+                self._hand.drive(command, self._position)
+                return
+            self._hand.let_go()
+            self._moving = moves(self._arm.axes, command)
             self._commands.send(command, self._position, time.time())
 
-    def _fall_silent(self) -> None:
+    def _watch(self) -> None:
+        """Whoever pauses stands still, policy or hand, before safety would stop them."""
         with self._sending:
             if self._moving and time.monotonic() - self._sent_s > _QUIET_S:
-                self._moving = False
-                self._commands.hold(time.time())
+                self._hold()
+            self._hand.beat()
 
     def _reset_scene(self, seed: int) -> None:
         value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)

@@ -1,6 +1,7 @@
 """Between ROS messages and the library's types."""
 
 import array
+import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -16,6 +17,7 @@ from hardware.arm import ArmFeatures, ArmState
 from hardware.camera import CameraFeatures
 from hardware.ros_messages import StateAssembler, wire_name
 from robot_rl.axes import GRIPPER, Axis
+from robot_rl.types import Scene
 from robot_rl_nodes import graph
 
 _NS = 1_000_000_000
@@ -151,3 +153,16 @@ def to_diagnostics(
     array_message = DiagnosticArray(status=[status])
     array_message.header.stamp = to_time(stamp_s)
     return array_message
+
+
+def scene_to_json(scene: Scene) -> str:
+    expert = scene.expert_action
+    told = {**vars(scene), "expert_action": None if expert is None else expert.tolist()}
+    return json.dumps(told)
+
+
+def scene_from_json(text: str) -> Scene:
+    told = json.loads(text)
+    expert = told.pop("expert_action")
+    action = None if expert is None else np.array(expert, np.float32)
+    return Scene(expert_action=action, **told)

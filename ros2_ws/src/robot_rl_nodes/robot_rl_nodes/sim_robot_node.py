@@ -11,7 +11,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from hardware.camera import CameraFeatures
@@ -22,7 +22,7 @@ from robot_rl.envs.registry import DEFAULT_ARM, TaskConfig
 from robot_rl.errors import ConfigError
 from robot_rl_nodes import graph, urgency
 from robot_rl_nodes.arm_server import ArmServer
-from robot_rl_nodes.messages import ImageMessage
+from robot_rl_nodes.messages import ImageMessage, scene_to_json
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import run
 
@@ -70,6 +70,12 @@ class SimRobotNode(Node):
                 Image, f"/sim/{field.name}/image_raw", graph.IMAGE_OUT
             )
         self._success = self.create_publisher(Bool, graph.SIM_SUCCESS, graph.LATCHED)
+        told = parameters.flag(
+            "scene", False, "tell what the simulation knows, for simulated humans"
+        )
+        self._scene = (
+            self.create_publisher(String, graph.SIM_SCENE, graph.LATCHED) if told else None
+        )
         self.create_service(Trigger, graph.SIM_RESET, self._reset)
         self.create_service(Trigger, graph.SIM_FAULT, self._inject)
         self.server = ArmServer(self, SimulatedArm(self._world), parameters, rate_hz)
@@ -84,6 +90,10 @@ class SimRobotNode(Node):
         """On the world's thread: state first, so that it is there when the frames arrive."""
         self.server.publish_state(snapshot.state)
         self._success.publish(Bool(data=snapshot.success))
+        if self._scene is not None:
+            with self._world.lock:
+                scene = self._world.simulation.scene()
+            self._scene.publish(String(data=scene_to_json(scene)))
         if self._fault == "stop_camera":
             return
         stamp_s = snapshot.stamp_s + _JUMP_S * (self._fault == "jump_clock")
