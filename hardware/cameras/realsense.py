@@ -40,6 +40,13 @@ class RealSenseCamera:
         rs = _package()
         height, width, rate_hz = self._wanted
         config, pipeline = rs.config(), rs.pipeline()
+        found = [d.get_info(rs.camera_info.serial_number) for d in rs.context().devices]
+        if not found or (self._serial and self._serial not in found):
+            # The package would wait for a quarter of a minute.
+            raise HardwareError(
+                f"the RealSense '{self._serial or 'any'}' is not there. Plugged in here: "
+                f"{', '.join(found) or 'none'}."
+            )
         if self._serial:
             config.enable_device(self._serial)
         config.enable_stream(rs.stream.color, width, height, rs.format.rgb8, rate_hz)
@@ -47,11 +54,9 @@ class RealSenseCamera:
             profile = pipeline.start(config)
             self._settle(rs, profile.get_device())
         except RuntimeError as error:
-            found = [d.get_info(rs.camera_info.serial_number) for d in rs.context().devices]
             raise HardwareError(
-                f"the RealSense '{self._serial or 'any'}' does not send {width}x{height} at "
-                f"{rate_hz} Hz ({error}). Plugged in here: {', '.join(found) or 'none'}; a cable "
-                "of USB 2 has fewer modes."
+                f"the RealSense '{self._serial or found[0]}' does not send {width}x{height} at "
+                f"{rate_hz} Hz ({error}). On a cable of USB 2 it has fewer modes."
             ) from error
         self._pipeline = pipeline
 

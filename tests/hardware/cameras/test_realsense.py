@@ -57,7 +57,7 @@ def test_a_frame_keeps_its_pixels_and_its_time(software):
 def test_without_a_camera_it_says_what_is_there():
     camera = load_driver(CAMERAS, "realsense", {"serial": "012345678901", "height": 480})
     assert isinstance(camera, RealSenseCamera)
-    with pytest.raises(HardwareError, match=r"'012345678901' does not send.*Plugged in here: none"):
+    with pytest.raises(HardwareError, match=r"'012345678901' is not there. Plugged in here: none"):
         camera.connect()
     with pytest.raises(HardwareError, match="not connected"):
         camera.read(0.1)
