@@ -1,5 +1,6 @@
 """An arm that stops by itself when its commander falls silent."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -7,7 +8,7 @@ from enum import StrEnum
 
 from hardware.arm import Arm
 from robot_rl.axes import moves
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, HardwareError
 
 _CHECKS_PER_TIMEOUT = 10
 
@@ -64,7 +65,7 @@ class GuardedArm:
 
     def disable(self, reason: str = "disabled") -> None:
         with self._lock:
-            self._stop(ArmMode.DISABLED, reason)
+            self._stop_if_it_hears(ArmMode.DISABLED, reason)
 
     def command(self, command: Sequence[float] | None, duration_s: float) -> bool:
         """None holds, and so do rates of zero. False where the mode refuses commands."""
@@ -84,20 +85,21 @@ class GuardedArm:
         """Hold, and refuse commands until `recover`."""
         with self._lock:
             if self.mode != ArmMode.DISABLED:
-                self._stop(ArmMode.FAULT, reason)
+                self._stop_if_it_hears(ArmMode.FAULT, reason)
 
     def recover(self) -> None:
         with self._lock:
             self.arm.recover()
-            if self.mode == ArmMode.FAULT:
+            if self.mode != ArmMode.DISABLED:
                 self._stop(ArmMode.HOLDING, "recovered")
 
     def close(self) -> None:
-        self._closing.set()
-        self.disable("leaving")
-        if self._thread.is_alive():
-            self._thread.join(timeout=1.0)
-        self.arm.disconnect()
+        with contextlib.ExitStack() as closing:  # each, whatever becomes of the others
+            closing.callback(self.arm.disconnect)
+            self._closing.set()
+            self.disable("leaving")
+            if self._thread.is_alive():
+                self._thread.join(timeout=1.0)
 
     def _watch(self) -> None:
         while not self._closing.wait(self.timeout_s / _CHECKS_PER_TIMEOUT):
@@ -106,7 +108,7 @@ class GuardedArm:
                 taken = self._lock.acquire(timeout=0.02)
                 try:
                     if self._silent():
-                        self._stop(self._silence, "watchdog: commands ceased in motion")
+                        self._stop_if_it_hears(self._silence, "watchdog: commands ceased in motion")
                 finally:
                     if taken:
                         self._lock.release()
@@ -116,8 +118,15 @@ class GuardedArm:
         return self.mode == ArmMode.MOVING and late_s > 0
 
     def _stop(self, mode: ArmMode, reason: str) -> None:
-        self.arm.stop()
-        self._set(mode, reason)
+        try:
+            self.arm.stop()
+        finally:
+            self._set(mode, reason)
+
+    def _stop_if_it_hears(self, mode: ArmMode, reason: str) -> None:
+        """An arm whose line is gone is refused commands all the same, and watched on."""
+        with contextlib.suppress(HardwareError):
+            self._stop(mode, reason)
 
     def _set(self, mode: ArmMode, reason: str) -> None:
         changed, self.mode, self.reason = mode != self.mode, mode, reason

@@ -1,5 +1,6 @@
 """A robot as the same Gymnasium environment as a simulated task."""
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -140,11 +141,11 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
 
     def recover(self) -> None:
         """The explicit word after a stop. Raises `HardwareError` while its cause lasts."""
+        self._arm.recover()  # first: an arm in a fault tells nothing
         reading = self._features.reading(self._arm.arm.state())
         lasting = self.safety.lasting(reading, time.time())
         if lasting:
             raise HardwareError(f"the robot stays stopped: {', '.join(map(str, lasting))}.")
-        self._arm.recover()
         self.safety.latch.reset()
 
     def scene(self) -> Scene:
@@ -156,9 +157,10 @@ class RobotEnv(gym.Env[Observation, np.ndarray]):
         return np.hstack([cut(frame, (), _FILM_SIZE, _FILM_SIZE) for frame in self._film])
 
     def close(self) -> None:
-        for reader in self._readers.values():
-            reader.close()
-        self._arm.close()
+        with contextlib.ExitStack() as closing:  # the arm first, each whatever becomes of others
+            for reader in self._readers.values():
+                closing.callback(reader.close)
+            closing.callback(self._arm.close)
 
     def _require_sound(self) -> None:
         fault = self._fault("policy")

@@ -139,6 +139,8 @@ def _parameters(point: np.ndarray) -> Parameters:
 
 
 def _require_motion(tracks: Sequence[Track]) -> None:
+    if not all(np.isfinite(track.tcp_m).all() for track in tracks):
+        raise ConfigError("some of these episodes hold places that are no numbers (NaN).")
     ways = [float(np.ptp(track.tcp_m, axis=0).max()) for track in tracks]
     if not ways or max(ways) < 0.02:
         raise ConfigError(

@@ -18,12 +18,12 @@ STS3215 = 777
 _REPLY_S = 0.05
 _TRIES = 3
 _EVERY_SERVO = 0xFE
-_PING, _READ, _WRITE, _SYNC_READ, _SYNC_WRITE = 0x01, 0x02, 0x03, 0x82, 0x83
+_READ, _WRITE, _SYNC_READ, _SYNC_WRITE = 0x02, 0x03, 0x82, 0x83
 
 # The control table: address and bytes.
 MODEL, MIN_POSITION, MAX_POSITION = (3, 2), (9, 2), (11, 2)
 HOMING_OFFSET, OPERATING_MODE = (31, 2), (33, 1)
-TORQUE, ACCELERATION, GOAL, LOCK = (40, 1), (41, 1), (42, 2), (55, 1)
+TORQUE, GOAL = (40, 1), (42, 2)
 _STATE_AT, _STATE_BYTES = 56, 15  # position, speed, load, voltage, temperature ... current
 
 _FAULTS = {
@@ -94,11 +94,11 @@ class FeetechBus:
         data = value.to_bytes(register[1], "little")
         self._ask(servo, _WRITE, bytes([register[0]]) + data, 0)
 
-    def torque(self, on: bool) -> None:
-        """Of all; each is told even where another does not answer. Raises what the first of those
-        said."""
+    def torque(self, on: bool, ids: Sequence[int] | None = None) -> None:
+        """Of all, or of `ids`; each is told even where another does not answer. Raises what the
+        first of those said."""
         first: HardwareError | None = None
-        for servo in self._ids:
+        for servo in self._ids if ids is None else ids:
             try:
                 self.write(servo, TORQUE, int(on))
             except HardwareError as error:

@@ -14,7 +14,8 @@ _JOIN_S = 3.0
 class PolledArm:
     """A subclass opens, measures and shuts; here it is measured `rate_hz` times a second.
 
-    The first error ends the reading: the arm stands then, until `recover`.
+    The first error ends the reading. The arm is told to stand, where it still hears, and takes no
+    commands until `recover`.
     """
 
     def __init__(self, name: str, rate_hz: float) -> None:
@@ -38,8 +39,12 @@ class PolledArm:
         """Called with each, on the same thread."""
 
     def _shut(self) -> None:
-        """Whatever was opened. It may be gone."""
+        """Whatever was opened, wholly or half. It may be gone."""
         raise NotImplementedError
+
+    def _stand(self) -> None:
+        """Told at once, on the reading thread's last turn; `stop` may leave it to that thread."""
+        self.stop()
 
     def stop(self) -> None:
         raise NotImplementedError
@@ -48,10 +53,10 @@ class PolledArm:
 
     def connect(self) -> None:
         """Raises `HardwareError` where it does not answer, or is in a fault."""
-        self._open()
         try:
+            self._open()
             self._newest = self._measure()
-        except HardwareError:
+        except BaseException:
             self._shut()
             raise
         self._error = None
@@ -61,16 +66,21 @@ class PolledArm:
 
     def state(self) -> ArmState:
         """Raises `HardwareError` while the arm is in a fault, or gone."""
-        if self._error is not None:
-            raise self._error
+        self.require_sound()
         newest = self._newest
         if newest is None or time.time() - newest.stamp_s > _STALE_S:
             raise HardwareError(f"the arm {self._name} was not read for a while: is it connected?")
         return newest
 
+    def require_sound(self) -> None:
+        """Raises what ended the reading."""
+        if self._error is not None:
+            raise self._error
+
     def recover(self) -> None:
         """Connect anew where reading ended. Raises `HardwareError` while the cause lasts."""
-        if self._error is not None:
+        reads = self._thread is not None and self._thread.is_alive()
+        if self._error is not None or not reads:
             self._end()
             self._shut()
             self.connect()
@@ -91,10 +101,16 @@ class PolledArm:
             try:
                 self._newest = state = self._measure()
                 self._measured(state)
-            except HardwareError as error:
-                self._error = error
+            except Exception as error:  # whatever a package raises: nobody reads on in silence
+                self._error = self._told(error)
                 with contextlib.suppress(HardwareError):
-                    self.stop()  # where it still hears
+                    self._stand()
                 return
             due_s = max(due_s + self._period_s, time.monotonic())
             self._closing.wait(due_s - time.monotonic())
+
+    def _told(self, error: Exception) -> HardwareError:
+        """Without the frames of where it was raised, which would keep what they hold alive."""
+        if isinstance(error, HardwareError):
+            return HardwareError(str(error))
+        return HardwareError(f"the arm {self._name} told what nobody foresaw: {error!r}.")

@@ -9,6 +9,7 @@ from robot_rl.errors import HardwareError
 _PORT = 63352
 _ANSWER_S = 0.5
 _CLOSED = 255  # of a byte that counts from open
+_ACTIVE = 3
 
 
 class Robotiq:
@@ -19,18 +20,20 @@ class Robotiq:
         self._link: socket.socket | None = None
 
     def open(self) -> None:
-        """Activated; the fingers stay where they are."""
+        """Nothing moves: activation, which opens and closes it, is left to a person."""
         with self._line():
             self._link = socket.create_connection((self._address, _PORT), _ANSWER_S)
-        self._ask("SET ACT 1 GTO 1")
+        if self._ask("GET STA") != f"STA {_ACTIVE}":
+            raise HardwareError(
+                f"the gripper at {self._address} is not activated. Do it on the pendant, with its "
+                "fingers free: it opens and closes once."
+            )
+        # It goes to where it was told last: that is where it stands.
+        self._ask(f"SET POS {self._position()}")
+        self._ask("SET GTO 1")
 
     def opening_m(self) -> float:
-        answer = self._ask("GET POS")
-        try:
-            position = int(answer.removeprefix("POS "))
-        except ValueError as error:
-            raise HardwareError(f"the gripper answered '{answer}' to GET POS.") from error
-        return self._width_m * (1.0 - position / _CLOSED)
+        return self._width_m * (1.0 - self._position() / _CLOSED)
 
     def move(self, opening_m: float) -> None:
         share = min(max(opening_m / self._width_m, 0.0), 1.0)
@@ -40,6 +43,13 @@ class Robotiq:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+    def _position(self) -> int:
+        answer = self._ask("GET POS")
+        try:
+            return int(answer.removeprefix("POS "))
+        except ValueError as error:
+            raise HardwareError(f"the gripper answered '{answer}' to GET POS.") from error
 
     def _ask(self, text: str) -> str:
         with self._line():

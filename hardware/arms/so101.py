@@ -24,6 +24,7 @@ from robot_rl.errors import ConfigError, CorruptFileError, HardwareError
 JOINTS = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll")
 _GRIPPER = "gripper"
 _RAD_PER_COUNT = 2.0 * math.pi / 4096
+_POSITION_MODE = 0
 # The model's jaw joint from closed to wide open.
 _JAW_RAD = (-0.174533, 1.745329)
 
@@ -58,7 +59,10 @@ def read_calibration(path: Path) -> dict[str, Range]:
 
 
 def _range(tree: Mapping[str, int]) -> Range:
-    return Range(tree["id"], tree["homing_offset"], tree["range_min"], tree["range_max"])
+    made = Range(tree["id"], tree["homing_offset"], tree["range_min"], tree["range_max"])
+    if made.low >= made.high:
+        raise ValueError(f"servo {made.servo} has the range {made.low} to {made.high}")
+    return made
 
 
 class SO101(PolledArm):
@@ -102,6 +106,7 @@ class SO101(PolledArm):
     def command(self, command: Sequence[float], duration_s: float) -> None:
         if self._leads:
             raise HardwareError("this SO-101 leads: it is moved by hand, and takes no commands.")
+        self.require_sound()
         self._following.command(command, duration_s)
 
     def stop(self) -> None:
@@ -111,22 +116,19 @@ class SO101(PolledArm):
         """The arm goes limp: support it."""
         connected = self._thread is not None and self._error is None
         self._end()
-        if connected:
-            self._bus.torque(False)
-        self._shut()
+        try:
+            if connected:
+                self._bus.torque(False)
+        finally:
+            self._shut()
 
     # --------------------------------------------------------------------------- the bus
 
     def _open(self) -> None:
-        """After an overload the torque goes and comes back where the arm stands."""
         self._bus.open()
-        try:
-            self._require_calibrated()
-            self._set_up()
-            now = self._measure()
-        except HardwareError:
-            self._bus.close()
-            raise
+        self._require_calibrated()
+        self._set_up()
+        now = self._measure()
         self._following.begin(now.joint_pos_rad, now.gripper_m)
 
     def _shut(self) -> None:
@@ -140,6 +142,11 @@ class SO101(PolledArm):
                 self._bus.read(wanted.servo, feetech.MIN_POSITION),
                 self._bus.read(wanted.servo, feetech.MAX_POSITION),
             )
+            if self._bus.read(wanted.servo, feetech.OPERATING_MODE) != _POSITION_MODE:
+                raise HardwareError(
+                    f"the servo {wanted.servo} ({name}) is not in position mode: with torque it "
+                    "would turn by itself. Set it up with lerobot-calibrate."
+                )
             if found != wanted:
                 raise HardwareError(
                     f"the servo {wanted.servo} ({name}) holds offset {found.offset} and range "
@@ -149,23 +156,27 @@ class SO101(PolledArm):
                 )
 
     def _set_up(self) -> None:
-        """Limp first: a servo in overload lets go of it only so."""
-        self._bus.torque(False)
+        """Torque comes on where the arm stands, not where it was last told to go. A servo in a
+        fault goes limp first, for it lets go of an overload only so."""
         if self._leads:
+            self._bus.torque(False)
             return
         states = self._bus.states()
-        # Torque comes on where the arm stands, not where it was last told to go.
-        self._bus.goals({servo: state.position for servo, state in states.items()})
+        self._bus.torque(False, [servo for servo, state in states.items() if state.faults])
+        self._stand()
         self._bus.torque(True)
+
+    def _stand(self) -> None:
+        """Every servo's goal is where it is now."""
+        if not self._leads:
+            self._bus.goals({n: state.position for n, state in self._bus.states().items()})
 
     def _measured(self, state: ArmState) -> None:
         if not self._leads:
             self._bus.goals(self._goals(state))
 
     def _goals(self, state: ArmState) -> dict[int, int]:
-        joints, gripper_m = self._following.next(
-            state.joint_pos_rad, state.gripper_m, self._period_s
-        )
+        joints, gripper_m = self._following.next(state.joint_pos_rad, self._period_s)
         counts = {
             self._ranges[name].servo: self._ranges[name].count((rad - zero) * sign)
             for name, rad, zero, sign in zip(JOINTS, joints, self._zero, self._sign, strict=True)

@@ -8,6 +8,7 @@ package moves it on for ever, and takes its whole process down where the connect
 import contextlib
 import math
 import socket
+import struct
 import threading
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.arms.following import joint_axes, tcp_axes
+from hardware.arms.gripper_rate import GripperByRate
 from hardware.arms.polled import PolledArm
 from hardware.arms.robotiq import Robotiq
 from hardware.rotation import from_rotation_vector
@@ -29,6 +31,7 @@ JOINTS = (
     "wrist_3_joint",
 )
 _PROGRAMS, _CONNECT_S = 30003, 2.0
+_UNHEARD_MS = 200
 _VARIABLES = [
     "timestamp",
     "actual_q",
@@ -41,7 +44,8 @@ _VARIABLES = [
 ]
 _SILENCE_S = 0.15
 _RUNNING = 7
-# Of `safety_mode`: in the first two it moves.
+# Of `safety_mode`: where it may move, and the others by name.
+_SOUND = (1, 2)
 _SAFETY = {
     3: "a protective stop",
     4: "recovery mode",
@@ -51,13 +55,13 @@ _SAFETY = {
     8: "a violation",
     9: "a fault",
 }
-_GRIPPER_LEAST_M = 0.0005
 
 
 class UniversalRobot(PolledArm):
     """`address` is the controller's. `control` chooses the axes: `tcp` or `joints`.
 
-    `gripper_m` is how far each finger of a Robotiq opens from the middle; 0 has none.
+    `gripper_m` is how far each finger of a Robotiq opens from the middle; 0 has none. `mount_m` is
+    where its base stands in the task's frame (task.arm=ur5e has it at -0.2, 0, 0).
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class UniversalRobot(PolledArm):
         rate_hz: float = 125.0,
         acceleration_m_s2: float = 1.5,
         acceleration_rad_s2: float = 4.0,
+        mount_m: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> None:
         if control not in ("tcp", "joints"):
             raise ConfigError(f"control of a UR is '{control}'; it is tcp or joints.")
@@ -77,6 +82,8 @@ class UniversalRobot(PolledArm):
         if control == "joints":
             self._verb, self._acceleration = "speedj", acceleration_rad_s2
         self._gripper = Robotiq(address, gripper_m) if gripper_m else None
+        self._fingers = GripperByRate(gripper_m, self._gripper.move if self._gripper else _nothing)
+        self._mount_m = tuple(mount_m)
         self.features = ArmFeatures(
             name="ur",
             axes=tcp_axes() if control == "tcp" else joint_axes(JOINTS),
@@ -91,19 +98,17 @@ class UniversalRobot(PolledArm):
         self._receive: Any = None
         self._programs: socket.socket | None = None
         self._lock = threading.Lock()
-        self._stamp = self._fresh_s = 0.0
-        self._wished_m = self._sent_m = 0.0
-        self._gripper_rate, self._gripper_until_s = 0.0, 0.0
+        self._stamp = self._fresh_s = self._stamp_s = 0.0
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
+        self.require_sound()
         *motion, gripper_rate = command
         rates = ",".join(f"{rate:.6f}" for rate in motion)
+        self._fingers.command(gripper_rate, duration_s)
         self._run(f"{self._verb}([{rates}],{self._acceleration:g},{duration_s:.3f})")
-        self._gripper_rate = gripper_rate
-        self._gripper_until_s = time.monotonic() + duration_s
 
     def stop(self) -> None:
-        self._gripper_rate = 0.0
+        self._fingers.stop()
         self._run(f"stop{self._verb[-1]}({2 * self._acceleration:g})")
 
     def recover(self) -> None:
@@ -130,28 +135,29 @@ class UniversalRobot(PolledArm):
             raise MissingPackageError("ur-rtde", "pip install 'robot-rl[ur]'") from error
         try:
             with self._lock:
-                self._programs = socket.create_connection((self._address, _PROGRAMS), _CONNECT_S)
+                self._programs = _prompt(
+                    socket.create_connection((self._address, _PROGRAMS), _CONNECT_S)
+                )
             self._receive = rtde_receive.RTDEReceiveInterface(
                 self._address, 1.0 / self._period_s, _VARIABLES
             )
         except (OSError, RuntimeError) as error:
-            self._shut()
             raise HardwareError(
                 f"no controller of a UR answers at {self._address} ({error}). Is it switched on, "
                 "in this network, and in remote control?"
             ) from error
         if self._gripper is not None:
             self._gripper.open()
-            self._wished_m = self._sent_m = self._gripper.opening_m()
-        self._stamp, self._fresh_s = 0.0, time.monotonic()
+            self._fingers.begin(self._gripper.opening_m())
+        self._stamp, self._fresh_s, self._stamp_s = 0.0, time.monotonic(), time.time()
 
     def _measure(self) -> ArmState:
         source = self._receive
-        stamp_s = time.time()
         self._require_fresh(source)
         safety, mode = source.getSafetyMode(), source.getRobotMode()
-        if safety in _SAFETY or mode != _RUNNING:
-            what = _SAFETY.get(safety, f"robot mode {mode} (7 is running)")
+        if safety not in _SOUND or mode != _RUNNING:
+            told = f"safety mode {safety}, robot mode {mode} (7 is running)"
+            what = _SAFETY.get(safety, told)
             raise HardwareError(
                 f"the UR at {self._address} stands still: {what}. Remove the cause, then recover "
                 "it."
@@ -160,33 +166,25 @@ class UniversalRobot(PolledArm):
         return ArmState(
             joint_pos_rad=tuple(source.getActualQ()),
             joint_vel_rad_s=tuple(source.getActualQd()),
-            tcp_pos_m=tuple(pose[:3]),
+            tcp_pos_m=tuple(a + b for a, b in zip(pose[:3], self._mount_m, strict=True)),
             tcp_quat=from_rotation_vector(pose[3:]),
             tcp_vel_m_s=tuple(speed[:3]),
             tcp_rot_vel_rad_s=tuple(speed[3:]),
-            gripper_m=self._sent_m,
+            gripper_m=self._fingers.opening_m,
             force_n=math.dist(source.getActualTCPForce()[:3], (0.0, 0.0, 0.0)),
-            stamp_s=stamp_s,
+            stamp_s=self._stamp_s,
         )
 
     def _require_fresh(self, source: Any) -> None:
         """The package goes on telling the last values of a controller that has gone."""
         now_s, stamp = time.monotonic(), source.getTimestamp()
         if stamp != self._stamp:
-            self._stamp, self._fresh_s = stamp, now_s
+            self._stamp, self._fresh_s, self._stamp_s = stamp, now_s, time.time()
         if not source.isConnected() or now_s - self._fresh_s > _SILENCE_S:
             raise HardwareError(f"the UR at {self._address} went away.")
 
     def _measured(self, state: ArmState) -> None:
-        """The gripper is told where to be: its rate moves that place on."""
-        if self._gripper is None:
-            return
-        if time.monotonic() < self._gripper_until_s:
-            moved = self._wished_m + self._gripper_rate * self._period_s
-            self._wished_m = min(max(moved, 0.0), self.features.gripper_max_m)
-        if abs(self._wished_m - self._sent_m) > _GRIPPER_LEAST_M:
-            self._gripper.move(self._wished_m)
-            self._sent_m = self._wished_m
+        self._fingers.advance(self._period_s)
 
     def _release(self) -> None:
         """Raises `HardwareError` where the controller does not let go of a protective stop yet."""
@@ -219,3 +217,15 @@ class UniversalRobot(PolledArm):
             if self._programs is not None:
                 self._programs.close()
                 self._programs = None
+
+
+def _prompt(link: socket.socket) -> socket.socket:
+    """Nothing waits in it: a program that did not go out at once must never arrive."""
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return link
+
+
+def _nothing(opening_m: float) -> None:
+    """No gripper."""

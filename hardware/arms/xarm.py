@@ -16,6 +16,7 @@ from typing import Any
 
 from hardware.arm import ArmFeatures, ArmState
 from hardware.arms.following import joint_axes, tcp_axes
+from hardware.arms.gripper_rate import GripperByRate
 from hardware.arms.polled import PolledArm
 from hardware.arms.rates import Rates
 from hardware.rotation import from_roll_pitch_yaw
@@ -27,12 +28,14 @@ _ANSWER_S = 0.2
 _CONNECT_S = 5.0
 # The gripper counts from 0 (closed) to 850, and opens 86 mm.
 _GRIPPER_FULL, _GRIPPER_M = 850.0, 0.043
-_GRIPPER_LEAST_M = 0.0005  # is worth a message
-_READY, _STOPPED = 0, 4
+_READY, _PAUSED = 0, 3
 
 
 class XArm(PolledArm):
-    """`address` is the controller's, in numbers. `control` chooses the axes: `tcp` or `joints`."""
+    """`address` is the controller's, in numbers. `control` chooses the axes: `tcp` or `joints`.
+
+    `mount_m` is where its base stands in the task's frame.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class XArm(PolledArm):
         gripper: bool = True,
         rate_hz: float = 50.0,
         joint_limit_rad: float = 2 * math.pi,
+        mount_m: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> None:
         if control not in _MODES or joints not in (5, 6, 7):
             raise ConfigError(f"an xArm has 5, 6 or 7 joints ({joints}), and {control} is no mode.")
@@ -60,18 +64,18 @@ class XArm(PolledArm):
         self._api: Any = None
         self._lock = threading.Lock()
         self._rates = Rates()
-        self._wished_m = self._sent_m = 0.0
+        self._fingers = GripperByRate(_GRIPPER_M, self._grip)
+        self._mount_m = tuple(mount_m)
         self._clears = False
-        self._gripper_rate, self._gripper_until_s = 0.0, 0.0
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
+        self.require_sound()
         *motion, gripper_rate = command
+        self._fingers.command(gripper_rate, duration_s)
         self._send(motion, duration_s)
-        self._gripper_rate = gripper_rate
-        self._gripper_until_s = time.monotonic() + duration_s
 
     def stop(self) -> None:
-        self._gripper_rate = 0.0
+        self._fingers.stop()
         self._send([0.0] * (len(self.features.axes) - 1), 0.0)
 
     # ---------------------------------------------------------------------- the controller
@@ -111,13 +115,12 @@ class XArm(PolledArm):
                 ("its gripper", self._gripper_on()),
             ):
                 if code != 0:
-                    self._shut_api()
                     raise HardwareError(
                         f"the xArm at {self._address} refused {what} (code {code}). Is its "
                         "emergency stop released, and no other program in control?"
                     )
         self._rates = Rates()
-        self._wished_m = self._sent_m = self._opening_m()
+        self._fingers.begin(self._opening_m())
 
     def _require_sound(self) -> None:
         with self._lock:
@@ -125,7 +128,6 @@ class XArm(PolledArm):
                 self._api.clean_error()
             code, (error, _) = self._api.get_err_warn_code()
             if code or error:
-                self._shut_api()
                 raise HardwareError(_stopped(error))
 
     def _connected(self) -> Any:
@@ -170,23 +172,16 @@ class XArm(PolledArm):
         return _GRIPPER_M * float(counts) / _GRIPPER_FULL
 
     def _measure(self) -> ArmState:
-        with self._lock:
-            if self._api is None or not self._api.connected:
-                raise HardwareError(f"the xArm at {self._address} went away.")
-            stamp_s = time.time()
-            answers = (
-                self._api.get_position(is_radian=True),
-                self._api.get_servo_angle(is_radian=True),
-                self._api.get_err_warn_code(),
-                self._api.get_state(),
-            )
-        for code, _ in answers:
-            self._require(code, "to tell where it is")
-        pose, angles, (error, _), state = (answer for _, answer in answers)
-        if error or state == _STOPPED:
+        stamp_s = time.time()
+        state = self._ask("get_state")
+        error, _ = self._ask("get_err_warn_code")
+        if error or state >= _PAUSED:
             raise HardwareError(_stopped(error))
+        pose = self._ask("get_position", is_radian=True)
+        angles = self._ask("get_servo_angle", is_radian=True)
         joints = tuple(angles[: len(self.features.joint_names)])
-        pos_m = tuple(0.001 * part for part in pose[:3])
+        metres = (0.001 * part for part in pose[:3])
+        pos_m = tuple(a + b for a, b in zip(metres, self._mount_m, strict=True))
         quat = from_roll_pitch_yaw(*pose[3:])
         self._rates.update(stamp_s, joints, pos_m, quat)
         return ArmState(
@@ -196,21 +191,29 @@ class XArm(PolledArm):
             tcp_quat=quat,
             tcp_vel_m_s=self._rates.linear,
             tcp_rot_vel_rad_s=self._rates.turn,
-            gripper_m=self._sent_m,
+            gripper_m=self._fingers.opening_m,
             stamp_s=stamp_s,
         )
 
+    def _ask(self, what: str, **how: Any) -> Any:
+        """One question: a stop waits for no more than one. Raises at the first that is not
+        answered."""
+        with self._lock:
+            if self._api is None or not self._api.connected:
+                raise HardwareError(f"the xArm at {self._address} went away.")
+            code, answer = getattr(self._api, what)(**how)
+        self._require(code, "to tell where it is")
+        return answer
+
     def _measured(self, state: ArmState) -> None:
-        """The gripper is told where to be: its rate moves that place on."""
-        if self._gripper and time.monotonic() < self._gripper_until_s:
-            moved = self._wished_m + self._gripper_rate * self._period_s
-            self._wished_m = min(max(moved, 0.0), _GRIPPER_M)
-        if abs(self._wished_m - self._sent_m) > _GRIPPER_LEAST_M:
-            counts = _GRIPPER_FULL * self._wished_m / _GRIPPER_M
-            with self._lock:
-                code = self._api.set_gripper_position(counts, wait=False, wait_motion=False)
-            self._require(code, "to move its gripper")
-            self._sent_m = self._wished_m
+        if self._gripper:
+            self._fingers.advance(self._period_s)
+
+    def _grip(self, opening_m: float) -> None:
+        counts = _GRIPPER_FULL * opening_m / _GRIPPER_M
+        with self._lock:
+            code = self._api.set_gripper_position(counts, wait=False, wait_motion=False)
+        self._require(code, "to move its gripper")
 
     def _require(self, code: int, what: str) -> None:
         """1 says that it is in an error, which `_measure` tells of; 2 warns."""

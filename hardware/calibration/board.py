@@ -27,9 +27,9 @@ class Board:
     square_m: float = 0.03
 
     def __post_init__(self) -> None:
-        if min(self.columns, self.rows) < 3 or self.square_m <= 0:
+        if min(self.columns, self.rows) < 4 or self.square_m <= 0:
             raise ConfigError(
-                f"a board of {self.columns}x{self.rows} squares of {self.square_m} m: it needs 3x3 "
+                f"a board of {self.columns}x{self.rows} squares of {self.square_m} m: it needs 4x4 "
                 "of more than nothing."
             )
 
@@ -46,7 +46,10 @@ class Board:
         if numbers is None or len(numbers) < _LEAST_CORNERS:
             return None
         on_board, in_picture = self._made().matchImagePoints(corners, numbers)
-        return Seen(on_board.reshape(-1, 3), in_picture.reshape(-1, 2))
+        on_board = on_board.reshape(-1, 3)
+        if np.linalg.matrix_rank(on_board[:, :2] - on_board[0, :2], tol=1e-6) < 2:
+            return None  # in one row: they do not say how it is tilted
+        return Seen(on_board, in_picture.reshape(-1, 2))
 
     def _made(self) -> Any:
         words = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_250)

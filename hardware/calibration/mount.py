@@ -22,6 +22,8 @@ from robot_rl.errors import ConfigError
 
 _LEAST_PICTURES = 5
 _LEAST_TURN_RAD = 0.15  # about a second axis
+_WORST_PX = 3.0
+_AGREEMENTS = 5
 _ITERATIONS, _NUDGE = 30, 1e-6
 
 
@@ -39,12 +41,19 @@ def calibrate_mount(
         raise ConfigError(
             f"the board is seen well in {len(seen)} pictures, and {_LEAST_PICTURES} are needed."
         )
+    if not np.isfinite(np.array(tools)).all():
+        raise ConfigError("some of the tool's poses are no numbers (NaN).")
     known = [tool if mount == "base" else np.linalg.inv(tool) for tool in tools]
     _require_turned(known)
-    boards = [_board_pose(camera, each) for each in seen]
-    start = np.concatenate([_to_vector(pose) for pose in _closed_form(known, boards)])
+    start = _start(known, [_board_poses(camera, each) for each in seen])
     best = _least_squares(start, lambda vector: _residuals(camera, seen, known, vector))
     error = float(np.sqrt(2.0 * np.mean(np.square(_residuals(camera, seen, known, best)))))
+    if error > _WORST_PX:
+        raise ConfigError(
+            f"no place of the camera explains these pictures: the corners are {error:.1f} px off. "
+            "Is --mount right, was every pose taken when the arm stood, and did the board stay "
+            "where it was fixed?"
+        )
     pose = _to_pose(best[:6])
     return dataclasses.replace(
         camera,
@@ -66,10 +75,27 @@ def _require_turned(known: Sequence[np.ndarray]) -> None:
         )
 
 
-def _board_pose(camera: CameraCalibration, seen: Seen) -> np.ndarray:
+def _board_poses(camera: CameraCalibration, seen: Seen) -> list[np.ndarray]:
+    """Both that a flat board may have, the likelier first: from afar its mirror image fits, too."""
     lens = matrix_of(camera), np.array(camera.distortion)
-    _, turn, shift = cv2.solvePnP(seen.on_board_m, seen.in_picture_px, *lens)
-    return _to_pose(np.concatenate([turn.ravel(), shift.ravel()]))
+    _, turns, shifts, _ = cv2.solvePnPGeneric(
+        seen.on_board_m, seen.in_picture_px, *lens, flags=cv2.SOLVEPNP_IPPE
+    )
+    pairs = zip(turns, shifts, strict=True)
+    return [_to_pose(np.concatenate([turn.ravel(), shift.ravel()])) for turn, shift in pairs]
+
+
+def _start(known: Sequence[np.ndarray], boards: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """X and Y [12] in closed form, with the pose of every board that agrees with the others."""
+    chosen = [poses[0] for poses in boards]
+    for _ in range(_AGREEMENTS):
+        camera, board = _closed_form(known, chosen)
+        expected = [np.linalg.inv(camera) @ pose @ board for pose in known]
+        chosen = [
+            min(poses, key=lambda pose, e=e: float(np.abs(pose[:3, :3] - e[:3, :3]).sum()))
+            for poses, e in zip(boards, expected, strict=True)
+        ]
+    return np.concatenate([_to_vector(pose) for pose in _closed_form(known, chosen)])
 
 
 def _closed_form(

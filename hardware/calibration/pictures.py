@@ -33,7 +33,8 @@ class Pictures:
     def add(self, image: np.ndarray, state: ArmState) -> str:
         """The name under which it is kept. Raises `ConfigError` where it cannot be written."""
         self.root.mkdir(parents=True, exist_ok=True)
-        name = f"{len(self._names()):03d}.png"
+        numbers = [int(Path(each).stem) for each in self._names() if Path(each).stem.isdigit()]
+        name = f"{max(numbers, default=-1) + 1:03d}.png"
         if not cv2.imwrite(str(self.root / name), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
             raise ConfigError(f"{self.root / name} cannot be written.")
         lines = JsonLines(self.root / _POSES)

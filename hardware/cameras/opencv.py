@@ -13,13 +13,13 @@ class OpenCVCamera:
 
     def __init__(
         self,
-        source: str,
+        source: str | int,
         name: str = "camera",
         height: int = 480,
         width: int = 640,
         rate_hz: float = 30.0,
     ) -> None:
-        self._source = source
+        self._source = str(source)
         self._name = name
         self._wanted = (height, width, rate_hz)
         self._capture: cv2.VideoCapture | None = None

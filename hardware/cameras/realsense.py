@@ -8,8 +8,6 @@ import numpy as np
 from hardware.camera import CameraFeatures, Frame
 from robot_rl.errors import HardwareError, MissingPackageError
 
-_CLOCK_SLACK_S = 1.0
-
 
 class RealSenseCamera:
     """`serial` empty takes the only one. Exposure and white balance stay the camera's unless
@@ -52,13 +50,20 @@ class RealSenseCamera:
         config.enable_stream(rs.stream.color, width, height, rs.format.rgb8, rate_hz)
         try:
             profile = pipeline.start(config)
-            self._settle(rs, profile.get_device())
         except RuntimeError as error:
             raise HardwareError(
                 f"the RealSense '{self._serial or found[0]}' does not send {width}x{height} at "
                 f"{rate_hz} Hz ({error}). On a cable of USB 2 it has fewer modes."
             ) from error
         self._pipeline = pipeline
+        try:
+            self._settle(rs, profile.get_device())
+        except RuntimeError as error:
+            self.disconnect()
+            raise HardwareError(
+                f"the RealSense '{self._serial or found[0]}' does not take exposure_us="
+                f"{self._exposure_us:g}, white_balance_k={self._white_balance_k:g} ({error})."
+            ) from error
 
     def read(self, timeout_s: float) -> Frame:
         """Raises `HardwareError` when none comes in time."""
@@ -66,11 +71,11 @@ class RealSenseCamera:
             raise HardwareError(f"the RealSense '{self._name}' is not connected.")
         try:
             frame = self._pipeline.wait_for_frames(int(1000 * timeout_s)).get_color_frame()
+            return to_frame(frame)
         except RuntimeError as error:
             raise HardwareError(
                 f"the RealSense '{self._name}' gave no frame within {timeout_s:g} s: {error}."
             ) from error
-        return to_frame(frame)
 
     def disconnect(self) -> None:
         if self._pipeline is not None:
@@ -78,7 +83,10 @@ class RealSenseCamera:
             self._pipeline = None
 
     def _settle(self, rs: Any, device: Any) -> None:
-        """What is asked to be fixed, and what follows by itself."""
+        """What is asked to be fixed, and what follows by itself. Some have no sensor for colour
+        alone: they are asked only where something is fixed."""
+        if not (self._exposure_us or self._white_balance_k):
+            return
         sensor = device.first_color_sensor()
         for value, option, automatic in (
             (self._exposure_us, rs.option.exposure, rs.option.enable_auto_exposure),
@@ -91,10 +99,11 @@ class RealSenseCamera:
 
 
 def to_frame(frame: Any) -> Frame:
-    """A copy of a colour frame, with the system time of its exposure where the camera knows it."""
-    now_s, stamp_s = time.time(), frame.get_timestamp() / 1000.0
-    known = abs(now_s - stamp_s) < _CLOCK_SLACK_S  # else it is the camera's own clock
-    return Frame(image=np.array(frame.get_data(), np.uint8), stamp_s=stamp_s if known else now_s)
+    """A copy of a colour frame, with the system time of its exposure; a camera that counts by a
+    clock of its own has that at which it came."""
+    own = "hardware" in str(frame.get_frame_timestamp_domain())
+    stamp_s = time.time() if own else frame.get_timestamp() / 1000.0
+    return Frame(image=np.array(frame.get_data(), np.uint8), stamp_s=stamp_s)
 
 
 def _package() -> Any:

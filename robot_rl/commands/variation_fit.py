@@ -11,6 +11,7 @@ from robot_rl.episodes.folder import EpisodesFolder, StoredEpisode
 from robot_rl.errors import ConfigError
 from robot_rl.types import PROPRIO, TCP_POS, Interface, proprio_place
 
+_NEAR_M = 0.1
 _GRIPPER = "gripper_opening"
 _KEPT_BACK = 4  # every so many episodes one is not fitted, to say how good the fit is
 
@@ -38,10 +39,18 @@ def run(arguments: argparse.Namespace) -> int:
             f"the episodes have {wrong.pop()} actions, and {task.name} has "
             f"{len(arm.action_fields)}: name the task that they are of, --set task=NAME."
         )
+    low, high = np.array(arm.kind.workspace_low), np.array(arm.kind.workspace_high)
+    starts = np.array([track.tcp_m[0] for track in tracks])
+    if ((starts < low - _NEAR_M) | (starts > high + _NEAR_M)).any():
+        raise ConfigError(
+            f"some episodes begin outside the workspace of {arm.kind.name} ({low} to {high} m): "
+            "are the places told from another base? Set the driver's mount_m."
+        )
     fields = {field.name for field in arm.action_fields}
     replica = Replica(arm.kind, arm.config, arm.turns, "gripper" in fields)
     kept_back = tracks[_KEPT_BACK - 1 :: _KEPT_BACK]
     fitted = [track for i, track in enumerate(tracks) if (i + 1) % _KEPT_BACK]
+    simulation.close()
     found = fit(replica, fitted, arguments.seed)
     for name, value in found.parameters.items():
         low, high = found.ranges[name]

@@ -38,6 +38,9 @@ class CameraCalibration:
     def __post_init__(self) -> None:
         if min(self.width, self.height, self.fx, self.fy) <= 0:
             raise ConfigError("a calibration needs a size and focal lengths above 0.")
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion, *self.pos_m, *self.quat)
+        if not all(map(math.isfinite, numbers)) or not 0.9 < math.hypot(*self.quat) < 1.1:
+            raise ConfigError("a calibration's numbers are finite, and its quat of length 1.")
         if (len(self.distortion), len(self.pos_m), len(self.quat)) != (5, 3, 4):
             raise ConfigError("a calibration has 5 distortion, 3 pos_m and 4 quat numbers.")
 

@@ -68,7 +68,7 @@ class VariationConfig:
     mass: Range = _AS_BUILT
     gain: Range = _AS_BUILT  # of every servo
     damping: Range = _AS_BUILT  # of every joint
-    joint_friction_n_m: Range = _NOTHING  # dry, of every joint that a motor moves
+    joint_friction_n_m: Range = _NOTHING  # dry, of every hinge that a motor turns
     # How the commands arrive, and the pictures.
     action_delay_s: Range = _NOTHING  # rounded to control steps
     action_noise: Range = _NOTHING  # standard deviation, of an action's scale

@@ -42,9 +42,9 @@ class Physics:
 
 
 def _motors(model: mujoco.MjModel) -> np.ndarray:
-    """Degrees of freedom of the joints that actuators move."""
+    """Degrees of freedom of the hinges that actuators move; fingers that slide are none."""
     joints = model.actuator_trnid[:, 0][model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT]
-    return model.jnt_dofadr[joints]
+    return model.jnt_dofadr[joints[model.jnt_type[joints] == mujoco.mjtJoint.mjJNT_HINGE]]
 
 
 def _derive_constants(model: mujoco.MjModel, scratch: mujoco.MjData) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hardware.arm import ArmFeatures, ArmState
 from hardware.guarded_arm import ArmMode, GuardedArm
 from robot_rl.axes import GRIPPER, TCP_LINEAR, Axis
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, HardwareError
 
 GO, STILL = (0.1, 0.0, 0.0, 0.0), (0.0,) * 4
 
@@ -125,3 +125,33 @@ def test_closing_holds_first(guarded):
 def test_a_watchdog_outside_its_range_is_refused():
     with pytest.raises(ConfigError, match=r"\[0.1, 0.2\]"):
         GuardedArm(PaperArm(), 0.5)
+
+
+def test_an_arm_that_cannot_hear_a_stop_is_refused_commands_and_watched_on():
+    """Its line is gone: the mode says so, the watchdog lives, and recovery ends in holding."""
+    arm = PaperArm()
+    guarded = GuardedArm(arm, 0.1)
+    guarded.start()
+    guarded.enable()
+    arm.stop = deaf
+    guarded.command((0.1, 0.0, 0.0, 0.0), 1.0)
+    deadline_s = time.monotonic() + 10.0
+    while guarded.mode != ArmMode.FAULT:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    assert not guarded.command((0.1, 0.0, 0.0, 0.0), 1.0)
+    del arm.stop
+    guarded.recover()
+    assert guarded.mode == ArmMode.HOLDING
+    assert guarded.command((0.1, 0.0, 0.0, 0.0), 1.0)
+    while guarded.mode != ArmMode.FAULT:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    closed = []
+    arm.stop, arm.disconnect = deaf, lambda: closed.append(True)
+    guarded.close()
+    assert closed == [True]
+
+
+def deaf():
+    raise HardwareError("the cable is out")

@@ -197,3 +197,25 @@ def test_gymnasiums_checker_finds_nothing(make):
         check_env(robot.env, skip_render_check=True, skip_close_check=True)
     robot.env.reset(seed=0)
     assert robot.env.render().shape == (256, 256, 3)
+
+
+def test_a_fault_of_the_arms_own_is_recovered_from(make):
+    """It tells nothing while it is in it: recovery comes first, then the question what lasts."""
+    robot = make()
+    robot.env.reset(seed=0)
+    state, told = robot.arm.state, []
+
+    def silent():
+        raise HardwareError("a protective stop")
+
+    def recover():
+        robot.arm.state = state
+        told.append("recovered")
+
+    robot.arm.state, robot.arm.recover = silent, recover
+    with pytest.raises(HardwareError, match="a protective stop"):
+        robot.env.step(np.zeros(3, np.float32))
+    robot.env.recover()
+    assert told == ["recovered"]
+    robot.env.reset(seed=1)
+    robot.env.step(np.zeros(3, np.float32))

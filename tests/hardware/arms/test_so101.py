@@ -38,7 +38,9 @@ CALIBRATION = {
 
 
 @pytest.fixture
-def bus():
+def bus(monkeypatch):
+    """Its servos answer by a thread of this process, which a busy machine may keep waiting."""
+    monkeypatch.setattr("hardware.arms.feetech._REPLY_S", 0.4)
     made = ServoBus(CALIBRATION)
     yield made
     made.unplug()
@@ -188,6 +190,60 @@ def test_an_overload_stops_it_and_recovers_where_it_stands(bus, connect):
     bus.servos[3].blocked = False
     time.sleep(0.1)
     assert abs(bus.servos[3].position - 1500.0) < 3
+
+
+def test_nothing_moves_on_after_an_error(bus, connect):
+    """A joint that lags behind its target when another one fails stays where it is."""
+    arm = connect(control="joints")
+    bus.servos[1].blocked = True
+    arm.command((1.0, 0.0, 0.0, 0.0, 0.0, 0.0), 1.0)
+    until(lambda: bus.servos[1].word(42) > bus.servos[1].position + 50)
+    bus.servos[3].error = 0x20
+    until(lambda: arm._error is not None)
+    at = bus.servos[1].position
+    bus.servos[1].blocked = False
+    time.sleep(0.3)
+    assert abs(bus.servos[1].position - at) < 3
+    with pytest.raises(HardwareError, match="overloaded"):
+        arm.command((1.0, 0.0, 0.0, 0.0, 0.0, 0.0), 1.0)
+
+
+def test_joints_beyond_the_models_limits_and_a_jaw_at_its_end_do_not_leap(bus, connect):
+    """Real ranges are wider than the model's: who stands there is only kept from going on."""
+    bus.servos[5].position = 4000.0  # 3.0 rad of wrist roll; the model ends at 2.84
+    bus.servos[6].position = 3565.0  # wide open
+    before = {number: servo.position for number, servo in bus.servos.items()}
+    arm = connect(control="joints")
+    arm.command((0.01, 0.0, 0.0, 0.0, 0.2, 0.0), 0.2)
+    time.sleep(0.4)
+    for number, servo in bus.servos.items():
+        assert abs(servo.position - before[number]) < 6, number
+    arm.command((0.0, 0.0, 0.0, 0.0, -0.5, 0.0), 0.3)
+    until(lambda: bus.servos[5].position < 3960)
+
+
+def test_a_stop_does_not_let_go_of_what_is_held(bus, connect):
+    arm = connect(control="joints")
+    bus.servos[6].blocked = True  # on something
+    for _ in range(10):
+        arm.command((0.0, 0.0, 0.0, 0.0, 0.0, -0.05), 0.2)
+        time.sleep(0.03)
+    squeezed = bus.servos[6].word(42)
+    assert squeezed < bus.servos[6].position - 50
+    arm.stop()
+    time.sleep(0.1)
+    assert bus.servos[6].word(42) <= squeezed + 5
+
+
+def test_a_servo_that_would_turn_by_itself_is_refused(bus, settings):
+    bus.servos[2].table[33] = 1
+    with pytest.raises(HardwareError, match=r"servo 2 \(shoulder_lift\) is not in position mode"):
+        SO101(**settings).connect()
+    assert set(bus.torque().values()) == {0}
+    bus.servos[2].table[33] = 0
+    other = SO101(**settings)
+    other.connect()  # the port was not left open
+    other.disconnect()
 
 
 def test_an_unplugged_bus_is_told_and_the_guard_faults(bus, settings, connect):

@@ -163,7 +163,8 @@ class Controller:
             with self.lock:
                 if words.startswith("SET POS "):
                     self.closed = int(words.split()[-1])
-                told = f"POS {self.closed}" if words == "GET POS" else "ack"
+                answers = {"GET POS": f"POS {self.closed}", "GET STA": "STA 3"}
+                told = answers.get(words, "ack")
             link.sendall(told.encode() + b"\n")
 
 

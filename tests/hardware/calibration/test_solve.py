@@ -126,7 +126,7 @@ def test_a_tool_that_turned_about_one_axis_says_too_little(lens, looks):
 
 def test_a_picture_without_the_board_and_a_board_that_is_none():
     assert BOARD.find(np.full((480, 640, 3), 128, np.uint8)) is None
-    with pytest.raises(ConfigError, match="3x3"):
+    with pytest.raises(ConfigError, match="4x4"):
         Board(columns=2)
 
 

@@ -32,11 +32,11 @@ def software():
     sensor.close()
 
 
-def inject(sensor, profile, image, stamp_ms):
+def inject(sensor, profile, image, stamp_ms, domain=rs.timestamp_domain.system_time):
     frame = rs.software_video_frame()
     frame.stride, frame.bpp, frame.frame_number = 3 * WIDTH, 3, 1
     frame.pixels, frame.timestamp = image, stamp_ms
-    frame.domain, frame.profile = rs.timestamp_domain.system_time, profile
+    frame.domain, frame.profile = domain, profile
     sensor.on_video_frame(frame)
 
 
@@ -49,7 +49,7 @@ def test_a_frame_keeps_its_pixels_and_its_time(software):
     np.testing.assert_array_equal(frame.image, image)
     assert frame.stamp_s == pytest.approx(taken_s, abs=1e-3)
     # A camera that counts from when it was switched on: then it is when the frame came.
-    inject(sensor, profile, image, 12_345.0)
+    inject(sensor, profile, image, 12_345.0, rs.timestamp_domain.hardware_clock)
     late = to_frame(queue.wait_for_frame(2000).as_video_frame())
     assert abs(time.time() - late.stamp_s) < 1.0
 

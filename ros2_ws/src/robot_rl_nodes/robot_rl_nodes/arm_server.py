@@ -17,6 +17,7 @@ from hardware.guarded_arm import ArmMode, GuardedArm
 from hardware.ros_messages import CommandReader, to_seconds
 from robot_rl.axes import moves
 from robot_rl.deploy.limits import acting_s
+from robot_rl.errors import HardwareError
 from robot_rl_nodes import graph
 from robot_rl_nodes.commander import Commander
 from robot_rl_nodes.messages import to_diagnostics, to_joint_state, to_pose, to_time, to_twist
@@ -99,7 +100,12 @@ class ArmServer:
             self._wrench.publish(wrench)
 
     def _tell_state(self) -> None:
-        self.publish_state(self.guarded.arm.state())
+        try:
+            state = self.guarded.arm.state()
+        except HardwareError as error:
+            self.guarded.fault(str(error))  # until /arm/recover, for which this node must live
+        else:
+            self.publish_state(state)
 
     def _joint_command(self, message: JointTrajectory, info: Mapping[str, Any]) -> None:
         if self._trusts(graph.ARM_JOINTS, info):

@@ -88,6 +88,12 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         simulated: bool,
         judges: bool,
     ) -> None:
+        self._period_s = 1.0 / interface.control_rate_hz
+        if self._period_s > _QUIET_S:
+            raise ConfigError(
+                f"the graph stands still after {_QUIET_S} s without a command, and a policy of "
+                f"{interface.control_rate_hz:g} Hz sends none for {self._period_s:g} s."
+            )
         self.interface, self.max_episode_steps = interface, max_episode_steps
         self.observation_space = observation_space(interface)
         self.action_space = action_space(interface)
@@ -100,7 +106,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         self._stamp_s = 0.0
         self._taken: Taken | None = None
         self._position: Vector = ()
-        self._succeeded = self._latched = self._moving = False
+        self._succeeded = self._undone = self._latched = self._stopped = self._moving = False
         self._sent_s = 0.0
         self._scene = Scene()
         self._sending = threading.Lock()
@@ -127,7 +133,8 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
             raise HardwareError(
                 f"safety is stopped. Remove the cause, call {graph.SAFETY_RESET}, and start again."
             )
-        self._steps, self.source, self._succeeded = 0, POLICY, False
+        self._steps, self.source = 0, POLICY
+        self._succeeded, self._undone, self._stopped = False, False, False
         begun_s = time.time()
         self._slot.begin_episode(begun_s)
         self._activation.publish(Header(stamp=to_time(begun_s), frame_id="a new episode"))
@@ -137,17 +144,19 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         source, self.source = self.source, POLICY
         asked_s = self._stamp_s
         self._send(self._map.command(action, self._position), human=source == HUMAN)
-        taken = self._observe()
+        # After a pause the frame at hand may show what was there before the command.
+        taken = self._observe(after_s=time.time() + 0.25 * self._period_s)
         applied, by = self._applied.by_whom(asked_s, taken.stamp_s, self._position)
         self._steps += 1
         success = self._succeeded if self._judges else None
-        fault = "safety stopped the arm" if self._latched else ""
+        fault = "safety stopped the arm" if self._stopped else ""
+        done = self._map.hold(self._position) if fault else applied.action
         by = NOBODY if fault else by
         terminated = bool(success)
         over = bool(fault) or self._steps >= self.max_episode_steps
         info = {
             "success": success,
-            "applied_action": applied.action,
+            "applied_action": done,
             "source": source if by == POLICY else by,
             "fault": fault,
             "stamp_s": taken.stamp_s,
@@ -223,16 +232,19 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
 
     def _hear_stop(self, message: Bool) -> None:
         self._latched = message.data
+        self._stopped |= message.data  # whoever armed it again: this episode was stopped
 
     def _hear_success(self, message: Bool) -> None:
-        self._succeeded |= message.data
+        """What is told before the scene was set up is of the episode before."""
+        self._undone |= not message.data
+        self._succeeded |= message.data and self._undone
 
     def _hear_scene(self, message: String) -> None:
         self._scene = scene_from_json(message.data)
 
-    def _observe(self) -> Taken:
+    def _observe(self, after_s: float = 0.0) -> Taken:
         """Raises `HardwareError` where cameras or arm fall silent."""
-        taken = self._slot.take(_OBSERVATION_S)
+        taken = self._slot.take(_OBSERVATION_S, after_s)
         if taken is None:
             self._stand()
             raise HardwareError(
@@ -286,7 +298,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
             answer = self._call(
                 self._triggers[graph.SAFETY_RESET], Trigger.Request(), graph.SAFETY_RESET
             )
-            if answer.success:
+            if answer.success and not self._latched:
                 return
             if time.monotonic() > until_s:
                 raise HardwareError(f"{graph.SAFETY_RESET} refused: {answer.message}.")

@@ -69,13 +69,13 @@ class ObservationSlot:
             self._proprio.begin_episode()
             self._first = True
 
-    def take(self, timeout_s: float) -> Taken | None:
-        """The newest observation, or None after `timeout_s`.
+    def take(self, timeout_s: float, after_s: float = -math.inf) -> Taken | None:
+        """The newest observation, exposed after `after_s`, or None after `timeout_s`.
 
         Raises `InterfaceMismatchError` where cameras or arm do not send what the policy takes.
         """
         with self._changed:
-            if not self._changed.wait_for(self._complete, timeout_s):
+            if not self._changed.wait_for(lambda: self._complete(after_s), timeout_s):
                 return None
             pace_s = self._pace_s()
             state = self._nearest(pace_s)
@@ -85,12 +85,12 @@ class ObservationSlot:
             first, self._first = self._first, False
             return Taken(obs, pace_s, state, first, self.episode)
 
-    def _complete(self) -> bool:
+    def _complete(self, after_s: float) -> bool:
         names = [camera.name for camera in self._interface.cameras]
         if any(name not in self._frames for name in names):
             return False
         pace_s = self._pace_s()
-        if pace_s < self._begun_s or not self._knows_arm(pace_s):
+        if pace_s < max(self._begun_s, after_s) or not self._knows_arm(pace_s):
             return False
         # Three quarters: a faster camera is thinned out, a jittering one is not.
         if abs(pace_s - self._taken_s) < 0.75 / self._interface.control_rate_hz:

@@ -39,7 +39,7 @@ _TOPICS = {
 }
 _POINTS = 4  # of a trajectory, a driver's period apart
 _FIRST_STATE_S = 10.0
-_OLDEST_S = 0.2
+_OLDEST_S = 0.2  # either way: a stamp from the future is no better
 _NS = 1_000_000_000
 
 
@@ -92,12 +92,14 @@ class Ros2ControlArm(PolledArm):
         self._twist: tuple[float, ...] = (0.0,) * 6
         self._twist_until_s = 0.0
         self._heard: JointState | None = None
+        self._at: dict[str, float] = {}  # every joint that was ever told of
         self._arrived = threading.Condition()
         self._rates = Rates()
-        self._before: list[float] = []  # targets of the trajectory before
+        self._before: list[float] = []  # targets a period ago
         self._closing_ros: Callable[[], None] = lambda: None
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
+        self.require_sound()
         self._following.command(command, duration_s)
         if self._interface == "twist":
             self._twist = tuple(command[:6])
@@ -106,6 +108,12 @@ class Ros2ControlArm(PolledArm):
     def stop(self) -> None:
         self._following.stop()
         self._twist = (0.0,) * 6
+
+    def _stand(self) -> None:
+        """The last word: no rate, and the places where the joints are."""
+        self.stop()
+        self._before = []
+        self._out.publish(self._message([self._at[name] for name in self._names]))
 
     # ------------------------------------------------------------------------- the graph
 
@@ -131,21 +139,32 @@ class Ros2ControlArm(PolledArm):
         thread.start()
         self._closing_ros = lambda: _close(executor, thread, node, context)
         with self._arrived:
-            if not self._arrived.wait_for(lambda: self._heard is not None, _FIRST_STATE_S):
-                self._shut()
+            if not self._arrived.wait_for(self._all_told, _FIRST_STATE_S):
+                missing = {*self._names, *self._finger()} - self._at.keys()
                 raise HardwareError(
-                    f"nothing on {self._states} within {_FIRST_STATE_S:g} s. Is the "
-                    "joint_state_broadcaster active, and ROS_DOMAIN_ID the robot's?"
+                    f"{self._states} did not tell of {', '.join(sorted(missing))} within "
+                    f"{_FIRST_STATE_S:g} s. Is the joint_state_broadcaster active, and "
+                    "ROS_DOMAIN_ID the robot's?"
                 )
         self._rates, self._before = Rates(), []
         state = self._measure()
         self._following.begin(state.joint_pos_rad, state.gripper_m)
 
+    def _finger(self) -> tuple[str, ...]:
+        return (self._gripper["joint"],) if self._gripper else ()
+
+    def _all_told(self) -> bool:
+        return self._heard is not None and {*self._finger()} <= self._at.keys()
+
     def _hear(self, message: JointState) -> None:
-        if set(self._names) <= set(message.name):
-            with self._arrived:
+        """The fingers may have a broadcaster of their own."""
+        if len(message.name) != len(message.position):
+            return
+        with self._arrived:
+            self._at = {**self._at, **dict(zip(message.name, message.position, strict=True))}
+            if set(self._names) <= set(message.name):
                 self._heard = message
-                self._arrived.notify_all()
+            self._arrived.notify_all()
 
     def _measure(self) -> ArmState:
         """Raises `HardwareError` where the newest state is old, as its stamp says."""
@@ -153,13 +172,12 @@ class Ros2ControlArm(PolledArm):
         assert message is not None
         stamp_s = to_seconds(message.header.stamp)
         age_s = time.time() - stamp_s
-        if age_s > _OLDEST_S:
+        if abs(age_s) > _OLDEST_S:
             raise HardwareError(
                 f"the newest of {self._states} is {age_s:.2f} s old: is the robot's driver alive, "
                 "and are the clocks of both machines the same?"
             )
-        at = dict(zip(message.name, message.position, strict=True))
-        joints = tuple(at[name] for name in self._names)
+        joints = tuple(self._at[name] for name in self._names)
         tool = self._kinematics.tool(joints, (0.0,) * len(joints))
         self._rates.update(stamp_s, joints, tool.pos_m, tool.quat)
         return ArmState(
@@ -169,17 +187,14 @@ class Ros2ControlArm(PolledArm):
             tcp_quat=tool.quat,
             tcp_vel_m_s=self._rates.linear,
             tcp_rot_vel_rad_s=self._rates.turn,
-            gripper_m=self._opening_m(at),
+            gripper_m=self._opening_m(self._at),
             stamp_s=stamp_s,
         )
 
     def _measured(self, state: ArmState) -> None:
-        joints, gripper_m = self._following.next(
-            state.joint_pos_rad, state.gripper_m, self._period_s
-        )
-        message = self._message(joints.tolist())
-        if message is not None:
-            self._out.publish(message)
+        joints, gripper_m = self._following.next(state.joint_pos_rad, self._period_s)
+        self._out.publish(self._message(joints.tolist()))
+        self._before = joints.tolist()
         if self._gripper:
             closed, opened = self._gripper["closed"], self._gripper["open"]
             share = gripper_m / self._kinematics.arm.gripper_max_m
@@ -201,21 +216,23 @@ class Ros2ControlArm(PolledArm):
     # ---------------------------------------------------------------- what is published
 
     def _trajectory(self, joints: list[float]) -> JointTrajectory:
-        """The target, and where it goes on to for a few periods: a controller joins such points
-        smoothly, and stands at the last where no more come."""
-        before = self._before or joints
-        self._before = joints
+        """The target, and where it goes on to for a few periods, though no longer than the command
+        lasts: a controller joins such points smoothly, and stands at the last."""
+        left_s, features = self._following.left_s, self.features
+        limits = features.joint_low_rad, features.joint_high_rad
+        before = self._before if left_s > 0.0 and self._before else joints
         step = [now - then for now, then in zip(joints, before, strict=True)]
-        points = [
-            [at + place * more for at, more in zip(joints, step, strict=True)]
-            for place in range(_POINTS)
-        ]
+        points = []
+        for place in range(_POINTS):
+            periods = min(place, int(left_s / self._period_s))
+            ahead = [at + periods * more for at, more in zip(joints, step, strict=True)]
+            points.append(_within(ahead, joints, *limits))
         return _trajectory_of(self._names, points, self._period_s)
 
     def _positions(self, joints: list[float]) -> Float64MultiArray:
         return Float64MultiArray(data=joints)
 
-    def _twist_now(self, joints: list[float]) -> TwistStamped | None:
+    def _twist_now(self, joints: list[float]) -> TwistStamped:
         """Rates while a command lasts, then zero: Servo keeps what it was told for a moment."""
         if time.monotonic() > self._twist_until_s:
             self._twist = (0.0,) * 6
@@ -226,14 +243,23 @@ class Ros2ControlArm(PolledArm):
         return message
 
     def _pose(self, joints: list[float]) -> PoseStamped:
-        """Where the tool is when the joints are at their targets."""
+        """Where the tool is when the joints are at their targets, from the arm's own base."""
         tool = self._kinematics.tool(joints, (0.0,) * len(joints))
+        mount_m = self._kinematics.arm.mount_m
         message = PoseStamped()
         message.header.frame_id, message.header.stamp = self._frame, to_time(time.time())
         at, turned = message.pose.position, message.pose.orientation
-        at.x, at.y, at.z = tool.pos_m
+        at.x, at.y, at.z = (a - b for a, b in zip(tool.pos_m, mount_m, strict=True))
         turned.w, turned.x, turned.y, turned.z = tool.quat
         return message
+
+
+def _within(
+    ahead: Sequence[float], now: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> list[float]:
+    """Not beyond a limit, unless `now` is."""
+    rows = zip(ahead, now, low, high, strict=True)
+    return [min(max(a, min(least, n)), max(most, n)) for a, n, least, most in rows]
 
 
 def _trajectory_of(
