@@ -150,7 +150,9 @@ def test_the_tool_moves_as_it_is_told_and_then_stands(robot, connect, interface)
 def test_the_pose_that_is_published_is_the_tools_and_moves_on(robot, connect):
     arm = connect("pose")
     until(lambda: robot.poses)
-    np.testing.assert_allclose(robot.poses[-1], arm.state().tcp_pos_m, atol=1e-6)
+    # From the arm's own base, which stands 20 cm behind the task's origin.
+    own = np.array(arm.state().tcp_pos_m) - (-0.2, 0.0, 0.0)
+    np.testing.assert_allclose(robot.poses[-1], own, atol=1e-6)
     arm.command((0.0, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0), 0.2)
     until(lambda: robot.poses[-1][2] > arm.state().tcp_pos_m[2] + 0.01)
 
@@ -187,6 +189,33 @@ def test_a_stop_and_a_driver_that_leaves_stand_where_they_are(robot, connect):
     at = robot.joints[0]
     time.sleep(0.3)
     assert abs(robot.joints[0] - at) < 0.2
+
+
+def test_a_stop_is_not_carried_on_backwards(robot, connect):
+    """After it the target falls back to where the joint is: that is no motion to go on with."""
+    arm = connect("trajectory", control="joints")
+    arm.command((1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), 5.0)
+    pan = robot.joints[0]
+    until(lambda: robot.joints[0] > pan + 0.2)
+    arm.stop()
+    at = robot.joints[0]
+    lowest = at
+    for _ in range(30):
+        time.sleep(0.01)
+        lowest = min(lowest, robot.joints[0])
+    assert lowest > at - 0.02
+
+
+def test_fingers_that_tell_nothing_are_not_taken_for_closed(robot, monkeypatch):
+    monkeypatch.setattr("robot_rl_nodes.ros2_control._FIRST_STATE_S", 1.0)
+    jaw = {
+        "topic": "/gripper_controller/joint_trajectory",
+        "joint": "other",
+        "closed": 1,
+        "open": 0,
+    }
+    with pytest.raises(HardwareError, match="did not tell of other"):
+        Ros2ControlArm("forward", "ur5e", gripper=jaw).connect()
 
 
 def test_states_that_stop_or_are_old_are_told_and_recovered_from(robot, connect):

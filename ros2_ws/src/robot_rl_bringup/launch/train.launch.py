@@ -15,6 +15,7 @@ ARGUMENTS = {
     "teleop": "also the web page for an operator",
 }
 DEFAULTS = {
+    "task": "arm/reach",
     "task_options": "{}",
     "arm": "primitive",
     "image_size": "64",
