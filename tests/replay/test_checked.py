@@ -74,6 +74,6 @@ def test_reading_copies_every_byte_once(count):
     size = len(file.getbuffer())
     place = 0
     while place < size:
-        assert LAYOUT._next(file, size - place) is not None
+        assert LAYOUT.next(file, size - place) is not None
         place = file.tell()
     assert file.copied == size
