@@ -41,6 +41,7 @@ _SMALL = (
     "actors.count=1",
 )
 _START_S = 90.0
+_IN_FLIGHT_S = 0.3  # what the dead actor had sent is written by then
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,14 @@ def recorded_bytes(run_dir: Path) -> int:
 
 
 def actor_of(run_dir: Path) -> psutil.Process:
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if "act" in words and any(word.startswith(f"--spool={run_dir}/") for word in words):
-            return process
+    """The one that runs, or will in a moment."""
+    deadline_s = time.monotonic() + _START_S
+    while time.monotonic() < deadline_s:
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if "act" in words and any(word.startswith(f"--spool={run_dir}/") for word in words):
+                return process
+        time.sleep(0.02)
     raise TimeoutError(f"no actor of {run_dir} runs")
 
 
@@ -111,8 +116,10 @@ def kills(count: int, run_dir: Path) -> tuple[list[Kill], list[int]]:
             time.sleep(rng.uniform(0.5, 2.5))
             victim = rng.choice(("actor", "learner"))
             before = steps_on_disk(run_dir)
+            began_s = time.monotonic()
             if victim == "actor":
                 actor_of(run_dir).kill()
+                time.sleep(_IN_FLIGHT_S)
                 size = recorded_bytes(run_dir)
             else:
                 running.kill()
@@ -120,7 +127,9 @@ def kills(count: int, run_dir: Path) -> tuple[list[Kill], list[int]]:
                 size = recorded_bytes(run_dir)
                 running = learner(run_dir, _SMALL)
                 listens(run_dir)
-            back_s = growth_s(run_dir, size)
+                began_s = time.monotonic()
+            growth_s(run_dir, size)
+            back_s = time.monotonic() - began_s
             after = steps_on_disk(run_dir)
             lost = sum(a != b for a, b in zip(before, after, strict=False))
             found.append(Kill(victim, lost + max(0, len(before) - len(after)), back_s))
