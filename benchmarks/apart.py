@@ -139,15 +139,15 @@ def kills(count: int, run_dir: Path) -> tuple[list[Kill], list[int]]:
     return found, steps_on_disk(run_dir)
 
 
-def rate(run_dir: Path, seconds: float) -> list[float]:
-    """Times at which actions were sent to a robot in real time, while a learner learned from
-    pixels in a process of its own."""
+def rate(run_dir: Path, seconds: float) -> list[tuple[float, bool]]:
+    """When actions were sent to a robot in real time, and whether each was an episode's first,
+    while a learner learned from pixels in a process of its own."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     robot = ("robot=sim_arm", "task=arm/lift", "agent=drqv2", "agent.seed_steps=50")
     apart = ("actors.count=1", "actors.where=elsewhere", f"actors.address={address}")
     running = learner(run_dir, [*_QUIET, *robot, *apart, "steps=1000000", "replay_ratio=4"])
-    sent: list[float] = []
+    sent: list[tuple[float, bool]] = []
     try:
         while not (run_dir / "token").exists():
             time.sleep(0.05)
@@ -158,7 +158,8 @@ def rate(run_dir: Path, seconds: float) -> list[float]:
         send = envs.send
 
         def noted(*arguments: object) -> None:
-            sent.append(time.monotonic())
+            first = acting._collector._episodes[0].length == 0
+            sent.append((time.monotonic(), first))
             send(*arguments)  # type: ignore[arg-type]
 
         envs.send = noted  # type: ignore[method-assign]
@@ -170,10 +171,10 @@ def rate(run_dir: Path, seconds: float) -> list[float]:
     return sent
 
 
-def period_errors_ms(sent: Sequence[float], period_s: float = 0.1) -> np.ndarray:
+def period_errors_ms(sent: Sequence[tuple[float, bool]], period_s: float = 0.1) -> np.ndarray:
     """Within episodes: between them the scene is set up."""
-    periods = np.diff(sent)
-    return 1e3 * np.abs(periods[periods < 5 * period_s] - period_s)
+    times, firsts = np.array([at for at, _ in sent]), np.array([first for _, first in sent])
+    return 1e3 * np.abs(np.diff(times)[~firsts[1:]] - period_s)
 
 
 def idle_share(run_dir: Path, seconds: float) -> float:
