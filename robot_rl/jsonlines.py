@@ -2,9 +2,11 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from robot_rl.errors import CorruptFileError
 
 
 class JsonLines:
@@ -20,6 +22,22 @@ class JsonLines:
 
     def close(self) -> None:
         self._file.close()
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of `path`, none where it is not there. A line that a kill cut short is left out.
+
+    Raises `CorruptFileError` for damage anywhere else.
+    """
+    text = path.read_text() if path.exists() else ""
+    for line in text.split("\n")[:-1]:
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise CorruptFileError(f"{path} has a line that is none: {line!r}") from error
+        if not isinstance(row, dict):
+            raise CorruptFileError(f"{path} has a line that is none: {line!r}")
+        yield row
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -1,6 +1,5 @@
 """A folder of pictures of a board, with the tool's pose at which each was taken."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ import numpy as np
 from hardware.arm import ArmState
 from hardware.rotation import rotation_vector
 from robot_rl.errors import ConfigError, CorruptFileError
-from robot_rl.jsonlines import JsonLines
+from robot_rl.jsonlines import JsonLines, read_json_lines
 
 _POSES = "poses.jsonl"
 
@@ -60,10 +59,8 @@ class Pictures:
 
     def _poses(self) -> dict[str, np.ndarray]:
         path = self.root / _POSES
-        if not path.exists():
-            return {}
+        rows = read_json_lines(path)
         try:
-            rows = [json.loads(line) for line in path.read_text().splitlines() if line]
             return {row["picture"]: _pose(row["pos_m"], row["quat"]) for row in rows}
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"{path} has a line that is no pose: {error!r}.") from error

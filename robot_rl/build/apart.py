@@ -62,7 +62,7 @@ def _crew(config: TrainConfig, folder: Path, token: Path, address: Address) -> C
     spools = [folder / f"{actor:02d}" for actor in range(actors.count)]
     commands = [
         [
-            *(sys.executable, "-m", "robot_rl.cli", "act", written(address)),
+            *("act", written(address)),
             *(f"--actor={actor}", f"--token={token}", f"--spool={spool}"),
             f"--patience-s={actors.patience_s:g}",
         ]
@@ -72,7 +72,8 @@ def _crew(config: TrainConfig, folder: Path, token: Path, address: Address) -> C
         from robot_rl.launching.ray_actors import RayCrew
 
         return RayCrew(commands, token.read_bytes(), actors.ray_address, actors.cpus)
-    return LocalCrew(commands, [spool.with_suffix(".log") for spool in spools])
+    here = [[sys.executable, "-m", "robot_rl.cli", *command] for command in commands]
+    return LocalCrew(here, [spool.with_suffix(".log") for spool in spools])
 
 
 def _kept(path: Path, fresh: str) -> str:
@@ -84,11 +85,7 @@ def _kept(path: Path, fresh: str) -> str:
 
 def _secret(path: Path) -> bytes:
     if not path.exists():
-        partial = path.with_name(".token.partial")
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600)
-        partial.write_text(secrets.token_hex(32))
-        partial.rename(path)
+        write_text(path, secrets.token_hex(32), mode=0o600)
     return read_token(path)
 
 

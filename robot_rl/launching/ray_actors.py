@@ -10,12 +10,14 @@ from typing import Any
 
 from robot_rl.errors import EnvWorkerError
 from robot_rl.launching.ray_cluster import connected
+from robot_rl.training.run import write_text
 
 _LEAVE_S = 20.0
 
 
 class RayCrew:
-    """Each of `commands` as a task that Ray starts anew elsewhere where its node is lost.
+    """Each of `commands` (the words after `robot-rl`) as a task that Ray starts anew elsewhere where
+    its node is lost.
 
     What an actor had not sent when its node was lost is lost with it. The cluster keeps strangers
     out by its own token, RAY_AUTH_MODE=token.
@@ -63,10 +65,9 @@ def carry_out(command: Sequence[str], token: bytes) -> str:
     """
     with tempfile.TemporaryDirectory() as folder:
         secret = Path(folder) / "token"
-        secret.touch(mode=0o600)
-        secret.write_bytes(token)
+        write_text(secret, token.decode(), mode=0o600)
         own = [f"--token={secret}" if word.startswith("--token=") else word for word in command]
-        return _run(["-m", "robot_rl.launching.process", str(os.getpid()), *own[3:]])
+        return _run(["-m", "robot_rl.launching.process", str(os.getpid()), *own])
 
 
 def _run(arguments: Sequence[str]) -> str:

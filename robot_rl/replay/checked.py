@@ -33,6 +33,10 @@ class Layout:
         rest = self.meta.pack(*meta) + payload
         return _PREFIX.pack(self.magic, len(payload), zlib.crc32(rest)) + rest
 
+    def checksum(self, record: bytes) -> int:
+        """That of a whole record, as it was written."""
+        return _PREFIX.unpack_from(record)[2]
+
     def unpack(self, record: bytes) -> tuple[tuple[Any, ...], bytes]:
         """(meta, payload) of one whole record. Raises `ValueError` for anything else."""
         file = io.BytesIO(record)

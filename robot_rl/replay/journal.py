@@ -5,7 +5,6 @@ An operator's wish to record an episode again is a record, too: nothing is ever 
 
 import itertools
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -40,7 +39,6 @@ class Journal:
         # Of the segment that is being written, so that whoever reads behind never sees half a
         # record: where it is, and how much of it is whole.
         self._whole: tuple[Path | None, int] = (None, 0)
-        self.checksum = 0  # of the last step's payload
 
     @property
     def steps(self) -> int:
@@ -56,10 +54,10 @@ class Journal:
         self._append(encode(STEP, step, next_obs, self._interface))
         self._steps += 1
 
-    def append(self, record: bytes, raw: Raw) -> None:
-        """A record that another journal of this lane wrote, and what it holds."""
+    def append(self, record: bytes, kind: int) -> None:
+        """A record of this `kind` that another journal of this lane wrote."""
         self._append(record)
-        self._count(raw)
+        self._steps += kind == STEP
 
     def discard(self) -> None:
         """The running episode does not count: whoever reads passes over it."""
@@ -180,13 +178,8 @@ class Journal:
             followed = path != segments[-1]
             for meta, payload in LAYOUT.read(path, followed=followed, repair=repair):
                 raw = Raw(*meta, payload=payload)
-                self._count(raw)
+                self._steps += raw.kind == STEP
                 yield raw
-
-    def _count(self, raw: Raw) -> None:
-        if raw.kind == STEP:
-            self._steps += 1
-            self.checksum = zlib.crc32(raw.payload)
 
 
 def first_step(path: Path) -> int:

@@ -1,6 +1,5 @@
 """Reading a journal behind its writer, from any step on."""
 
-import zlib
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -15,7 +14,10 @@ class Entry(NamedTuple):
     first_step: int
     kind: int
     record: bytes
-    checksum: int  # of its payload
+
+    @property
+    def checksum(self) -> int:
+        return LAYOUT.checksum(self.record)
 
 
 class Tail:
@@ -70,8 +72,7 @@ class Tail:
             self._file.seek(place)
             return None
         meta, payload = found
-        record = LAYOUT.pack(meta, payload)
-        entry = Entry(self._steps, meta[0], record, zlib.crc32(payload))
+        entry = Entry(self._steps, meta[0], LAYOUT.pack(meta, payload))
         self._steps += entry.kind == STEP
         return entry
 

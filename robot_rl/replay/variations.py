@@ -1,11 +1,10 @@
 """What was drawn for each recorded episode, beside the lane's journal: one JSON line an episode."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from robot_rl.errors import CorruptFileError
-from robot_rl.jsonlines import JsonLines
+from robot_rl.jsonlines import JsonLines, read_json_lines
 
 
 class Variations:
@@ -31,13 +30,9 @@ class Variations:
 
         Raises `CorruptFileError` for damage anywhere else.
         """
-        if not self._path.exists():
-            return {}
         found: dict[int, dict[str, float]] = {}
-        for line in self._path.read_text().split("\n")[:-1]:
-            try:
-                drawn = json.loads(line)
-                found[drawn.pop("first_step")] = drawn
-            except (ValueError, KeyError) as error:
-                raise CorruptFileError(f"{self._path} has a line that is none: {line!r}") from error
+        for drawn in read_json_lines(self._path):
+            if "first_step" not in drawn:
+                raise CorruptFileError(f"{self._path} has a line of no episode: {drawn}")
+            found[drawn.pop("first_step")] = drawn
         return found

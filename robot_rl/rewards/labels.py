@@ -1,7 +1,6 @@
 """Scores of stored episodes, beside their journal: one line for each, written as it is scored."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from robot_rl.config.schema import from_tree
 from robot_rl.envs.reward import RewardConfig
 from robot_rl.episodes.folder import StoredEpisode
 from robot_rl.errors import ConfigError, CorruptFileError
-from robot_rl.jsonlines import JsonLines
+from robot_rl.jsonlines import JsonLines, read_json_lines
 from robot_rl.rewards.cache import content_key
 from robot_rl.rewards.model import Scores, clip_of
 from robot_rl.rewards.payment import payments
@@ -77,15 +76,12 @@ class LabelFile:
     def close(self) -> None:
         self._file.close()
 
-    def _rows(self) -> list[Mapping[str, Any]]:
-        if not self.path.exists():
-            return []
-        whole = self.path.read_bytes().rpartition(b"\n")[0]  # a killed process tore the last
+    def _rows(self) -> list[dict[str, Any]]:
         try:
-            return [json.loads(line) for line in whole.splitlines()]
-        except ValueError as error:
+            return list(read_json_lines(self.path))
+        except CorruptFileError as error:
             raise CorruptFileError(
-                f"{self.path} is damaged ({error}). Delete it and label again: what is scored is "
+                f"{error}. Delete it and label again: what is scored is "
                 "cached where a server was asked."
             ) from error
 

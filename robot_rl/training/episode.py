@@ -1,5 +1,6 @@
 """A training episode, and what the last ones say together."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,15 +42,19 @@ class Episode:
     motion: Peaks = field(default_factory=Peaks)
     own_rewards: list[float] = field(default_factory=list)  # of each step, where not they are paid
 
-    def count(self, result: EnvStep) -> None:
-        self.episode_return += result.reward
+    def tally(self, reward: float, source: str, own_reward: float = math.nan) -> None:
+        """What is known of every step, wherever it was collected; NaN is not known."""
+        self.episode_return += reward
+        self.own_rewards.append(own_reward)
         self.length += 1
+        self.steps_by[source] = self.steps_by.get(source, 0) + 1
+        self.takeovers += source == "human" and self.autonomous
+        self.autonomous = source in AUTONOMOUS
+
+    def count(self, result: EnvStep) -> None:
+        self.tally(result.reward, result.source, result.own_reward)
         self.success = None if result.success is None else bool(self.success or result.success)
-        self.steps_by[result.source] = self.steps_by.get(result.source, 0) + 1
-        self.takeovers += result.source == "human" and self.autonomous
-        self.autonomous = result.source in AUTONOMOUS
         self.motion.add(result.motion)
-        self.own_rewards.append(result.own_reward)
 
     @classmethod
     def restored(cls, tree: Mapping[str, Any]) -> "Episode":

@@ -111,10 +111,11 @@ class StopSignals:
             self.requested, self._first_s = True, now_s
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace `path` in one step, so that a reader never sees half of it."""
+def write_text(path: Path, text: str, mode: int = 0o666) -> None:
+    """Replace `path` in one step, so that a reader never sees half of it. `mode`: who may."""
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w") as file:
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT, mode), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """Learning a reward from choices while the policy learns (PEBBLE, Lee et al. 2021; RL-VLM-F)."""
 
 import logging
+import math
 import queue
 import threading
 from typing import Any, ClassVar
@@ -68,7 +69,8 @@ class LearnFromChoices(Hook):
         self._steps += episode.length
         rows = episode.rows
         for lane, step, own in zip(rows.lane, rows.step, episode.own_rewards, strict=True):
-            self._truth[int(lane), int(step)] = own
+            if not math.isnan(own):
+                self._truth[int(lane), int(step)] = own
         if self._asked.taught:
             self._pay(replay, rows)
         self._take(replay)

@@ -1,6 +1,7 @@
 """Episodes that are paid once they are over: beside the run, after a kill, while nobody answers."""
 
 import logging
+import math
 import threading
 import time
 from functools import partial
@@ -269,12 +270,35 @@ def test_truths_are_those_of_what_is_shown(tmp_path):
             assert worth[frames.tobytes()] == truth
 
 
-def with_truths(trainer: Trainer) -> None:
-    """As an environment tells them that a reward model pays in."""
+def test_an_episode_that_its_actors_death_cut_off_is_not_asked_about(tmp_path):
+    asked: list[Question] = []
+
+    class Listening(TruthfulTeacher):
+        def choose(self, questions, task) -> list[Choice]:
+            asked.extend(questions)
+            return super().choose(questions, task)
+
+    hook = taught(Listening(0.0, 1e-3, 0), queries=30, clip_steps=2)
+    trainer = run(tmp_path, 3 * STEPS, hook)
+    trainer.load_or_start()
+    with_truths(trainer, unknown=STEPS)
+    assert train(trainer)
+    truths = {truth for question in asked for truth in question.truths}
+    assert truths == {10.0 + 20.0, 20.0 + 30.0}
+    cut = list(episodes_of(trainer.parts.replay, running=True))[1]
+    shown = replayed(trainer.parts.replay, cut).clip[CAMERA]
+    seen = {frames.tobytes() for q in asked for frames in (q.first, q.second)}
+    assert seen.isdisjoint({shown[1:3].tobytes(), shown[2:4].tobytes()})
+
+
+def with_truths(trainer: Trainer, unknown: int = -1) -> None:
+    """As an environment tells them that a reward model pays in; not of the episode that begins with
+    step `unknown`."""
     ended = trainer.learner.end_episode
 
     def told(episode) -> None:
-        episode.own_rewards = [10.0 * t for t in range(1, episode.length + 1)]
+        known = 10.0 if episode.first_step != unknown else math.nan
+        episode.own_rewards = [known * t for t in range(1, episode.length + 1)]
         ended(episode)
 
     trainer.learner.end_episode = told  # type: ignore[method-assign]

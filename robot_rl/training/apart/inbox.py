@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from typing import Any
 
-from robot_rl.errors import ConfigError, CorruptFileError, OutOfSpaceError, RobotRLError
+from robot_rl.errors import ConfigError, CorruptFileError, OutOfSpaceError
 from robot_rl.training.apart.intake import GapError, Intake, Row
 from robot_rl.training.apart.letters import (
     Hello,
@@ -70,7 +70,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._server: socket.socket | None = None
         self._threads: list[threading.Thread] = []
-        self._error: RobotRLError | None = None
+        self._error: OutOfSpaceError | None = None
         self._owed = 0  # steps that the learner has not learned from yet
         self._done = False
 
@@ -232,11 +232,8 @@ class Inbox:
         try:
             for item in intake.take(parcel, records):
                 self._arrived.append(item)
-        except (GapError, CorruptFileError):
-            raise
-        except (RobotRLError, OSError) as error:  # of this disk: for the learner to tell
-            told = error if isinstance(error, RobotRLError) else _full(error)
-            self._error = told
+        except (OutOfSpaceError, OSError) as error:  # of this disk: for the learner to tell
+            self._error = error if isinstance(error, OutOfSpaceError) else _full(error)
             raise EOFError(str(error)) from error
         finally:
             with self._news:

@@ -1,14 +1,13 @@
 """The learner's end of a lane: what an actor sends, written once and in order."""
 
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from robot_rl.errors import CorruptFileError
 from robot_rl.replay.journal import Journal
-from robot_rl.replay.record import BEGIN, LAYOUT, STEP, Raw, decode
+from robot_rl.replay.record import LAYOUT, STEP, Raw, decode
 from robot_rl.replay.storage import Step
+from robot_rl.replay.tail import Tail
 from robot_rl.training.apart.letters import Parcel
 from robot_rl.training.episode import Episode
 from robot_rl.training.sink import Sink
@@ -34,65 +33,39 @@ class Row(NamedTuple):
             sink.add(self.lane, self.step, self.obs)
 
 
-@dataclass
-class _Open:
-    """The episode that is running, as far as its steps tell of it."""
-
-    first_step: int
-    episode_return: float = 0.0
-    steps_by: dict[str, int] = field(default_factory=dict)
-
-    def count(self, step: Step) -> None:
-        self.episode_return += step.reward
-        self.steps_by[step.source] = self.steps_by.get(step.source, 0) + 1
-
-    def cut(self, lane: int) -> Episode:
-        """Its actor died: what is left of it. Nobody can say whether it succeeded."""
-        length = sum(self.steps_by.values())
-        return Episode(
-            lane, self.first_step, self.episode_return, length, None, dict(self.steps_by)
-        )
-
-
 class Intake:
-    """Of one lane. `journal` stands where its restoring left it."""
+    """Of one lane. `journal` stands where its restoring left it; `checksum` is its last step's."""
 
     def __init__(self, journal: Journal, lane: int, interface: Interface) -> None:
         self.journal = journal
         self._lane, self._interface = lane, interface
+        last = Tail(journal).seek(journal.steps)
+        self.checksum = 0 if last is None else last.checksum
         self._begun = 0  # checksum of the last record, where that opened an episode
         self._told = -1  # first step of the last episode that ended
-        self._open: _Open | None = None
+        self._running: Episode | None = None
 
     @property
     def steps(self) -> int:
         """On disk here."""
         return self.journal.steps
 
-    @property
-    def checksum(self) -> int:
-        """Of the last of them."""
-        return self.journal.checksum
-
     def take(self, parcel: Parcel, records: Sequence[bytes]) -> Iterator[Row | Episode]:
         """What is new of it, already on disk. Raises `GapError`, `OutOfSpaceError`, and
         `CorruptFileError` for a record that is none."""
         first = parcel.first_step
+        # An opening follows as many steps as its first step: by its number alone it came before.
         for record in records:
             raw = _raw(record)
             if first > self.steps:
                 raise GapError(f"step {first} came, and {self.steps} are here")
-            if first == self.steps and not self._is_here(raw):
+            if first == self.steps and LAYOUT.checksum(record) != self._begun:
                 yield from self._record(record, raw, parcel.variations.get(str(first), {}))
             first += raw.kind == STEP
         for episode in map(Episode.restored, parcel.episodes):
             if episode.first_step > self._told:
                 self._told = episode.first_step
                 yield episode
-
-    def _is_here(self, raw: Raw) -> bool:
-        """An opening that came before: it follows as many steps as what comes after it."""
-        return raw.kind == BEGIN and zlib.crc32(raw.payload) == self._begun
 
     def _record(
         self, record: bytes, raw: Raw, variation: dict[str, float]
@@ -101,20 +74,22 @@ class Intake:
         if step is None:
             yield from self._cut_off()
             self.journal.variations.add(self.steps, variation)
-            self._open = _Open(self.steps)
-        elif self._open is not None:
-            self._open.count(step)
-        self.journal.append(record, raw)
-        self._begun = zlib.crc32(raw.payload) if step is None else 0
+            self._running = Episode(self._lane, self.steps, success=None)
+        elif self._running is not None:
+            self._running.tally(step.reward, step.source)
+        self.journal.append(record, raw.kind)
+        checksum = LAYOUT.checksum(record)
+        self._begun = checksum if step is None else 0
+        self.checksum = self.checksum if step is None else checksum
         if raw.ends_episode:
-            self._open = None
+            self._running = None
         yield Row(self._lane, step, obs, variation)
 
     def _cut_off(self) -> Iterator[Episode]:
-        """The episode before, where nothing ended it."""
-        if self._open is not None and self._open.steps_by:
-            self._told = self._open.first_step
-            yield self._open.cut(self._lane)
+        """The episode before, where its actor died: nobody can say whether it succeeded."""
+        if self._running is not None and self._running.length:
+            self._told = self._running.first_step
+            yield self._running
 
 
 def _raw(record: bytes) -> Raw:

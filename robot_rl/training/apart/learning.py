@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _UPDATES_AT_ONCE = 4  # then what arrived meanwhile is taken
 _IDLE_S = 0.2
+_LOOK_S = 0.1  # after the actors: a cluster takes its time to answer
 _GOODBYE_S = 5.0
 
 
@@ -95,6 +96,7 @@ class LearnFromActors:
     ) -> None:
         self._learner, self._inbox, self._sink, self._crew = learner, inbox, sink, crew
         self._due = Every(publish_every_s, start=-publish_every_s)
+        self._look = Every(_LOOK_S)
         self._published = (-1, -1)
 
     def run(self, monitor: Monitor, stop: Callable[[], bool]) -> None:
@@ -109,7 +111,7 @@ class LearnFromActors:
             while not (learner.complete or stop()):
                 if learner.finished:
                     self._inbox.finish()  # what is owed is learned without them
-                elif self._crew.keep_up(self._inbox.connected):
+                elif self._look(time.monotonic()) and self._crew.keep_up(self._inbox.connected):
                     break
                 self._turn(stop)
                 learner.keep_up(monitor, stop)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robot_rl.errors import ConfigError, CorruptFileError
+from robot_rl.errors import ConfigError
 from robot_rl.folders import locked
-from robot_rl.jsonlines import JsonLines
+from robot_rl.jsonlines import JsonLines, read_json_lines
 from robot_rl.replay.journal import KEEP_ALL, Journal
 from robot_rl.replay.record import BEGIN, STEP
 from robot_rl.replay.storage import Step
@@ -38,20 +38,23 @@ class Spool:
         self._lane = lane  # of the run; the collector counts its own
         self.journal = Journal(root, lane, interface, KEEP_ALL)
         self._tail = Tail(self.journal)
-        self._ended = _rows(root / _EPISODES)
+        self._ended = list(read_json_lines(root / _EPISODES))
         self._told = 0  # how many of them travel with the last parcel
         self._taken = 0  # steps up to the end of the last parcel
         self._drawn = self.journal.variations.read()
-        self._episodes = JsonLines(root / _EPISODES)
+        self._root = root
         self._news = threading.Condition()
 
     def resume(self, received: int) -> int:
-        """How many steps the lane has, of which the learner has `received`."""
+        """First of all: how many steps the lane has, of which the learner has `received`."""
         if self.journal.count() < received:
             self.journal.skip_to(received)  # they were collected elsewhere
         # Whether the learner heard of one that ends right there nobody knows; it hears again.
         self._ended = [row for row in self._ended if _end(row) >= received]
         self._drawn = {step: drawn for step, drawn in self._drawn.items() if step >= received}
+        lines = [json.dumps(row) + "\n" for row in self._ended]
+        write_text(self._root / _EPISODES, "".join(lines))
+        self._episodes = JsonLines(self._root / _EPISODES)
         return self.journal.steps
 
     # ------------------------------------------------------------- the collector's side
@@ -142,16 +145,6 @@ class Spool:
 
 def _end(row: Mapping[str, Any]) -> int:
     return row["first_step"] + row["length"]
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """Of the whole lines; `JsonLines` cuts the last one where a kill left it unfinished."""
-    if not path.exists():
-        return []
-    try:
-        return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
-    except ValueError as error:
-        raise CorruptFileError(f"{path} has a line that is none: {error}.") from error
 
 
 def _locked(root: Path) -> int:

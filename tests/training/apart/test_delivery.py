@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import threading
 
 import numpy as np
@@ -218,7 +219,9 @@ def test_the_end_of_an_episode_that_its_actors_death_cut_off_is_told(tmp_path):
     learner.take(*actor.spool.parcel(0))
     told = [(e.lane, e.first_step, e.length, e.success) for e in learner.ended]
     assert told == [(LANE, 0, 4, False), (LANE, 4, 3, None), (LANE, 7, 4, False)]
-    assert learner.ended[1].episode_return == 4 + 5 + 6
+    cut = learner.ended[1]
+    assert cut.episode_return == 4 + 5 + 6
+    assert [math.isnan(own) for own in cut.own_rewards] == [True, True, True]  # only it knew them
 
 
 def test_an_actor_whose_place_was_taken_meanwhile_is_told(tmp_path):

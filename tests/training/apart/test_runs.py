@@ -45,11 +45,12 @@ def wait_for_steps(run: Path, steps: int, within_s: float = 120.0) -> None:
 
 def test_two_actors_collect_and_one_learner_learns(tmp_path):
     run = tmp_path / "run"
-    done = run_cli("train", *APART, "steps=200", "actors.count=2", f"run_dir={run}")
+    actors = ("actors.count=2", "actors.ahead_steps=10")
+    done = run_cli("train", *APART, "steps=200", *actors, f"run_dir={run}")
     assert done.returncode == 0, done.stderr
     rows = metrics(run)
     # What was on its way when the run was over is in the replay as well.
-    assert 200 <= rows[-1]["step"] <= 200 + 2 * 40
+    assert 200 <= rows[-1]["step"] <= 200 + 5 * 11
     assert rows[-1]["updates"] == int(0.1 * (rows[-1]["step"] - 20) + 1e-9)
     assert steps_on_disk(run) == rows[-1]["step"]
     lanes = {path.name[:6] for path in (run / "replay").glob("*.rows")}
@@ -71,11 +72,11 @@ def test_a_killed_actor_and_a_killed_learner_cost_nothing(tmp_path):
     assert other.pid != actor.pid
     first.send_signal(signal.SIGKILL)
     first.done()
-    told = told_steps(run)
+    had = steps_on_disk(run)
     time.sleep(0.5)
     assert other.is_running(), "it waits for another learner"
     second = Running(*arguments)
-    wait_for_steps(run, told + 60)
+    wait_for_steps(run, had + 60)
     assert [process.pid for process in actors_of(run)] == [other.pid]
     done = second.done(180.0)
     assert done.returncode == 0, done.stderr
@@ -91,9 +92,9 @@ def test_an_actor_that_outlived_its_learner_leaves_with_the_next_one(tmp_path):
     first.send_signal(signal.SIGKILL)
     first.done()
     (actor,) = actors_of(run)
-    told = told_steps(run)
+    had = steps_on_disk(run)
     second = Running(*arguments)
-    wait_for_steps(run, told + 40)
+    wait_for_steps(run, had + 40)  # so it is connected again
     second.send_signal(signal.SIGINT)
     done = second.done()
     assert done.returncode == 0, done.stderr
