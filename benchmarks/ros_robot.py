@@ -281,7 +281,7 @@ class Hand:
     def _drive(self) -> None:
         import asyncio
 
-        from robot_rl_nodes import urgency
+        from robot_rl.deploy import urgency
 
         # A browser is on another machine, whatever this one is busy with.
         with contextlib.suppress(PermissionError):

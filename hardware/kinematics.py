@@ -13,6 +13,7 @@ from robot_rl.axes import Vector
 
 # Where both cannot be had, a radian of the tool counts as so many metres.
 _LEVER_M = 0.1
+_WEIGHTS = np.array([1.0, 1.0, 1.0, _LEVER_M, _LEVER_M, _LEVER_M])
 _DAMPING_M = 0.01  # near a straight elbow the tool lags rather than joints race
 
 
@@ -61,9 +62,8 @@ class Kinematics:
         self, joints_rad: Sequence[float], linear_m_s: Sequence[float], turn_rad_s: Sequence[float]
     ) -> np.ndarray:
         """Joint rates [n] rad/s that come nearest to moving the tool so (damped least squares)."""
-        weight = np.array([1.0, 1.0, 1.0, *(_LEVER_M,) * 3])
-        jacobian = weight[:, None] * self._jacobian(joints_rad)
-        wanted = weight * np.array([*linear_m_s, *turn_rad_s])
+        jacobian = _WEIGHTS[:, None] * self._jacobian(joints_rad)
+        wanted = _WEIGHTS * np.array([*linear_m_s, *turn_rad_s])
         square = jacobian @ jacobian.T + _DAMPING_M**2 * np.eye(6)
         return jacobian.T @ np.linalg.solve(square, wanted)
 

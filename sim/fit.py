@@ -32,12 +32,7 @@ _ROUNDS, _TRIED, _ELITE = 12, 24, 5
 _AS_GOOD = 1.1  # times the least error
 
 Parameters = dict[str, float]
-AS_BUILT: Parameters = {
-    "gain": 1.0,
-    "damping": 1.0,
-    "joint_friction_n_m": 0.0,
-    "action_delay_s": 0.0,
-}
+AS_BUILT: Parameters = {name: getattr(VariationConfig(), name)[0] for name in _SEARCHED}
 
 
 @dataclass(frozen=True)

@@ -28,18 +28,21 @@ class PolledArm:
     # ------------------------------------------------------------- what a subclass has
 
     def _open(self) -> None:
-        """Connect, and stand still. Raises `HardwareError`."""
+        """Connect, and stand still. Raises `HardwareError`. Abstract."""
         raise NotImplementedError
 
     def _measure(self) -> ArmState:
-        """Raises `HardwareError` for an arm in a fault of its own, too."""
+        """Raises `HardwareError` for an arm in a fault of its own, too. Abstract."""
         raise NotImplementedError
 
+    def _begin(self, state: ArmState) -> None:
+        """Called with the first, before any other."""
+
     def _measured(self, state: ArmState) -> None:
-        """Called with each, on the same thread."""
+        """Called with each of the others, on the reading thread."""
 
     def _shut(self) -> None:
-        """Whatever was opened, wholly or half. It may be gone."""
+        """Whatever was opened, wholly or half. It may be gone. Abstract."""
         raise NotImplementedError
 
     def _stand(self) -> None:
@@ -47,6 +50,7 @@ class PolledArm:
         self.stop()
 
     def stop(self) -> None:
+        """Stand still. Raises `HardwareError` where the arm does not hear it. Abstract."""
         raise NotImplementedError
 
     # ------------------------------------------------------------- what every arm has
@@ -55,11 +59,12 @@ class PolledArm:
         """Raises `HardwareError` where it does not answer, or is in a fault."""
         try:
             self._open()
-            self._newest = self._measure()
+            state = self._measure()
+            self._begin(state)
         except BaseException:
             self._shut()
             raise
-        self._error = None
+        self._newest, self._error = state, None
         self._closing.clear()
         self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()

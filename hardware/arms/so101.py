@@ -128,8 +128,9 @@ class SO101(PolledArm):
         self._bus.open()
         self._require_calibrated()
         self._set_up()
-        now = self._measure()
-        self._following.begin(now.joint_pos_rad, now.gripper_m)
+
+    def _begin(self, state: ArmState) -> None:
+        self._following.begin(state.joint_pos_rad, state.gripper_m)
 
     def _shut(self) -> None:
         self._bus.close()

@@ -6,6 +6,7 @@ package moves it on for ever, and takes its whole process down where the connect
 """
 
 import contextlib
+import importlib
 import math
 import socket
 import struct
@@ -129,10 +130,7 @@ class UniversalRobot(PolledArm):
                 raise HardwareError(f"the UR at {self._address} went away ({error}).") from error
 
     def _open(self) -> None:
-        try:
-            import rtde_receive
-        except ImportError as error:
-            raise MissingPackageError("ur-rtde", "pip install 'robot-rl[ur]'") from error
+        rtde_receive = _module("rtde_receive")
         try:
             with self._lock:
                 self._programs = _prompt(
@@ -188,11 +186,7 @@ class UniversalRobot(PolledArm):
 
     def _release(self) -> None:
         """Raises `HardwareError` where the controller does not let go of a protective stop yet."""
-        try:
-            import dashboard_client
-        except ImportError as error:
-            raise MissingPackageError("ur-rtde", "pip install 'robot-rl[ur]'") from error
-        board = dashboard_client.DashboardClient(self._address)
+        board = _module("dashboard_client").DashboardClient(self._address)
         try:
             board.connect()
             if "PROTECTIVE" in board.safetystatus():
@@ -217,6 +211,14 @@ class UniversalRobot(PolledArm):
             if self._programs is not None:
                 self._programs.close()
                 self._programs = None
+
+
+def _module(name: str) -> Any:
+    """One of those that the package `ur-rtde` brings."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingPackageError("ur-rtde", "pip install 'robot-rl[ur]'") from error
 
 
 def _prompt(link: socket.socket) -> socket.socket:

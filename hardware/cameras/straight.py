@@ -1,5 +1,7 @@
 """A camera whose pictures are made straight: what a pinhole of the same height would see."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 
@@ -30,7 +32,7 @@ class StraightCamera:
 
     @property
     def features(self) -> CameraFeatures:
-        return self._camera.features
+        return dataclasses.replace(self._camera.features, fovy_deg=self._calibration.fovy_deg)
 
     def connect(self) -> None:
         self._camera.connect()

@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = compose(arguments.overrides)
     task = config.task
     simulation = make_simulation(task.name, task.reward, options=task.options, arm=task.arm)
+    simulation.close()  # its arm alone is asked
     arm = getattr(simulation, "arm", None)
     if arm is None:
         raise ConfigError(f"{task.name} is none of the arm suite, whose arms can be fitted.")
@@ -50,7 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
     replica = Replica(arm.kind, arm.config, arm.turns, "gripper" in fields)
     kept_back = tracks[_KEPT_BACK - 1 :: _KEPT_BACK]
     fitted = [track for i, track in enumerate(tracks) if (i + 1) % _KEPT_BACK]
-    simulation.close()
     found = fit(replica, fitted, arguments.seed)
     for name, value in found.parameters.items():
         low, high = found.ranges[name]

@@ -16,7 +16,7 @@ _LEAVE_S = 20.0
 
 
 class RayCrew:
-    """Each of `commands` (the words after `robot-rl`) as a task that Ray starts anew elsewhere where
+    """Each of `commands`, words after `robot-rl`, as a task that Ray starts anew elsewhere where
     its node is lost.
 
     What an actor had not sent when its node was lost is lost with it. The cluster keeps strangers

@@ -46,14 +46,14 @@ def test_arguments_conditions_namespaces_and_types():
         "camera_node",
         "camera_node",
         "safety_node",
+        "teleop_node",
         "policy_node",
         "recorder_node",
-        "teleop_node",
     ]
     assert plan.processes[1].namespace == "/camera"
     (camera,) = plan.processes[1].parameters
     assert camera["width"] == 84
-    assert list(plan.processes[4].parameters) == [
+    assert list(plan.processes[5].parameters) == [
         {"policy": "some/run"},
         {"engine": "torch", "autostart": True, "cameras": ["front=/camera", "wrist=/wrist_camera"]},
     ]

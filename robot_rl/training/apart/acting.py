@@ -28,6 +28,11 @@ class Acting:
         self._collector, self._actor, self._courier = collector, actor, courier
         self._seed_steps, self._ahead_steps = seed_steps, ahead_steps
 
+    @property
+    def real_time(self) -> bool:
+        """Whether it never waits."""
+        return self._ahead_steps is None
+
     def run(self, stop: Callable[[], bool]) -> None:
         """Until the run is over, `stop`, or an operator's wish. Raises `EnvWorkerError` where the
         learner is gone for good, and whatever ends collecting."""

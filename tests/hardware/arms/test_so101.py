@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import scservo_sdk as scservo
 
 from hardware.arms.feetech import FeetechBus
 from hardware.arms.following import LEAD_RAD
@@ -331,7 +332,6 @@ def test_a_port_has_one_reader(bus, settings, connect):
 
 def test_the_makers_client_reads_the_same_bus(bus):
     """The bus of these tests is what the protocol says, and not what our driver believes."""
-    scservo = pytest.importorskip("scservo_sdk")
     port = scservo.PortHandler(bus.path)
     assert port.openPort()
     assert port.setBaudRate(1_000_000)

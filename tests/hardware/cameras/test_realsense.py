@@ -3,13 +3,13 @@
 import time
 
 import numpy as np
+import pyrealsense2 as rs
 import pytest
 
 from hardware.cameras.realsense import RealSenseCamera, to_frame
 from hardware.drivers import CAMERAS, load_driver
 from robot_rl.errors import HardwareError
 
-rs = pytest.importorskip("pyrealsense2")
 HEIGHT, WIDTH = 48, 64
 
 

@@ -6,7 +6,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
 from hardware.drivers import ARMS, load_driver, settings_of
-from robot_rl_nodes import graph, urgency
+from robot_rl.deploy import urgency
+from robot_rl_nodes import graph
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import run

@@ -13,8 +13,9 @@ from hardware.announced import camera_to_json
 from hardware.camera import Camera, CameraFeatures, CroppedCamera, Frame
 from hardware.cameras.opencv import OpenCVCamera
 from hardware.drivers import CAMERAS, load_driver, settings_of
+from robot_rl.deploy import urgency
 from robot_rl.errors import ConfigError
-from robot_rl_nodes import graph, urgency
+from robot_rl_nodes import graph
 from robot_rl_nodes.messages import ImageMessage, to_time
 from robot_rl_nodes.parameters import Parameters
 from robot_rl_nodes.spin import explain, run

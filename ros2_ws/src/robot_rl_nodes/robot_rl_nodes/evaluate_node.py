@@ -4,15 +4,11 @@ import json
 import sys
 import threading
 import time
-from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.msg import Parameter as ParameterMessage
-from rcl_interfaces.msg import ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import Bool
@@ -21,11 +17,10 @@ from std_srvs.srv import SetBool, Trigger
 from robot_rl.errors import HardwareError, RobotRLError
 from robot_rl_nodes import graph
 from robot_rl_nodes.parameters import Parameters
+from robot_rl_nodes.services import Services
 from robot_rl_nodes.transport import choose_profile
 
 _HELD_OUT_SEED = 2**32  # robot_rl.training.evaluate counts from here too
-_START_TIMEOUT_S = 60.0
-_CALL_TIMEOUT_S = 10.0
 _SETTLE_S = 2.0
 _TOLD_S = 1.2  # within which the policy node has told its health once more
 
@@ -45,20 +40,16 @@ class EvaluateNode(Node):
         self.create_subscription(Bool, graph.ESTOP, self._see_stop, graph.LATCHED)
         self.create_subscription(DiagnosticArray, graph.DIAGNOSTICS, self._see_health, graph.STATE)
         self.deadlines = {"decisions": 0, "deadline_misses": 0}  # of the policy node
-        triggers = [graph.SIM_RESET, graph.SAFETY_RESET, graph.EPISODE_START, graph.EPISODE_STOP]
-        self._triggers: dict[str, Any] = {n: self.create_client(Trigger, n) for n in triggers}
-        self._mark = self.create_client(SetBool, graph.EPISODE_SUCCESS)
-        self._seed = self.create_client(SetParameters, "/sim_robot_node/set_parameters")
-        self._change = self.create_client(ChangeState, "/policy_node/change_state")
-        self._get = self.create_client(GetState, "/policy_node/get_state")
+        self._ask = Services(self)
 
     def prepare(self) -> None:
         """Wait for the whole graph, and bring the policy node to `inactive`."""
-        needed = [self._triggers[graph.SIM_RESET], self._triggers[graph.SAFETY_RESET]]
-        needed += [self._mark] if self.record else []
-        for client in needed:
-            self._require(client, client.service_name)
-        at = self._call(self._get, GetState.Request(), "/policy_node/get_state").current_state.id
+        self._ask.require(Trigger, graph.SIM_RESET)
+        self._ask.require(Trigger, graph.SAFETY_RESET)
+        if self.record:
+            self._ask.require(SetBool, graph.EPISODE_SUCCESS)
+        state = self._ask.call(GetState, "/policy_node/get_state", GetState.Request())
+        at = state.current_state.id
         if at == State.PRIMARY_STATE_UNCONFIGURED:
             self._transition(Transition.TRANSITION_CONFIGURE)
         elif at == State.PRIMARY_STATE_ACTIVE:
@@ -67,11 +58,10 @@ class EvaluateNode(Node):
 
     def run_episode(self, index: int) -> bool:
         """Whether the task's own success test passed in time. A latched stop ends the episode."""
-        self._seed_with(_HELD_OUT_SEED + index)
-        self._trigger(graph.SIM_RESET)
-        self._arm()
+        self._ask.set_up(_HELD_OUT_SEED + index)
+        self._ask.arm()
         if self.record:
-            self._trigger(graph.EPISODE_START)
+            self._ask.trigger(graph.EPISODE_START)
         self._succeeded.clear()
         self._stopped.clear()
         self._transition(Transition.TRANSITION_ACTIVATE)
@@ -84,21 +74,10 @@ class EvaluateNode(Node):
         self._transition(Transition.TRANSITION_DEACTIVATE)
         success = self._succeeded.is_set()
         if self.record:
-            self._call(self._mark, SetBool.Request(data=success), graph.EPISODE_SUCCESS)
-            self._trigger(graph.EPISODE_STOP)
+            mark = SetBool.Request(data=success)
+            self._ask.call(SetBool, graph.EPISODE_SUCCESS, mark)
+            self._ask.trigger(graph.EPISODE_STOP)
         return success
-
-    def _arm(self) -> None:
-        """A cause may last for a moment: the first pictures of the new scene are on their way."""
-        end_s = time.monotonic() + _CALL_TIMEOUT_S
-        while time.monotonic() < end_s:
-            answer = self._call(
-                self._triggers[graph.SAFETY_RESET], Trigger.Request(), graph.SAFETY_RESET
-            )
-            if answer.success:
-                return
-            time.sleep(0.1)
-        raise HardwareError(f"{graph.SAFETY_RESET} refused: {answer.message}.")
 
     def _see_success(self, message: Bool) -> None:
         if message.data:
@@ -114,31 +93,10 @@ class EvaluateNode(Node):
             if self.deadlines.keys() <= told.keys():
                 self.deadlines = {key: int(float(told[key])) for key in self.deadlines}
 
-    def _seed_with(self, seed: int) -> None:
-        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
-        request = SetParameters.Request(parameters=[ParameterMessage(name="seed", value=value)])
-        self._call(self._seed, request, "/sim_robot_node/set_parameters")
-
-    def _trigger(self, name: str) -> None:
-        answer = self._call(self._triggers[name], Trigger.Request(), name)
-        if not answer.success:
-            raise HardwareError(f"{name} refused: {answer.message}")
-
     def _transition(self, number: int) -> None:
         request = ChangeState.Request(transition=Transition(id=number))
-        if not self._call(self._change, request, "/policy_node/change_state").success:
+        if not self._ask.call(ChangeState, "/policy_node/change_state", request).success:
             raise HardwareError("the policy node refused to change its state.")
-
-    def _require(self, client: Any, name: str) -> None:
-        if not client.wait_for_service(_START_TIMEOUT_S):
-            raise HardwareError(f"nobody offers {name}. Is its node running?")
-
-    def _call(self, client: Any, request: Any, name: str) -> Any:
-        self._require(client, name)
-        answer = client.call(request, timeout_sec=_CALL_TIMEOUT_S)
-        if answer is None:
-            raise HardwareError(f"{name} did not answer within {_CALL_TIMEOUT_S:g} s.")
-        return answer
 
 
 def evaluate(node: EvaluateNode) -> list[bool]:

@@ -12,17 +12,10 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from gymnasium.envs.registration import EnvSpec
-from rcl_interfaces.msg import Parameter as ParameterMessage
-from rcl_interfaces.msg import ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Bool, Header, String
-from std_srvs.srv import Trigger
 
 from hardware.announced import require_fit
 from hardware.camera import Frame
@@ -45,11 +38,11 @@ from robot_rl_nodes.hand import Hand
 from robot_rl_nodes.image_stream import ImageStream
 from robot_rl_nodes.messages import scene_from_json, subscribe_state, to_time
 from robot_rl_nodes.observation import ObservationSlot, Taken
+from robot_rl_nodes.own_node import OwnNode
+from robot_rl_nodes.services import Services
 
 _MAX_SKEW_S = 0.03
 _OBSERVATION_S = 2.0
-_CALL_S = 10.0
-_START_S = 30.0
 # Sooner than safety stops a moving policy for its silence: whoever pauses stands still.
 _QUIET_S, _CHECK_S = 0.12, 0.02
 _FILM_SIZE = 256
@@ -110,13 +103,10 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         self._sent_s = 0.0
         self._scene = Scene()
         self._sending = threading.Lock()
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self._node = Node("actor_node", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._own = OwnNode("actor_node")
+        self._services = Services(self._own.node)
         with contextlib.ExitStack() as undo:
-            undo.callback(self._leave)
+            undo.callback(self._own.close)
             self._join(namespaces)
             self._arm_safety()
             undo.pop_all()
@@ -128,7 +118,8 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         super().reset(seed=seed, options=options)
         self._stand()
         if self._simulated:
-            self._reset_scene(int(self.np_random.integers(2**31)) if seed is None else seed)
+            self._services.set_up(int(self.np_random.integers(2**31)) if seed is None else seed)
+            self._arm_safety()
         elif self._latched:
             raise HardwareError(
                 f"safety is stopped. Remove the cause, call {graph.SAFETY_RESET}, and start again."
@@ -180,14 +171,14 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
 
     def close(self) -> None:
         with contextlib.ExitStack() as closing:
-            closing.callback(self._leave)
+            closing.callback(self._own.close)
             self._stand()
             self._commands.flush()
 
     # ------------------------------------------------------------------------- the graph
 
     def _join(self, namespaces: dict[str, str]) -> None:
-        node, interface = self._node, self.interface
+        node, interface = self._own.node, self.interface
         robot = await_robot(node)
         fields = interface.cameras
         require_fit(
@@ -212,18 +203,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
             ImageStream(node, f"{namespaces[field.name]}/image_raw", partial(self._see, field.name))
         subscribe_state(node, robot.arm, self._slot.state)
         node.create_timer(_CHECK_S, self._watch)
-        names = (graph.SAFETY_RESET, graph.ARM_RECOVER, graph.SIM_RESET)
-        self._triggers = {name: node.create_client(Trigger, name) for name in names}
-        self._seed = node.create_client(SetParameters, "/sim_robot_node/set_parameters")
-        self._executor.add_node(node)
-        self._thread.start()
-
-    def _leave(self) -> None:
-        self._executor.shutdown()
-        if self._thread.is_alive():
-            self._thread.join(_CALL_S)
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
+        self._own.start()
 
     def _see(self, camera: str, message: Image) -> None:
         with contextlib.suppress(HardwareError):  # safety stops for a picture that is none
@@ -283,36 +263,6 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
                 self._hold()
             self._hand.beat()
 
-    def _reset_scene(self, seed: int) -> None:
-        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
-        request = SetParameters.Request(parameters=[ParameterMessage(name="seed", value=value)])
-        self._call(self._seed, request, "/sim_robot_node/set_parameters")
-        self._trigger(graph.SIM_RESET)
-        self._arm_safety()
-
     def _arm_safety(self) -> None:
-        """A cause may last for a moment: the first pictures of a scene are on their way."""
-        self._trigger(graph.ARM_RECOVER)
-        until_s = time.monotonic() + _CALL_S
-        while True:
-            answer = self._call(
-                self._triggers[graph.SAFETY_RESET], Trigger.Request(), graph.SAFETY_RESET
-            )
-            if answer.success and not self._latched:
-                return
-            if time.monotonic() > until_s:
-                raise HardwareError(f"{graph.SAFETY_RESET} refused: {answer.message}.")
-            time.sleep(0.1)
-
-    def _trigger(self, name: str) -> None:
-        answer = self._call(self._triggers[name], Trigger.Request(), name)
-        if not answer.success:
-            raise HardwareError(f"{name} refused: {answer.message}")
-
-    def _call(self, client: Any, request: Any, name: str) -> Any:
-        if not client.wait_for_service(_START_S):
-            raise HardwareError(f"nobody offers {name}. Is its node running?")
-        answer = client.call(request, timeout_sec=_CALL_S)
-        if answer is None:
-            raise HardwareError(f"{name} did not answer within {_CALL_S:g} s.")
-        return answer
+        self._services.trigger(graph.ARM_RECOVER)
+        self._services.arm(lambda: not self._latched)

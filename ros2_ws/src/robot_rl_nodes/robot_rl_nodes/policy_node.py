@@ -16,10 +16,11 @@ from hardware.announced import require_fit
 from hardware.camera import Frame
 from hardware.ros_messages import to_image, to_seconds
 from robot_rl.axes import Vector
+from robot_rl.deploy import urgency
 from robot_rl.deploy.actions import ActionMap
 from robot_rl.deploy.runtime import PolicyRuntime, RuntimeConfig
 from robot_rl.errors import ConfigError, HardwareError
-from robot_rl_nodes import graph, urgency
+from robot_rl_nodes import graph
 from robot_rl_nodes.announced import await_camera, await_robot
 from robot_rl_nodes.applied import AppliedActions
 from robot_rl_nodes.commands import CommandPublisher

@@ -6,17 +6,13 @@ has several points, which it can upsample), `forward` (forward_command_controlle
 than a command lasts, and positions hold by themselves.
 """
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rclpy
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import PoseStamped, TwistStamped
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -30,6 +26,7 @@ from hardware.ros_messages import to_seconds
 from robot_rl.errors import ConfigError, HardwareError
 from robot_rl_nodes import graph
 from robot_rl_nodes.messages import to_time
+from robot_rl_nodes.own_node import OwnNode
 
 _TOPICS = {
     "trajectory": "/joint_trajectory_controller/joint_trajectory",
@@ -96,7 +93,7 @@ class Ros2ControlArm(PolledArm):
         self._arrived = threading.Condition()
         self._rates = Rates()
         self._before: list[float] = []  # targets a period ago
-        self._closing_ros: Callable[[], None] = lambda: None
+        self._own: OwnNode | None = None
 
     def command(self, command: Sequence[float], duration_s: float) -> None:
         self.require_sound()
@@ -118,11 +115,8 @@ class Ros2ControlArm(PolledArm):
     # ------------------------------------------------------------------------- the graph
 
     def _open(self) -> None:
-        context = rclpy.Context()
-        rclpy.init(context=context)
-        node = Node(self._name, context=context)
-        executor = SingleThreadedExecutor(context=context)
-        executor.add_node(node)
+        self._own = OwnNode(self._name)
+        node = self._own.node
         node.create_subscription(JointState, self._states, self._hear, graph.STATE)
         kind, self._message = {
             "trajectory": (JointTrajectory, self._trajectory),
@@ -135,9 +129,7 @@ class Ros2ControlArm(PolledArm):
             self._jaw = node.create_publisher(
                 JointTrajectory, self._gripper["topic"], graph.COMMAND
             )
-        thread = threading.Thread(target=executor.spin, daemon=True)
-        thread.start()
-        self._closing_ros = lambda: _close(executor, thread, node, context)
+        self._own.start()
         with self._arrived:
             if not self._arrived.wait_for(self._all_told, _FIRST_STATE_S):
                 missing = {*self._names, *self._finger()} - self._at.keys()
@@ -147,7 +139,8 @@ class Ros2ControlArm(PolledArm):
                     "ROS_DOMAIN_ID the robot's?"
                 )
         self._rates, self._before = Rates(), []
-        state = self._measure()
+
+    def _begin(self, state: ArmState) -> None:
         self._following.begin(state.joint_pos_rad, state.gripper_m)
 
     def _finger(self) -> tuple[str, ...]:
@@ -209,8 +202,9 @@ class Ros2ControlArm(PolledArm):
         return share * self._kinematics.arm.gripper_max_m
 
     def _shut(self) -> None:
-        self._closing_ros()
-        self._closing_ros = lambda: None
+        if self._own is not None:
+            self._own.close()
+            self._own = None
         self._heard = None
 
     # ---------------------------------------------------------------- what is published
@@ -271,13 +265,3 @@ def _trajectory_of(
         due = Duration(nanosec=round(place * period_s * _NS))
         made.append(JointTrajectoryPoint(positions=list(map(float, point)), time_from_start=due))
     return JointTrajectory(joint_names=list(names), points=made)
-
-
-def _close(
-    executor: SingleThreadedExecutor, thread: threading.Thread, node: Node, context: Any
-) -> None:
-    executor.shutdown()
-    thread.join(2.0)
-    with contextlib.suppress(Exception):
-        node.destroy_node()
-    rclpy.try_shutdown(context=context)

@@ -22,13 +22,14 @@ from hardware.arm import ArmState
 from hardware.limits import read_safety, safety_limits
 from hardware.ros_messages import CommandReader, to_image, to_seconds
 from robot_rl.axes import Vector
+from robot_rl.deploy import urgency
 from robot_rl.deploy.camera_watch import CameraLimits, CameraWatch
 from robot_rl.deploy.safety import SafetyFilter
 from robot_rl.deploy.supervisor import HUMAN, NOBODY, POLICY, Supervisor, SupervisorLimits
 from robot_rl.deploy.verdicts import ArmReading, Command, Now, Verdict
 from robot_rl.envs.robot import SafetyConfig
 from robot_rl.errors import ConfigError, HardwareError
-from robot_rl_nodes import graph, urgency
+from robot_rl_nodes import graph
 from robot_rl_nodes.announced import await_robot
 from robot_rl_nodes.commands import CommandPublisher
 from robot_rl_nodes.image_stream import ImageStream

@@ -16,11 +16,12 @@ from std_srvs.srv import Trigger
 
 from hardware.camera import CameraFeatures
 from hardware.sim import SimulatedArm, SimWorld, Snapshot
+from robot_rl.deploy import urgency
 from robot_rl.deploy.artefact import PolicyFolder
 from robot_rl.envs.cameras import CameraSpec
 from robot_rl.envs.registry import DEFAULT_ARM, TaskConfig
 from robot_rl.errors import ConfigError
-from robot_rl_nodes import graph, urgency
+from robot_rl_nodes import graph
 from robot_rl_nodes.arm_server import ArmServer
 from robot_rl_nodes.messages import ImageMessage, scene_to_json
 from robot_rl_nodes.parameters import Parameters

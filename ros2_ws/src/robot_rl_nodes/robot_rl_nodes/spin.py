@@ -14,10 +14,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
 from rclpy.signals import SignalHandlerOptions
 
+from robot_rl.deploy.urgency import hurry
 from robot_rl.errors import RobotRLError
 from robot_rl_nodes.shared_memory import sweep
 from robot_rl_nodes.transport import choose_profile
-from robot_rl_nodes.urgency import hurry
 
 _FLUSH_S = 0.3
 

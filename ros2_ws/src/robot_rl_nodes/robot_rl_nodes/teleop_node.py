@@ -14,11 +14,12 @@ from std_srvs.srv import Trigger
 
 from hardware.arm import ArmState
 from robot_rl.axes import GRIPPER, Axis, Vector
+from robot_rl.deploy import urgency
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.keyboard import TerminalKeyboard, require_terminal
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.web import TeleopPage
-from robot_rl_nodes import graph, urgency
+from robot_rl_nodes import graph
 from robot_rl_nodes.announced import await_robot
 from robot_rl_nodes.commands import CommandPublisher
 from robot_rl_nodes.messages import subscribe_state, to_time

@@ -1,10 +1,7 @@
 """Another driver's image topic as a `Camera`: to crop, resize and watch what it sends."""
 
 import threading
-from typing import Any
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -12,6 +9,7 @@ from hardware.camera import CameraFeatures, Frame
 from hardware.ros_messages import to_image, to_seconds
 from robot_rl.errors import HardwareError
 from robot_rl_nodes.image_stream import ImageStream
+from robot_rl_nodes.own_node import OwnNode
 
 
 class TopicCamera:
@@ -67,18 +65,13 @@ class OwnTopicCamera:
         self._topic = topic
         self.features = CameraFeatures(name=name, height=height, width=width, rate_hz=rate_hz)
         self._camera: TopicCamera | None = None
-        self._context: Any = None
+        self._own: OwnNode | None = None
 
     def connect(self) -> None:
         """Whether anybody publishes is seen when it is read."""
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self._node = Node(f"{self.features.name}_ear", context=self._context)
-        self._camera = TopicCamera(self._node, self._topic, self.features)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
+        self._own = OwnNode(f"{self.features.name}_ear")
+        self._camera = TopicCamera(self._own.node, self._topic, self.features)
+        self._own.start()
 
     def read(self, timeout_s: float) -> Frame:
         """Raises `HardwareError` when none comes in time, or one of another size."""
@@ -95,9 +88,6 @@ class OwnTopicCamera:
         return frame
 
     def disconnect(self) -> None:
-        if self._camera is not None:
-            self._camera = None
-            self._executor.shutdown()
-            self._thread.join(2.0)
-            self._node.destroy_node()
-            rclpy.try_shutdown(context=self._context)
+        if self._own is not None:
+            self._own.close()
+            self._own = self._camera = None
