@@ -12,7 +12,7 @@ from hardware.camera_reader import CameraReader
 from hardware.cameras.straight import StraightCamera
 from hardware.drivers import ARMS, CAMERAS, load_driver
 from hardware.guarded_arm import ArmMode, GuardedArm
-from hardware.homing import Homing
+from hardware.homing import GuardedHoming
 from hardware.limits import safety_limits
 from hardware.robot_env import RobotEnv, require_cameras
 from robot_rl.deploy.safety import SafetyFilter, StopLatch
@@ -30,6 +30,10 @@ def make_env(task: TaskConfig, robot: RobotConfig) -> RobotEnv:
     Raises `ConfigError`, `UnknownNameError` or `HardwareError` before anything moves.
     """
     _require_offered(task, robot)
+    if robot.reset == "person":
+        raise ConfigError(
+            "robot.reset=person waits for the operator's page of the graph: robot.arm.driver=graph."
+        )
     interface, episode_s = contract(task, robot)
     require_cameras(interface, robot.cameras)
     _require_rate(interface, robot.safety)
@@ -51,7 +55,9 @@ def make_env(task: TaskConfig, robot: RobotConfig) -> RobotEnv:
             guarded,
             cameras,
             safety,
-            reset_routine=own.reset_scene if own else Homing(guarded, safety, robot.home, period_s),
+            reset_routine=own.reset_scene
+            if own
+            else GuardedHoming(guarded, safety, robot.home, period_s),
             success=success,
             max_episode_steps=round(episode_s * interface.control_rate_hz),
             scene=own.scene if own else Scene,

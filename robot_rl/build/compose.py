@@ -99,7 +99,7 @@ def _of_this_agent(tree: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
 # Settings whose names are not Hydra's to know: a task's, a driver's, of cameras and axes by name.
 _FREE = re.compile(
     r"(task\.(options|reward_model\.settings|cameras\.\w+)"
-    r"|robot\.(arm\.settings|cameras\.\w+(\.settings)?|safety\.axes\.\w+|home))\."
+    r"|robot\.(arm\.settings|cameras\.\w+(\.settings)?|safety\.axes\.\w+|home))(\.|$)"
 )
 
 

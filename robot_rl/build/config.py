@@ -12,7 +12,7 @@ from robot_rl.agents.base import AGENTS, AgentConfig
 from robot_rl.agents.drqv2 import DrQV2Config
 from robot_rl.config.resume import resumable, resumable_settings
 from robot_rl.config.schema import from_tree
-from robot_rl.envs.registry import RenderConfig, TaskConfig
+from robot_rl.envs.registry import GRAPH, RenderConfig, TaskConfig
 from robot_rl.envs.robot import RobotConfig
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.gate import GateConfig
@@ -30,9 +30,10 @@ class ReplaySizeConfig:
 class HumanConfig:
     """Who may take over while the policy learns. A real human needs `num_envs` of at most 1."""
 
-    device: Literal["none", "simulated", "keyboard", "gamepad", "spacemouse", "web", "leader"] = (
-        resumable("none")
-    )
+    # graph: the operator of the nodes drives through safety, and judges here (robot=sim_ros).
+    device: Literal[
+        "none", "simulated", "keyboard", "gamepad", "spacemouse", "web", "leader", "graph"
+    ] = resumable("none")
     # The gamepad's node, /dev/input/eventN; empty takes the first one found.
     path: str = resumable("")
     port: int = resumable(8090)  # of the web page
@@ -109,6 +110,11 @@ class TrainConfig(LoopConfig):
                 raise ConfigError(f"{name} is {counts[name]}; it must be at least {least}.")
         if self.robot.present and self.num_envs:
             raise ConfigError("there is one robot, and it is moved from one process: num_envs=0.")
+        if self.human.device == GRAPH and self.robot.arm.driver != GRAPH:
+            raise ConfigError(
+                "human.device=graph is the operator of a graph of nodes: robot=sim_ros, or a robot "
+                "of yours with robot.arm.driver=graph."
+            )
         if self.actors.count:
             self._require_apart()
 

@@ -7,7 +7,7 @@ from robot_rl.agents.base import Agent, Judge
 from robot_rl.build.agents import load_agent
 from robot_rl.build.config import HumanConfig, TrainConfig
 from robot_rl.envs.vector import episode_seed
-from robot_rl.errors import ConfigError
+from robot_rl.errors import ConfigError, MissingPackageError
 from robot_rl.interventions.device import NoDevice, TeleopDevice
 from robot_rl.interventions.gamepad import open_gamepad
 from robot_rl.interventions.gate import Gate
@@ -65,6 +65,8 @@ def open_device(human: HumanConfig, interface: Interface) -> TeleopDevice:
         return WebDevice(operator, interface, human.port)
     if human.device == "leader":
         return _follow(human, operator, interface)
+    if human.device == "graph":
+        return _ear()
     axes = [field.name for field in interface.actions]
     return OperatorDevice(operator, open_driver(human, operator, axes), interface)
 
@@ -78,6 +80,14 @@ def open_driver(human: HumanConfig, operator: OperatorState, axes: Sequence[str]
             return SpaceMouse(operator, axes)
         case _:
             return TerminalKeyboard(operator, axes)
+
+
+def _ear() -> TeleopDevice:
+    try:
+        from robot_rl_nodes.operator_ear import OperatorEar
+    except ImportError as error:
+        raise MissingPackageError("rclpy", "make setup") from error
+    return OperatorEar()
 
 
 def _follow(human: HumanConfig, operator: OperatorState, interface: Interface) -> LeaderArm:

@@ -63,7 +63,8 @@ class RobotConfig:
     `actions`, `proprio`, `control_rate_hz` and `episode_s` that are left out are those of the
     simulated task of the same name, so that what was learned there runs here.
     A driver that has a scene of its own (a simulated one) resets it and may judge it; other arms
-    are moved to `home`, positions by axis, before every episode.
+    are moved to `home`, positions by axis, before every episode; with `reset=person` that begins
+    when the operator says so.
     """
 
     arm: DriverConfig = field(default_factory=DriverConfig)
@@ -76,6 +77,7 @@ class RobotConfig:
     # person: the operator's keys; reward_model: the one of reward=; driver: the arm's own.
     success: Literal["person", "reward_model", "driver"] = "person"
     home: dict[str, float] = field(default_factory=dict)
+    reset: Literal["home", "person"] = "home"
 
     @property
     def present(self) -> bool:

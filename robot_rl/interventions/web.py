@@ -9,9 +9,11 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from robot_rl.interventions.controls import Control, controls
+from robot_rl.interventions.device import EVENTS, Event
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.page_server import PageServer
 
@@ -132,6 +134,16 @@ class TeleopPage:
                 next_state_s = time.monotonic() + 1.0 / _STATE_HZ
                 await socket.send_json({**self._state(), "driver": socket is self._driver})
             await asyncio.sleep(1.0 / _FRAME_HZ)
+
+
+def sayings(operator: OperatorState) -> dict[str, Callable[[], str]]:
+    """A button for each of what an operator can say beside driving."""
+    return {event: partial(_say, operator, event) for event in EVENTS}
+
+
+def _say(operator: OperatorState, event: Event) -> str:
+    operator.say(event)
+    return f"noted: {event}"
 
 
 def _drawn(control: Control) -> dict[str, Any]:

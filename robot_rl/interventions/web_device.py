@@ -1,16 +1,15 @@
 """The operator's web page as a device for a simulation or a `RobotEnv` in this process."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
 
-from robot_rl.interventions.device import EVENTS, Event, Moment, Reading
+from robot_rl.interventions.device import Moment, Reading
 from robot_rl.interventions.operator import OperatorState
 from robot_rl.interventions.operator_device import OperatorDevice
-from robot_rl.interventions.web import TeleopPage
+from robot_rl.interventions.web import TeleopPage, sayings
 from robot_rl.types import IMAGE_PREFIX, PROPRIO, Interface
 
 _SIZE = 384
@@ -23,10 +22,14 @@ class WebDevice(OperatorDevice):
         self._interface = interface
         self._jpeg: bytes | None = None
         self._state: Mapping[str, Any] = _page_state("nobody", [], [])
-        actions = {event: partial(_say, operator, event) for event in EVENTS}
         axes = [field.name for field in interface.actions]
         self.page = TeleopPage(
-            operator, axes, lambda: self._state, lambda: self._jpeg, actions, port=port
+            operator,
+            axes,
+            lambda: self._state,
+            lambda: self._jpeg,
+            sayings(operator),
+            port=port,
         )
         super().__init__(operator, self.page, interface)
 
@@ -72,11 +75,6 @@ class WebDevice(OperatorDevice):
         ]
 
 
-def _say(operator: OperatorState, event: Event) -> str:
-    operator.say(event)
-    return f"noted: {event}"
-
-
 def _picture(moment: Moment) -> bytes | None:
     """JPEG of all cameras side by side, each at its own shape."""
     frames = [image for key, image in moment.obs.items() if key.startswith(IMAGE_PREFIX)]
@@ -96,5 +94,5 @@ def _page_state(
         "actions": actions,
         "joints": joints,
         "latencies_ms": {},
-        "events": list(EVENTS),
+        "guarded": False,
     }

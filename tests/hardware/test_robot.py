@@ -8,7 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from hardware.guarded_arm import GuardedArm
-from hardware.homing import Homing
+from hardware.homing import GuardedHoming
 from hardware.limits import safety_limits
 from hardware.robot import contract, make_env
 from robot_rl.build.compose import compose
@@ -147,16 +147,16 @@ def test_on_the_way_home_it_keeps_its_limits_and_stops_where_safety_says_so():
     guarded.start()
     guarded.enable()
     safety = SafetyFilter(safety_limits(config, arm.features, 0.05), StopLatch([]))
-    Homing(guarded, safety, {"tcp_x": 0.35}, 0.05)(0)
+    GuardedHoming(guarded, safety, {"tcp_x": 0.35}, 0.05)(0)
     # Half of 0.3 m/s at the most: 0.0075 m a period; then half of what is left, until 0.0015 m.
     assert arm.commands[0] == pytest.approx((0.15, 0.0, 0.0, 0.0))
     assert max(command[0] for command in arm.commands) == pytest.approx(0.15)
     assert 0.3485 <= arm.tcp[0] <= 0.35
     safety.stop(Reason.TRIGGERED)
     with pytest.raises(HardwareError, match="stopped on its way home: stop was triggered"):
-        Homing(guarded, safety, {"tcp_x": 0.0}, 0.05)(0)
+        GuardedHoming(guarded, safety, {"tcp_x": 0.0}, 0.05)(0)
     with pytest.raises(ConfigError, match="names tcp_w; the arm has tcp_x, tcp_y"):
-        Homing(guarded, safety, {"tcp_w": 0.0}, 0.05)(0)
+        GuardedHoming(guarded, safety, {"tcp_w": 0.0}, 0.05)(0)
     guarded.close()
 
 

@@ -20,6 +20,7 @@ STATE = {
     ],
     "joints": [{"name": "elbow", "position": 1.25, "unit": "rad"}],
     "latencies_ms": {"policy inference": 2.5},
+    "guarded": True,
 }
 
 
@@ -29,7 +30,7 @@ class Served:
         self.pressed: list[str] = []
         picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
         self.jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
-        actions = {"stop": lambda: self.pressed.append("stop") or "stopped by hand"}
+        actions = {"estop": lambda: self.pressed.append("estop") or "stopped by hand"}
         self.page = TeleopPage(
             self.operator,
             [field.name for field in arm_interface().actions],

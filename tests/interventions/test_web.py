@@ -23,7 +23,7 @@ def test_the_page_shows_picture_state_and_numbers(browser, served):
     assert "2.5 ms" in page.inner_text("#latencies")
     page.click("#estop")
     expect(page.locator("#answer")).to_have_text("stopped by hand")
-    assert served.pressed == ["stop"]
+    assert served.pressed == ["estop"]
     page.close()
 
 

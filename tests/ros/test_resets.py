@@ -30,7 +30,7 @@ def begin_an_episode(r: Robot) -> None:
 def press_arm(r: Robot) -> None:
     """The page's button, which resets once more and then lets the policy go."""
     hand, goes = Hand(r), "armed; a new episode"
-    r.probe.until(lambda: asyncio.run(hand.press("reset")) == goes, START_S, "the page to say so")
+    r.probe.until(lambda: asyncio.run(hand.press("arm")) == goes, START_S, "the page to say so")
 
 
 @pytest.mark.parametrize("fault", ["freeze_camera", "blank_camera", "stop_camera"])

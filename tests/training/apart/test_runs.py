@@ -142,6 +142,7 @@ def test_a_run_on_a_robot_whose_actor_was_started_by_hand(tmp_path):
         (("num_envs=2",), "an actor has one environment"),
         (("robot=sim_arm", "num_envs=0"), "eval_episodes=0 final_eval_episodes=0"),
         (("human.device=keyboard",), "actors.where=elsewhere"),
+        (("human.device=graph",), "robot=sim_ros"),
         (("human.device=web", "actors.count=2"), "actors.count=1"),
         (("actors.address=nowhere",), "HOST:PORT"),
         (("actors.publish_every_s=0",), "at least 0.05"),

@@ -19,6 +19,8 @@ from std_msgs.msg import Bool, Header, String
 
 from hardware.announced import require_fit
 from hardware.camera import Frame
+from hardware.homing import Homing
+from hardware.limits import safety_limits
 from hardware.robot import contract
 from hardware.ros_messages import to_image, to_seconds
 from robot_rl.axes import Vector, moves
@@ -38,6 +40,7 @@ from robot_rl_nodes.hand import Hand
 from robot_rl_nodes.image_stream import ImageStream
 from robot_rl_nodes.messages import scene_from_json, subscribe_state, to_time
 from robot_rl_nodes.observation import ObservationSlot, Taken
+from robot_rl_nodes.operator_word import OperatorWord
 from robot_rl_nodes.own_node import OwnNode
 from robot_rl_nodes.services import Services
 
@@ -67,11 +70,13 @@ def make_env(task: TaskConfig, robot: RobotConfig) -> "GraphEnv":
             f"the graph's cameras are {', '.join(namespaces) or 'none'}; the task also looks "
             f"through {', '.join(missing)}: robot.arm.settings.cameras.NAME=/NAMESPACE."
         )
-    return GraphEnv(interface, steps, dict(namespaces), simulated, robot.success == "driver")
+    return GraphEnv(interface, steps, dict(namespaces), simulated, robot)
 
 
 class GraphEnv(gym.Env[Observation, np.ndarray]):
-    """To open it is the explicit word that arms safety and frees the policy's commands."""
+    """To open it is the explicit word that arms safety and frees the policy's commands; with
+    `robot.reset=person` that is the operator's, before the arm goes home and before each episode.
+    """
 
     def __init__(
         self,
@@ -79,7 +84,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         max_episode_steps: int,
         namespaces: dict[str, str],
         simulated: bool,
-        judges: bool,
+        robot: RobotConfig,
     ) -> None:
         self._period_s = 1.0 / interface.control_rate_hz
         if self._period_s > _QUIET_S:
@@ -94,12 +99,16 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": interface.control_rate_hz}
         self.spec = EnvSpec("graph", nondeterministic=True)
         self.source = POLICY
-        self._simulated, self._judges = simulated, judges
+        self._simulated, self._judges = simulated, robot.success == "driver"
+        self._robot = robot
+        self._word: OperatorWord | None = None
+        self._greeted = False
         self._steps = 0
         self._stamp_s = 0.0
         self._taken: Taken | None = None
         self._position: Vector = ()
-        self._succeeded = self._undone = self._latched = self._stopped = self._moving = False
+        self._succeeded = self._undone = self._stopped = self._moving = False
+        self._armed = threading.Event()
         self._sent_s = 0.0
         self._scene = Scene()
         self._sending = threading.Lock()
@@ -108,7 +117,8 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         with contextlib.ExitStack() as undo:
             undo.callback(self._own.close)
             self._join(namespaces)
-            self._arm_safety()
+            if robot.reset != "person":
+                self._arm_safety()
             undo.pop_all()
 
     def reset(
@@ -120,15 +130,18 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         if self._simulated:
             self._services.set_up(int(self.np_random.integers(2**31)) if seed is None else seed)
             self._arm_safety()
-        elif self._latched:
+        if self._word is not None and not (self._armed.is_set() and self._greeted):
+            self._hear_word()  # whoever started this anew is no reason for an arm to go home
+        self._greeted = True
+        self._bring_home()
+        self._hear_word()
+        if not self._armed.is_set():
             raise HardwareError(
                 f"safety is stopped. Remove the cause, call {graph.SAFETY_RESET}, and start again."
             )
         self._steps, self.source = 0, POLICY
         self._succeeded, self._undone, self._stopped = False, False, False
-        begun_s = time.time()
-        self._slot.begin_episode(begun_s)
-        self._activation.publish(Header(stamp=to_time(begun_s), frame_id="a new episode"))
+        self._slot.begin_episode(self._activate("a new episode"))
         return self._observe().obs, {"success": False}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -136,7 +149,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         asked_s = self._stamp_s
         self._send(self._map.command(action, self._position), human=source == HUMAN)
         # After a pause the frame at hand may show what was there before the command.
-        taken = self._observe(after_s=time.time() + 0.25 * self._period_s)
+        taken = self._observe(after_s=self._soon_s())
         applied, by = self._applied.by_whom(asked_s, taken.stamp_s, self._position)
         self._steps += 1
         success = self._succeeded if self._judges else None
@@ -178,13 +191,16 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
     # ------------------------------------------------------------------------- the graph
 
     def _join(self, namespaces: dict[str, str]) -> None:
-        node, interface = self._own.node, self.interface
+        node, interface, home = self._own.node, self.interface, self._robot.home
         robot = await_robot(node)
         fields = interface.cameras
         require_fit(
             interface, robot, {f.name: await_camera(node, namespaces[f.name]) for f in fields}
         )
         self._arm = robot.arm
+        limits = safety_limits(self._robot.safety, robot.arm, self._period_s) if home else None
+        velocity = limits.max_velocity if limits else (0.0,) * len(robot.arm.axes)
+        self._homing = Homing(robot.arm.axes, velocity, home, self._period_s)
         self._map = ActionMap(interface, robot.arm.axes)
         self._commands = CommandPublisher(node, graph.POLICY_TWIST, graph.POLICY_JOINTS, robot)
         self._activation = node.create_publisher(Header, graph.POLICY_ACTIVATION, graph.COMMAND)
@@ -202,6 +218,9 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         for field in fields:
             ImageStream(node, f"{namespaces[field.name]}/image_raw", partial(self._see, field.name))
         subscribe_state(node, robot.arm, self._slot.state)
+        if self._robot.reset == "person":
+            word = partial(self._activate, "the operator's word")  # arming had taken it away
+            self._word = OperatorWord(node, self._armed, word)
         node.create_timer(_CHECK_S, self._watch)
         self._own.start()
 
@@ -211,7 +230,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
             self._slot.frame(camera, Frame(image=image, stamp_s=to_seconds(message.header.stamp)))
 
     def _hear_stop(self, message: Bool) -> None:
-        self._latched = message.data
+        (self._armed.clear if message.data else self._armed.set)()
         self._stopped |= message.data  # whoever armed it again: this episode was stopped
 
     def _hear_success(self, message: Bool) -> None:
@@ -221,6 +240,45 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
 
     def _hear_scene(self, message: String) -> None:
         self._scene = scene_from_json(message.data)
+
+    def _activate(self, why: str) -> float:
+        """The word that a policy's commands wait for; when it was said."""
+        now_s = time.time()
+        self._activation.publish(Header(stamp=to_time(now_s), frame_id=why))
+        return now_s
+
+    def _soon_s(self) -> float:
+        return time.time() + 0.25 * self._period_s
+
+    def _measured(self) -> Vector:
+        self._observe(after_s=self._soon_s())
+        return self._position
+
+    def _hear_word(self) -> None:
+        """Where a person is asked: what stopped the arm itself is over with his word, too."""
+        if self._word is not None:
+            self._word.wait()
+            self._services.trigger(graph.ARM_RECOVER)
+
+    def _bring_home(self) -> None:
+        """Raises `HardwareError` where safety stops it, and no person may say that it goes on."""
+        while True:
+            self._stopped = False
+            self._activate("on the way home")
+            try:
+                self._homing.drive(self._measured, self._send_home)
+                break
+            except HardwareError:
+                if self._word is None or not self._stopped:
+                    raise
+            self._hear_word()
+        self._stand()
+
+    def _send_home(self, command: Vector) -> None:
+        """Raises `HardwareError` where safety stops it."""
+        self._send(command, human=False)
+        if self._stopped:  # be it armed again by now
+            raise HardwareError("safety stopped the arm on its way home.")
 
     def _observe(self, after_s: float = 0.0) -> Taken:
         """Raises `HardwareError` where cameras or arm fall silent."""
@@ -265,4 +323,4 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
 
     def _arm_safety(self) -> None:
         self._services.trigger(graph.ARM_RECOVER)
-        self._services.arm(lambda: not self._latched)
+        self._services.arm(self._armed.is_set)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
@@ -35,7 +35,7 @@ class PageState:
         self._stepped_s = 0.0
         self._source = "nobody"
         self._safety: tuple[str, dict[str, str]] = ("not heard from yet", {})
-        self._picture = ""
+        self._picture = self._waits = ""
         self._latencies_ms: dict[str, float] = {}
         ImageStream(node, f"{camera}/image_raw", self._see)
         node.create_subscription(JointState, graph.JOINT_STATES, self._take_joints, graph.STATE)
@@ -58,6 +58,8 @@ class PageState:
                 "actions": self._actions(step),
                 "joints": self._joint_rows(),
                 "latencies_ms": dict(self._latencies_ms),
+                "guarded": True,
+                "waits": self._waits,
             }
 
     def _actions(self, step: dict[str, str]) -> list[dict[str, Any]]:
@@ -112,6 +114,8 @@ class PageState:
         with self._lock:
             if status.name == "safety":
                 self._safety = (status.message, {k: v for k, v in values.items() if k != "source"})
+            if status.name == "policy":
+                self._waits = "" if status.level == DiagnosticStatus.OK else status.message
             if status.name == "policy" and "last_inference_s" in values:
                 self._latencies_ms["policy inference"] = 1e3 * float(values["last_inference_s"])
                 self._latencies_ms["age of its observation"] = 1e3 * float(values["last_obs_age_s"])

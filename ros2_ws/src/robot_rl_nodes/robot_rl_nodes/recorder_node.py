@@ -41,7 +41,8 @@ _LATCHED = (graph.ARM_MODE, graph.ESTOP, graph.INTERVENTION)
 
 
 class RecorderNode(Node):
-    """Between `/episode/start` and `/episode/stop`; `/episode/success` judges the episode.
+    """Between `/episode/start` and `/episode/stop`; the operator judges the episode, at his page or
+    by `/episode/success`.
 
     A recording that fails stops the arm: an episode that nobody can look at is not worth its risk.
     """
@@ -70,6 +71,7 @@ class RecorderNode(Node):
         self._success: bool | None = None
         self._error = self._robot = ""
         self.create_subscription(String, graph.ARM_FEATURES, self._take_robot, graph.LATCHED)
+        self.create_subscription(Header, graph.TELEOP_SAID, self._hear, graph.STATE)
         for topic, kind in topics.items():
             quality = graph.LATCHED if topic in _LATCHED else graph.RECORDED
             self.create_subscription(kind, topic, partial(self._take, topic), quality, raw=True)
@@ -91,6 +93,10 @@ class RecorderNode(Node):
 
     def _take_robot(self, message: String) -> None:
         self._robot = message.data
+
+    def _hear(self, message: Header) -> None:
+        if message.frame_id in ("success", "failure"):
+            self._success = message.frame_id == "success"
 
     def _start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from rclpy.clock import Clock
@@ -18,7 +19,7 @@ from robot_rl.deploy import urgency
 from robot_rl.errors import ConfigError
 from robot_rl.interventions.keyboard import TerminalKeyboard, require_terminal
 from robot_rl.interventions.operator import OperatorState
-from robot_rl.interventions.web import TeleopPage
+from robot_rl.interventions.web import TeleopPage, sayings
 from robot_rl_nodes import graph
 from robot_rl_nodes.announced import await_robot
 from robot_rl_nodes.commands import CommandPublisher
@@ -54,9 +55,10 @@ class TeleopNode(Node):
         self._sent_s = 0.0
         self._was_held = False
         self._callers = {
-            "stop": self.create_client(Trigger, graph.SAFETY_TRIGGER),
-            "reset": self.create_client(Trigger, graph.SAFETY_RESET),
+            "estop": self.create_client(Trigger, graph.SAFETY_TRIGGER),
+            "arm": self.create_client(Trigger, graph.SAFETY_RESET),
         }
+        self._recover = self.create_client(Trigger, graph.ARM_RECOVER)
         if kind == "keyboard":
             require_terminal()  # told before an arm is waited for
         robot = await_robot(self)
@@ -65,6 +67,7 @@ class TeleopNode(Node):
         self._position: Vector | None = None
         self._commands = CommandPublisher(self, graph.TELEOP_TWIST, graph.TELEOP_JOINTS, robot)
         self._deadman = self.create_publisher(Header, graph.TELEOP_DEADMAN, graph.COMMAND)
+        self._said = self.create_publisher(Header, graph.TELEOP_SAID, graph.STATE)
         self._episode = self.create_client(Trigger, graph.POLICY_RESET)
         subscribe_state(self, robot.arm, self._take_state)
         self._device = self._make_device(kind, p)
@@ -100,7 +103,7 @@ class TeleopNode(Node):
             names,
             page.state,
             page.frame,
-            {name: lambda n=name: self._call(n) for name in self._callers},
+            {**sayings(self._operator), **{n: partial(self._call, n) for n in self._callers}},
             host,
             port,
             token,
@@ -111,11 +114,21 @@ class TeleopNode(Node):
         client = self._callers[name]
         if not client.wait_for_service(_ANSWER_S):
             return "the safety node does not answer"
+        refused = self._recovered() if name == "arm" else ""
+        if refused:
+            return refused
         answer = client.call(Trigger.Request(), timeout_sec=_ANSWER_S)
         if answer is None:
             return "no answer"
-        armed = name == "reset" and answer.success
+        armed = name == "arm" and answer.success
         return self._let_policy_go(answer.message) if armed else answer.message
+
+    def _recovered(self) -> str:
+        """Why the arm stays in a fault of its own; empty where it does not."""
+        answer = self._recover.call(Trigger.Request(), timeout_sec=_ANSWER_S)
+        if answer is None:
+            return "the arm does not answer"
+        return "" if answer.success else f"the arm does not recover: {answer.message}"
 
     def _let_policy_go(self, armed: str) -> str:
         """The button "Arm" is the explicit word that an active policy waits for after a reset."""
@@ -130,6 +143,8 @@ class TeleopNode(Node):
     # ---------------------------------------------------------------- commands
 
     def _tick(self) -> None:
+        for event in self._operator.take_events():
+            self._said.publish(Header(stamp=to_time(time.time()), frame_id=event))
         if self._operator.lost:
             if self._was_held:
                 self._beat("lost")
