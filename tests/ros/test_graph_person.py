@@ -105,6 +105,21 @@ def test_after_a_stop_a_word_alone_begins_nothing(env, probe):
         begun.result(START_S)
 
 
+def test_an_operator_who_ends_the_session_while_he_is_asked_moves_nothing(env, probe):
+    tongue = probe.node.create_publisher(Header, graph.TELEOP_SAID, graph.STATE)
+    with ThreadPoolExecutor() as beside:
+        begun = beside.submit(env.reset)
+        end_s = time.monotonic() + START_S
+        while not begun.done() and time.monotonic() < end_s:
+            tongue.publish(Header(frame_id="stop"))
+            time.sleep(0.2)
+        begun.result(0.0)
+    at = probe.positions[-1]
+    *_, info = env.step(np.array((1.0, 0.0, 0.0), np.float32))
+    assert probe.positions[-1] == pytest.approx(at, abs=1e-3)
+    assert info["source"] == "nobody"
+
+
 def test_what_the_operator_says_is_heard_once_and_nothing_else(probe):
     ear = OperatorEar()
     ear.start()

@@ -102,7 +102,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         self._simulated, self._judges = simulated, robot.success == "driver"
         self._robot = robot
         self._word: OperatorWord | None = None
-        self._greeted = False
+        self._greeted = self._ended = False
         self._steps = 0
         self._stamp_s = 0.0
         self._taken: Taken | None = None
@@ -135,7 +135,7 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
         self._greeted = True
         self._bring_home()
         self._hear_word()
-        if not self._armed.is_set():
+        if not (self._ended or self._armed.is_set()):
             raise HardwareError(
                 f"safety is stopped. Remove the cause, call {graph.SAFETY_RESET}, and start again."
             )
@@ -147,15 +147,19 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         source, self.source = self.source, POLICY
         asked_s = self._stamp_s
-        self._send(self._map.command(action, self._position), human=source == HUMAN)
+        if self._ended:
+            self._stand()  # whoever ends the session waits for no last step
+        else:
+            self._send(self._map.command(action, self._position), human=source == HUMAN)
         # After a pause the frame at hand may show what was there before the command.
         taken = self._observe(after_s=self._soon_s())
         applied, by = self._applied.by_whom(asked_s, taken.stamp_s, self._position)
         self._steps += 1
         success = self._succeeded if self._judges else None
         fault = "safety stopped the arm" if self._stopped else ""
-        done = self._map.hold(self._position) if fault else applied.action
-        by = NOBODY if fault else by
+        stood = bool(fault) or self._ended
+        done = self._map.hold(self._position) if stood else applied.action
+        by = NOBODY if stood else by
         terminated = bool(success)
         over = bool(fault) or self._steps >= self.max_episode_steps
         info = {
@@ -256,13 +260,14 @@ class GraphEnv(gym.Env[Observation, np.ndarray]):
 
     def _hear_word(self) -> None:
         """Where a person is asked: what stopped the arm itself is over with his word, too."""
-        if self._word is not None:
-            self._word.wait()
-            self._services.trigger(graph.ARM_RECOVER)
+        if self._word is not None and not self._ended:
+            self._ended = not self._word.wait()
+            if not self._ended:
+                self._services.trigger(graph.ARM_RECOVER)
 
     def _bring_home(self) -> None:
         """Raises `HardwareError` where safety stops it, and no person may say that it goes on."""
-        while True:
+        while not self._ended:
             self._stopped = False
             self._activate("on the way home")
             try:
