@@ -18,6 +18,7 @@ from robot_rl.interventions.operator_device import Driver, OperatorDevice
 from robot_rl.interventions.simulated_human import SimulatedHuman
 from robot_rl.interventions.spacemouse import SpaceMouse
 from robot_rl.interventions.web_device import WebDevice
+from robot_rl.plugins import attribute
 from robot_rl.types import Interface
 
 
@@ -84,10 +85,9 @@ def open_driver(human: HumanConfig, operator: OperatorState, axes: Sequence[str]
 
 def _ear() -> TeleopDevice:
     try:
-        from robot_rl_nodes.operator_ear import OperatorEar
+        return attribute("robot_rl_nodes.operator_ear:OperatorEar")()
     except ImportError as error:
-        raise MissingPackageError("rclpy", "make setup") from error
-    return OperatorEar()
+        raise MissingPackageError("rclpy", "pip install 'robot-rl[ros]'") from error
 
 
 def _follow(human: HumanConfig, operator: OperatorState, interface: Interface) -> LeaderArm:
