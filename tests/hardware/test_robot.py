@@ -148,7 +148,7 @@ def test_on_the_way_home_it_keeps_its_limits_and_stops_where_safety_says_so():
     guarded.enable()
     safety = SafetyFilter(safety_limits(config, arm.features, 0.05), StopLatch([]))
     GuardedHoming(guarded, safety, {"tcp_x": 0.35}, 0.05)(0)
-    # Half of 0.3 m/s at the most: 0.0075 m a period; then half of what is left, until 0.0015 m.
+    # Half of 0.3 m/s at the most: 0.0075 m a period; then 0.3 of what is left, until 0.0015 m.
     assert arm.commands[0] == pytest.approx((0.15, 0.0, 0.0, 0.0))
     assert max(command[0] for command in arm.commands) == pytest.approx(0.15)
     assert 0.3485 <= arm.tcp[0] <= 0.35

@@ -243,16 +243,20 @@ def test_a_slow_teacher_is_asked_beside_the_run_and_again_when_he_was_out(tmp_pa
     assert hook.metrics()["choices"] >= 6.0
 
 
+class Listening(TruthfulTeacher):
+    def __init__(self, error_rate: float, equal_below: float, seed: int) -> None:
+        super().__init__(error_rate, equal_below, seed)
+        self.asked: list[Question] = []
+
+    def choose(self, questions, task) -> list[Choice]:
+        self.asked.extend(questions)
+        return super().choose(questions, task)
+
+
 def test_truths_are_those_of_what_is_shown(tmp_path):
     """A clip is worth what the steps that led to its pictures were paid, in its own episode."""
-    asked: list[Question] = []
-
-    class Listening(TruthfulTeacher):
-        def choose(self, questions, task) -> list[Choice]:
-            asked.extend(questions)
-            return super().choose(questions, task)
-
-    hook = taught(Listening(0.0, 1e-3, 0), queries=30, clip_steps=2)
+    teacher = Listening(0.0, 1e-3, 0)
+    hook = taught(teacher, queries=30, clip_steps=2)
     trainer = run(tmp_path, 3 * STEPS, hook)
     trainer.load_or_start()
     with_truths(trainer)
@@ -263,31 +267,25 @@ def test_truths_are_those_of_what_is_shown(tmp_path):
         worth[clip[1:3].tobytes()] = 10.0 + 20.0
         worth[clip[2:4].tobytes()] = 20.0 + 30.0
     assert len(worth) == 6
-    seen = [frames.tobytes() for q in asked for frames in (q.first, q.second)]
+    seen = [frames.tobytes() for q in teacher.asked for frames in (q.first, q.second)]
     assert set(seen) == set(worth)  # the last picture of an episode and of the newest one, too
-    for question in asked:
+    for question in teacher.asked:
         for frames, truth in zip((question.first, question.second), question.truths, strict=True):
             assert worth[frames.tobytes()] == truth
 
 
 def test_an_episode_that_its_actors_death_cut_off_is_not_asked_about(tmp_path):
-    asked: list[Question] = []
-
-    class Listening(TruthfulTeacher):
-        def choose(self, questions, task) -> list[Choice]:
-            asked.extend(questions)
-            return super().choose(questions, task)
-
-    hook = taught(Listening(0.0, 1e-3, 0), queries=30, clip_steps=2)
+    teacher = Listening(0.0, 1e-3, 0)
+    hook = taught(teacher, queries=30, clip_steps=2)
     trainer = run(tmp_path, 3 * STEPS, hook)
     trainer.load_or_start()
     with_truths(trainer, unknown=STEPS)
     assert train(trainer)
-    truths = {truth for question in asked for truth in question.truths}
+    truths = {truth for question in teacher.asked for truth in question.truths}
     assert truths == {10.0 + 20.0, 20.0 + 30.0}
     cut = list(episodes_of(trainer.parts.replay, running=True))[1]
     shown = replayed(trainer.parts.replay, cut).clip[CAMERA]
-    seen = {frames.tobytes() for q in asked for frames in (q.first, q.second)}
+    seen = {frames.tobytes() for q in teacher.asked for frames in (q.first, q.second)}
     assert seen.isdisjoint({shown[1:3].tobytes(), shown[2:4].tobytes()})
 
 
