@@ -40,7 +40,7 @@ class OperatorWord:
         until_s, armed = time.monotonic() + _PATIENCE_S, False
         while not armed:
             self._said.clear()
-            while not self._said.wait(_TELL_S):
+            while not (self._ended or self._said.wait(_TELL_S)):  # he may have said so before
                 self._tell(_WAITS)
                 if time.monotonic() > until_s:
                     raise HardwareError(f"nobody said within {_PATIENCE_S:g} s that it may move.")
